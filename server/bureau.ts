@@ -1,8 +1,8 @@
 /**
  * The bureau's place in a gateway: an account, a sending lane of its own, and its first API key.
  *
- * Its sending key is what `scripts/deploy.ts --bureau` is told, so that the access manager lets it
- * enrol, suspend and allot.
+ * `scripts/deploy.ts --bureau` takes the bureau's sending address, so that the access manager lets
+ * it enrol, suspend and allot.
  */
 import { BUREAU_LANE } from "./acts/sending.ts";
 import type { ChainClient } from "./chain/client.ts";
@@ -13,7 +13,7 @@ import type { Vault } from "./keys/vault.ts";
 import { openLane } from "./txs/lanes.ts";
 
 /**
- * Makes the bureau's account if it is not there, and another API key for it. Returns the sending
+ * Creates the bureau's account if it is missing, and a further API key for it. Returns the sending
  * address and `id.secret`.
  */
 export async function openBureau(deps: {

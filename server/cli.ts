@@ -1,10 +1,10 @@
 /**
- * The gateway on a real network: `serve`, and what an operator needs around it. Settings come from
- * the environment and from files that it names (docs/operations.md); nothing of the sandbox can be
- * turned on from here.
+ * The gateway on a real network: `serve`, and the operator's other commands. Settings come from the
+ * environment and from files that it names (docs/operations.md); nothing of the sandbox can be
+ * enabled here.
  *
- * Exit codes: 0 done, and all is well; 1 it failed, or there is something to look at; 2 the call or
- * the settings are wrong.
+ * Exit codes: 0 done, and all is well; 1 it failed, or something needs attention; 2 the call or the
+ * settings are wrong.
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -22,34 +22,38 @@ import { isSandbox, projections, readDeployment, startGateway } from "./gateway.
 import { type Config, readConfig, settings } from "./kernel/config.ts";
 import { createLog, type Log } from "./kernel/log.ts";
 import { complain, linesOf, say, sayJson } from "./kernel/terminal.ts";
-import { wrapFor, wrapForNoOther } from "./keys/vault.ts";
-import { examine, told } from "./operator/doctor.ts";
+import { addWraps, dropOtherWraps } from "./keys/vault.ts";
+import { examine, reportLines } from "./operator/doctor.ts";
 import { findingTable } from "./operator/findings.ts";
 import { createProgress } from "./operator/progress.ts";
-import { checkProjections, followedBy, rebuildProjections } from "./operator/rebuild.ts";
+import { checkProjections, followerName, rebuildProjections } from "./operator/rebuild.ts";
 import { cancelSend } from "./txs/cancelling.ts";
 import { findingKinds } from "./upkeep/comparison.ts";
 import { createReconcile, findings } from "./upkeep/reconcile.ts";
 
 const commands = {
-  serve: "take requests until SIGTERM or Ctrl-C; a second one cuts",
+  serve: "take requests until SIGTERM or Ctrl-C; a second one ends at once",
   migrate: "bring the database's schema up to date",
   bureau:
-    "make the bureau's account and another API key for it; prints the sending address for scripts/deploy.ts --bureau",
+    "create the bureau's account and an API key for it; prints the sending address for " +
+    "scripts/deploy.ts --bureau",
   account:
-    "make and keep the key of a taxpayer that the bureau enrols through its own gateway; prints the address to enrol",
+    "create and keep the key of a taxpayer that the bureau enrols at its own gateway; prints " +
+    "the address to enrol",
   taxpayer:
-    "taxpayer IDENTITY_FILE: take over who a taxpayer is, as the bureau's gateway says; prints an API key if its key is kept here",
+    "taxpayer IDENTITY_FILE: import a taxpayer's identity from the bureau's gateway; prints " +
+    "an API key if its key is kept here",
   "admin-key":
-    "admin-key ACCOUNT: make another admin key for a party of this gateway that has lost its last one; prints it",
-  doctor: "say what waits, why, and what to do; --json",
-  cancel: "give a transaction up that the node refuses: cancel SEND_ID; a no-op takes its nonce",
-  audit: "open every sealed lot as the bureau's auditor does, once, and say what is wrong",
+    "admin-key ACCOUNT: create an admin key for a party of this gateway that has lost its " +
+    "last one; prints it",
+  doctor: "report what waits, why, and what to do; --json",
+  cancel: "give up a transaction that the node refuses: cancel SEND_ID; a no-op takes its nonce",
+  audit: "open every sealed lot once, as the bureau's auditor does, and report what is wrong",
   reconcile: "compare everything stored with the chain, once",
-  rotate:
-    "rotate NEXT_KEY_FILE: take a second master key, beside the present one; --finish: forget all but the present one",
+  rotate: "rotate NEXT_KEY_FILE: add a second master key; --finish: delete all but the present one",
   rebuild:
-    "empty the projections and replay them from the chain (stop `serve` first); --check: beside the live ones, and compare",
+    "empty the projections and replay them from the chain (stop `serve` first); --check: " +
+    "replay into other tables, and compare",
 };
 type Command = keyof typeof commands;
 const flags: Partial<Record<Command, readonly string[]>> = {
@@ -80,7 +84,7 @@ function realDeployment(config: Config): Deployment {
   return deployment;
 }
 
-/** 32 bytes in hex that somebody could have drawn: no pattern that a hand types. */
+/** 32 bytes in hex that may be random: not a pattern that somebody typed. */
 const isMasterKey = (key: string) =>
   /^[0-9a-f]{64}$/i.test(key) && new Set(Buffer.from(key, "hex")).size >= 8;
 
@@ -92,7 +96,7 @@ function checkedConfig(): Config {
     throw new WrongCall((cause as Error).message);
   }
   if (!isMasterKey(config.MASTER_KEY))
-    throw new WrongCall("MASTER_KEY is no random key: openssl rand -hex 32 makes one");
+    throw new WrongCall("MASTER_KEY is not a random key: openssl rand -hex 32 makes one");
   return config;
 }
 
@@ -103,28 +107,28 @@ const interrupted = () =>
   });
 
 /**
- * After so long a stop is cut: whatever is still under way is written down, and goes on in another
- * process.
+ * A stop is cut off after this time: all unfinished work is in the database, and another process
+ * continues it.
  */
 const STOP_MS = 9_000;
 
 async function serve(config: Config): Promise<void> {
-  // from the beginning: who is told to stop while it starts, starts and stops
-  const enough = interrupted();
+  // from the beginning: a process that is stopped while it starts, starts and then stops
+  const stopRequested = interrupted();
   const gateway = await startGateway(config, realDeployment(config));
-  await enough;
+  await stopRequested;
   for (const signal of signals) process.once(signal, () => process.exit(1));
   const late = setTimeout(
     () => {
-      complain("A part did not end in time; it is cut. Nothing is lost by it");
+      complain("A part did not end in time and was cut off. Nothing is lost");
       process.exit(0);
     },
     STOP_MS + config.STOP_DELAY_SECONDS * 1_000,
   );
   await gateway.stop();
   clearTimeout(late);
-  // everything has come to its end; a connection that somebody else holds open does not keep the
-  // process
+  // all parts have ended; a connection that somebody else holds open must not keep the process
+  // alive
   process.exit(0);
 }
 
@@ -143,12 +147,13 @@ async function account({ config, sql }: Tools): Promise<number> {
   const address = await sql.begin((tx) => keys.create(tx));
   say(
     `account ${address}`,
-    `the bureau enrols it with "key": {"custody": "own", "address": "${address}"}; then: taxpayer IDENTITY_FILE`,
+    `the bureau enrols it with "key": {"custody": "own", "address": "${address}"}; then: ` +
+      "taxpayer IDENTITY_FILE",
   );
   return 0;
 }
 
-/** What `GET /v1/taxpayers/{taxId}/identity` of the bureau's gateway answers, from a file. */
+/** The answer of `GET /v1/taxpayers/{taxId}/identity` at the bureau's gateway, from a file. */
 function identityIn(file: string): Identity {
   let text: string;
   try {
@@ -159,17 +164,18 @@ function identityIn(file: string): Identity {
   try {
     return identitySchema.parse(JSON.parse(text));
   } catch {
-    throw new WrongCall(`${file} holds no taxpayer's identity`);
+    throw new WrongCall(`${file} does not contain a taxpayer's identity`);
   }
 }
 
 async function taxpayer({ config, sql, named }: Tools): Promise<number> {
-  // the bureau's word for a later name is checked by the gateway, which asks the chain
+  // the gateway checks the bureau's signature on a later name, because it can ask the chain
   const { named: later, ...identity } = identityIn(named);
   const { keys, taxpayers } = await openKeeping(sql, config);
   if (!(await sql.begin((tx) => taxpayers.adopt(tx, identity, "CNY")))) {
     say(
-      `the registry was not told this of taxpayer ${identity.index}; if it was enrolled a moment ago, let \`serve\` come to that block`,
+      `the registry has another identity for taxpayer ${identity.index}; if it was enrolled a ` +
+        `moment ago, let \`serve\` reach that block`,
     );
     return 1;
   }
@@ -178,7 +184,8 @@ async function taxpayer({ config, sql, named }: Tools): Promise<number> {
   );
   if (later)
     say(
-      `its name since ${later.from}: give name, from and signature to POST /v1/taxpayers/${identity.taxId}/names`,
+      `its name since ${later.from}: give name, from and signature to POST ` +
+        `/v1/taxpayers/${identity.taxId}/names`,
     );
   const known = await taxpayers.byIndex(sql, identity.index);
   if (known === undefined || !(await keys.holds(known.account))) return 0;
@@ -192,7 +199,7 @@ async function taxpayer({ config, sql, named }: Tools): Promise<number> {
 }
 
 async function adminKey({ sql, named }: Tools): Promise<number> {
-  if (!isAccount(named)) throw new WrongCall(`${named} is no account`);
+  if (!isAccount(named)) throw new WrongCall(`${named} is not an account`);
   const account = checksummed(named);
   const [party] = await sql`select 1 from party_now where account = ${account}`;
   if (!party) {
@@ -204,9 +211,7 @@ async function adminKey({ sql, named }: Tools): Promise<number> {
   return 0;
 }
 
-/**
- * What the commands about a running network work with. `stopping` is aborted by the first signal.
- */
+/** The parts for commands about a running network. The first signal aborts `stopping`. */
 type Running = Network & { log: Log; finalityDepth: number; stopping: AbortSignal };
 
 async function onNetwork(
@@ -248,26 +253,28 @@ const doctor = ({ config, sql, flags }: Tools) =>
     });
     const withWords = {
       ...report,
-      findings: report.findings.map((one) => ({ ...one, ...findingTable[one.code] })),
+      findings: report.findings.map((finding) => ({ ...finding, ...findingTable[finding.code] })),
     };
     if (flags.has("json")) sayJson(withWords);
-    else say(...told(report));
+    else say(...reportLines(report));
     return report.healthy ? 0 : 1;
   });
 
 async function cancel({ config, sql, named: send }: Tools): Promise<number> {
   const { chainId } = realDeployment(config);
   const { keys } = await openKeeping(sql, config);
-  const asked = await cancelSend({ sql, keys, chainId }, BigInt(send));
-  if (!("nonce" in asked)) {
+  const cancellation = await cancelSend({ sql, keys, chainId }, BigInt(send));
+  if (!("nonce" in cancellation)) {
     say(
-      `send ${send} is ${asked.outcome === "unknown" ? "not known" : "not pending: there is nothing to give up"}`,
+      `send ${send} is ` +
+        `${cancellation.outcome === "unknown" ? "unknown" : "not pending: there is nothing to give up"}`,
     );
     return 1;
   }
-  const again = asked.outcome === "asked-before" ? " already" : "";
+  const already = cancellation.outcome === "asked-before" ? " already" : "";
   say(
-    `a no-op with nonce ${asked.nonce} in lane ${asked.lane} is${again} on its way; whichever of the two lands decides, and its work is then done anew`,
+    `a no-op with nonce ${cancellation.nonce} in lane ${cancellation.lane} is${already} on ` +
+      "its way; if it lands first, the work is sent again",
   );
   return 0;
 }
@@ -284,7 +291,7 @@ const reconcile = ({ config, sql }: Tools) =>
       perSecond: config.RECONCILE_PER_SECOND,
     });
     const { block, lots, invoices } = await all(
-      (now) => progress({ done: now.block, of: now.end }, `${now.invoices} invoices`),
+      (now) => progress({ done: now.block, total: now.end }, `${now.invoices} invoices`),
       stopping,
     );
     say(`compared ${invoices} invoices in ${lots} lots up to block ${block}`);
@@ -304,14 +311,14 @@ const audit = ({ config, sql }: Tools) =>
       audit: parts,
       log,
       patienceSeconds: config.AUDIT_PATIENCE_SECONDS,
-    }).all((done, of) => progress({ done, of }), stopping);
+    }).all((done, total) => progress({ done, total: total }), stopping);
     const { lots, waiting } = await parts.progress(sql);
-    const found = await parts.findings(sql, { limit: 1_000 });
+    const auditFindings = await parts.findings(sql, { limit: 1_000 });
     say(`audited ${lots} lots; ${waiting} wait for their documents`);
-    for (const { kind, issuer, subject, found_at: since } of found)
+    for (const { kind, issuer, subject, found_at: since } of auditFindings)
       say(`${kind} issuer ${issuer} ${subject} since ${since.toISOString()}`);
-    say(`findings ${found.length}`);
-    return found.length === 0 ? 0 : 1;
+    say(`findings ${auditFindings.length}`);
+    return auditFindings.length === 0 ? 0 : 1;
   });
 
 const keyIn = (file: string): string => {
@@ -323,24 +330,25 @@ const keyIn = (file: string): string => {
   }
   if (!isMasterKey(key))
     throw new WrongCall(
-      `${file} holds no random key of 32 bytes in hex: openssl rand -hex 32 makes one`,
+      `${file} does not contain a random key of 32 bytes in hex: openssl rand -hex 32 makes one`,
     );
   return key;
 };
 
 async function rotate({ config, sql, flags, named }: Tools): Promise<number> {
   if (flags.has("finish")) {
-    const forgotten = await wrapForNoOther(sql, config.MASTER_KEY);
+    const forgotten = await dropOtherWraps(sql, config.MASTER_KEY);
     say(
       forgotten === 0
         ? "this database has no other master key"
-        : "the other master keys open this database no more; destroy them",
+        : "the other master keys no longer open this database; destroy them",
     );
     return 0;
   }
-  await wrapFor(sql, config.MASTER_KEY, keyIn(named));
+  await addWraps(sql, config.MASTER_KEY, keyIn(named));
   say(
-    "both master keys open this database now. Start every process with the new one, one after the other; then, with it: rotate --finish",
+    "both master keys open this database now. Restart the processes one by one with the new " +
+      "key; then run with it: rotate --finish",
   );
   return 0;
 }
@@ -353,7 +361,8 @@ const rebuild = ({ config, sql, flags }: Tools) =>
       databaseUrl: config.DATABASE_URL,
       ...parts,
       projections,
-      progress: (now: { block: number; of: number }) => progress({ done: now.block, of: now.of }),
+      progress: (now: { block: number; total: number }) =>
+        progress({ done: now.block, total: now.total }),
     };
     if (flags.has("check")) {
       const { block, differences } = await checkProjections(deps);
@@ -366,32 +375,38 @@ const rebuild = ({ config, sql, flags }: Tools) =>
       );
       return differences.length === 0 ? 0 : 1;
     }
-    const other = await followedBy(sql);
+    const other = await followerName(sql);
     if (other !== undefined && !flags.has("force")) {
       throw new Error(
-        `A gateway follows the chain on this database (${other}): stop \`serve\` first. One that was killed is forgotten in seconds; --force begins at once`,
+        `A gateway follows the chain on this database (${other}): stop \`serve\` first. The ` +
+          "lease of a killed one ends in seconds; --force starts at once",
       );
     }
     const { block, compared, changes } = await rebuildProjections(deps);
     for (const { table, before, after } of changes)
       say(`${table} has changed: ${before} rows before, ${after} after`);
     say(
-      `the projections are rebuilt up to block ${block}; ${changes.length === 0 ? `at block ${compared} they are what they were` : `compared at block ${compared}`}`,
+      `the projections are rebuilt up to block ${block}; ` +
+        `${changes.length === 0 ? `at block ${compared} they are what they were` : `compared at block ${compared}`}`,
     );
     return 0;
   });
 
-async function run(command: Command, given: ReadonlySet<string>, named: string): Promise<number> {
+async function run(
+  command: Command,
+  activeFlags: ReadonlySet<string>,
+  named: string,
+): Promise<number> {
   const config = checkedConfig();
   if (command === "serve") {
     await serve(config);
     return 0;
   }
   const sql = openDb(config.DATABASE_URL, { connections: 5 });
-  const tools: Tools = { config, sql, flags: given, named };
-  if (command === "rotate" && !given.has("finish")) keyIn(named);
+  const tools: Tools = { config, sql, flags: activeFlags, named };
+  if (command === "rotate" && !activeFlags.has("finish")) keyIn(named);
   try {
-    // whoever looks changes nothing, the schema least of all
+    // doctor changes nothing, least of all the schema
     if (command === "doctor") return await doctor(tools);
     const applied = await migrate(sql);
     say(applied.length > 0 ? `applied ${applied.join(", ")}` : "the schema is up to date");
@@ -424,10 +439,10 @@ function readCall():
     const { help, ...rest } = values;
     const command = positionals[0] as Command;
     const [, named, ...more] = positionals;
-    const wants =
+    const needsArgument =
       ["cancel", "taxpayer", "admin-key"].includes(command) ||
       (command === "rotate" && !rest.finish);
-    const fits = wants
+    const fits = needsArgument
       ? named !== undefined && (command !== "cancel" || /^\d{1,18}$/.test(named))
       : named === undefined;
     const known = Object.hasOwn(commands, command ?? "") && fits && more.length === 0;

@@ -1,6 +1,6 @@
 /**
- * The composition root: every part of a gateway, made and wired in one place. What starts last
- * stops first.
+ * The composition root: creates and connects every part of a gateway. Parts stop in the reverse of
+ * the order in which they start.
  */
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
@@ -102,9 +102,9 @@ import { createRedLetterJob } from "./upkeep/red-letters.ts";
 import { createUpkeep } from "./upkeep/upkeep.ts";
 
 /**
- * In this order: those of claims, transfers and statistics read what the ledger's mirror then
- * changes, that of invoices what it has written; statistics and invoices read which refusals are
- * attempts.
+ * The order matters: the projections of claims, transfers and statistics read what the ledger's
+ * mirror then changes; that of invoices reads what it has written; statistics and invoices read
+ * which refusals are attempts.
  */
 export const projections: readonly Projection[] = [
   registryMirror,
@@ -127,10 +127,7 @@ const { version } = JSON.parse(
   readFileSync(new URL("../package.json", import.meta.url), "utf8"),
 ) as { version: string };
 
-/**
- * A deployment that was made for a sandbox is thrown away with it: its bureau and its keys are
- * nobody's.
- */
+/** A deployment for a sandbox is deleted with it: its bureau and its keys belong to nobody. */
 export const isSandbox = ({ network }: Deployment): boolean =>
   network.startsWith("onepiao-sandbox");
 
@@ -140,23 +137,23 @@ export function readDeployment(path: string): Deployment {
 
 export type GatewayOptions = {
   /**
-   * `accepting`: requests are taken and stored, and nothing goes to the chain or comes from it (the
-   * benchmark's baseline).
+   * `accepting`: takes and stores requests, with no traffic to or from the chain (the benchmark's
+   * baseline).
    */
   parts?: "all" | "accepting";
   /**
-   * The sandbox's own routes; with them the session cookie goes over plain http. Refused on a real
-   * network's deployment.
+   * The sandbox's own routes; with them the session cookie travels over plain http. Refused on a
+   * real network's deployment.
    */
   sandboxRoutes?: readonly Route<Tx>[];
 };
 
-/** How long answers under way may take to go out when the process stops. */
+/** How long running answers may take when the process stops. */
 const DRAIN_MS = 5_000;
 
 /**
- * Brings a gateway up; resolves when it takes requests. Throws, with everything taken down again,
- * when a part cannot start.
+ * Starts a gateway; resolves when it takes requests. If a part cannot start, stops the others again
+ * and throws.
  */
 export async function startGateway(
   config: Config,
@@ -164,9 +161,7 @@ export async function startGateway(
   { parts = "all", sandboxRoutes }: GatewayOptions = {},
 ): Promise<Gateway> {
   if (sandboxRoutes && !isSandbox(deployment))
-    throw new Error(
-      "The deployment is a real network's: nothing of the sandbox may be turned on for it",
-    );
+    throw new Error("The deployment is a real network's: the sandbox's functions must stay off");
   const log = createLog(config.LOG_LEVEL);
   const undo: (() => Promise<void> | void)[] = [];
   const stop = async () => {
@@ -177,7 +172,7 @@ export async function startGateway(
     undo.push(() => sql.end({ timeout: 5 }));
     if (!isSandbox(deployment) && (await hasOwnClock(sql)))
       throw new Error(
-        "The database has a clock of its own, as a sandbox's may: it is no real network's",
+        "The database has a clock of its own, as a sandbox's may: it is not a real network's",
       );
     await migrate(sql);
     const network = openNetwork(config, deployment);
@@ -199,18 +194,21 @@ export async function startGateway(
     const genesis = await chain.block(0);
     if (genesis?.hash !== deployment.genesis)
       throw new Error(
-        `The node at RPC_URL is of another chain ${deployment.chainId}: its first block is ${genesis?.hash}, the deployment is on ${deployment.genesis}`,
+        `The node at RPC_URL is of another chain ${deployment.chainId}: its first block is ` +
+          `${genesis?.hash}, the deployment is on ${deployment.genesis}`,
       );
     const blockGas = await chain.blockGas();
     if (config.MAX_TX_GAS > blockGas)
       throw new Error(
-        `MAX_TX_GAS is ${config.MAX_TX_GAS}, and a block of this chain has ${blockGas} gas: no node would take such a transaction. Set it to ${blockGas} or less (the least is ${LEAST_TX.gas}), or raise the chain's limit`,
+        `MAX_TX_GAS is ${config.MAX_TX_GAS}, and a block of this chain has ${blockGas} gas: ` +
+          `no node would take such a transaction. Set it to ${blockGas} or less (the least is ` +
+          `${LEAST_TX.gas}), or raise the chain's limit`,
       );
     const limit = { bytes: config.MAX_TX_BYTES, gas: config.MAX_TX_GAS };
     const metrics = createMetrics(version);
     const answered = (word: string) => metrics.count("onepiao_node_faults_total", { word });
 
-    // connections of their own: a heartbeat waits for no request
+    // separate connections: a heartbeat does not wait behind requests
     const leaseSql = openDb(config.DATABASE_URL, { connections: 3 });
     undo.push(() => leaseSql.end({ timeout: 1 }));
     const leases = createLeases({
@@ -324,7 +322,7 @@ export async function startGateway(
     const pickups = createPickups({ invoices, taxpayers, keys });
     const claims = createClaims({ vault, taxpayers, invoices });
     const external = createExternal({ vault, taxpayers, invoices, claims, bounds });
-    // where it listens is known when it does, and nobody asks before
+    // the address is known when it listens, and nobody asks before
     let listening = "";
     const publicUrl = () => config.PUBLIC_URL ?? listening;
     const papers = createPapers({ invoices, pickups, bundles, external, contracts, publicUrl });
@@ -455,7 +453,7 @@ export async function startGateway(
       version,
       stopping: stopping.signal,
       sessions,
-      // a sandbox gives its keys to everybody who reaches it: that is to be nobody's page
+      // a sandbox gives its keys to everyone who reaches it: no other site's page may do so
       ...(sandboxRoutes ? { hostIsServed: isOwnHost } : {}),
       ...(site ? { site } : {}),
     });
@@ -475,7 +473,7 @@ export async function startGateway(
       );
     undo.push(async () => {
       stopping.abort();
-      // a load balancer sees /readyz say no before connections are refused
+      // a load balancer sees /readyz fail before connections are refused
       await delay(config.STOP_DELAY_SECONDS * 1_000);
       await server.close(DRAIN_MS);
     });

@@ -1,12 +1,12 @@
 /**
- * `onepiao`: for whoever was handed an invoice and trusts no gateway. Reads files, and a node if
- * one is named; no gateway, no database.
+ * `onepiao`: checks an invoice without trusting a gateway. Reads files, and a node if one is named;
+ * no gateway, no database.
  *
- *   onepiao verify FILE      a bundle, a PDF of ours, or the text of a signed QR code; - is standard input
- *   onepiao registry         what the registry says now, as a file to check by without a node
+ *   onepiao verify FILE      a bundle, a PDF of ours, or the text of a signed QR code; - is stdin
+ *   onepiao registry         the registry's present content, as a file for checks without a node
  *
- * Owns: the call, what is said, the exit code (docs/verification.md). The judgement is
- * proofs/verdict.ts.
+ * Owns: the call, its output, the exit code (docs/verification.md). protocol/proofs/verdict.ts
+ * makes the judgement.
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -55,33 +55,33 @@ const WRONG_CALL = 2;
 
 const words: Record<BundleResult, string> = {
   valid: "valid",
-  altered: "ALTERED: it is not what was sealed",
+  altered: "ALTERED: it differs from what was sealed",
   contradictory:
-    "CONTRADICTORY: what it says cannot be true together; no gateway issues such an invoice",
-  mismatch: "MISMATCH: what is printed is not what was sealed",
-  "other-network": "OF ANOTHER NETWORK than the one to check by",
+    "CONTRADICTORY: its statements cannot all be true; no gateway issues such an invoice",
+  mismatch: "MISMATCH: the printed figures differ from the sealed ones",
+  "other-network": "OF ANOTHER NETWORK than the trusted one",
   "not-the-issuers":
-    "NOT THE ISSUER'S: the seal, or who the parties are, is not what the registry says",
+    "NOT THE ISSUER'S: the seal, or an identity of a party, does not match the registry",
   "not-on-chain": "NOT ON THE CHAIN: the ledger has no such lot",
-  sealed: "sealed by its issuer; what has become of it was NOT checked (--rpc URL)",
+  sealed: "sealed by its issuer; its present state was NOT checked (--rpc URL)",
   reversed: "REVERSED: it was taken back by a red letter",
   adjusted: "PARTLY REVERSED: less than its total counts",
   unattributed:
-    "it holds in itself; whose it is was NOT proven: the issuer was not checked (--registry, --deployment with --rpc, or --issuer-key), " +
-    "or the bundle shows a seller or buyer without its party",
+    "consistent, but NOT attributed: the issuer was not checked (--registry, --deployment with " +
+    "--rpc, or --issuer-key), or the bundle shows a seller or buyer without its party",
 };
 
 const usage = `onepiao verify FILE [--rpc URL] [--deployment FILE | --registry SNAPSHOT | --issuer-key 0x…] [--json]
 onepiao registry --rpc URL --deployment FILE > snapshot.json
 
 FILE is a bundle (JSON), a PDF with one, or the text of a signed QR code; - reads standard input.
-  --rpc URL            a node of your own choice: whether the chain has it, and what has become of it
-  --deployment FILE    the network that is trusted: deployments/<chainId>.json
-  --registry SNAPSHOT  who has which key, without a node; made by \`onepiao registry\`, signed by nobody
-  --issuer-key 0x…     the issuer's key, as the issuer itself has told it
+  --rpc URL            a node of your choice: whether the chain has the lot, and the invoice's state
+  --deployment FILE    the trusted network: deployments/<chainId>.json
+  --registry SNAPSHOT  who has which key, without a node; made by \`onepiao registry\`, not signed
+  --issuer-key 0x…     the issuer's key, from the issuer itself
 
 Exit codes: 0 valid · 1 not valid · 2 wrong call, or nothing that can be read · 3 sealed by its issuer, state not checked
-            4 reversed · 5 partly reversed · 6 holds in itself, whose it is not proven`;
+            4 reversed · 5 partly reversed · 6 consistent, issuer not proven`;
 
 class WrongCall extends Error {}
 
@@ -103,41 +103,42 @@ function jsonOf(path: string): unknown {
   try {
     return JSON.parse(bytesOf(path).toString("utf8"));
   } catch (cause) {
-    throw cause instanceof WrongCall ? cause : new WrongCall(`${path} is no JSON`);
+    throw cause instanceof WrongCall ? cause : new WrongCall(`${path} is not JSON`);
   }
 }
 
-type Read = { value: unknown; what: "bundle" | "PDF" | "QR code"; printed?: Facts["printed"] };
+type Read = { value: unknown; source: "bundle" | "PDF" | "QR code"; printed?: Facts["printed"] };
 
 function readFile(path: string): Read {
   const bytes = bytesOf(path);
   if (bytes.subarray(0, 1_024).includes("%PDF-"))
-    return { what: "PDF", value: attachedJson(bytes, bundleFormat) };
+    return { source: "PDF", value: attachedJson(bytes, bundleFormat) };
   const text = bytes.toString("utf8").trim();
   if (text.startsWith("<"))
     throw new WrongCall(
-      `${path} is XML, which proves nothing by itself: a gateway compares it (POST /v1/verify)`,
+      `${path} is XML, which proves nothing alone: a gateway can compare it (POST /v1/verify)`,
     );
   if (text.startsWith("{")) {
-    // of a member that stands twice one reader takes the first and another the last
+    // for a duplicate member, one reader takes the first value and another the last
     const value = readJsonText(
       text,
       (_, detail, field) =>
         new WrongCall(`${path}${field === "" ? "" : ` at ${field}`}: ${detail}`),
     );
-    return { what: "bundle", value };
+    return { source: "bundle", value };
   }
   const qr = readQr(text);
   if (qr === undefined)
-    throw new WrongCall(`${path} is no bundle, no PDF and no text of a QR code`);
+    throw new WrongCall(`${path} is not a bundle, a PDF or the text of a QR code`);
   if (qr.proof === undefined)
     throw new WrongCall(
-      `${path} is the text of a QR code without a proof: ask a gateway (GET /v1/verify), or for ?signed=1`,
+      `${path} is the text of a QR code without a proof: ask a gateway (GET /v1/verify), or ` +
+        "request the code with ?signed=1",
     );
   const value = decodeProof(qr.proof);
   if (value === undefined) throw new WrongCall(`${path}: the proof in the QR code cannot be read`);
   return {
-    what: "QR code",
+    source: "QR code",
     value,
     printed: { number: qr.number, date: qr.date, total: qr.gross, kind: qr.kind },
   };
@@ -156,10 +157,10 @@ type Network = Bundle["network"] & { block: number };
 function networkOf(path: string): Network {
   const parsed = deploymentSchema.safeParse(jsonOf(path));
   if (!parsed.success)
-    throw new WrongCall(`${path} is no deployment: ${parsed.error.issues[0]?.path.join(".")}`);
+    throw new WrongCall(`${path} is not a deployment: ${parsed.error.issues[0]?.path.join(".")}`);
   const { network: name, chainId, registry, ledger, genesis, block = 0 } = parsed.data;
-  // of a deployment's own record it is where the contracts begin; what else is called so, in a
-  // gateway's answer, would hide the past
+  // in a deployment's own record, `block` is where the contracts begin; a member of that name in a
+  // gateway's answer would hide the past
   return { name, chainId, registry, ledger, block: genesis === undefined ? 0 : block };
 }
 
@@ -189,7 +190,7 @@ async function nodeOf(url: string, network: Network): Promise<ChainClient> {
   return chain;
 }
 
-/** What the chain says of a bundle that holds in itself. */
+/** The chain's facts about a bundle that holds. */
 async function askChain(
   url: string,
   network: Network,
@@ -200,24 +201,25 @@ async function askChain(
   try {
     const reading = await readingAt(chain, contractsOf(network));
     const indexes = [...new Set([bundle.lot.issuer, ...bundle.parties.map(({ index }) => index)])];
-    const [lotHash, record, registrars, ...found] = await Promise.all([
+    const [lotHash, record, registrars, ...enrolled] = await Promise.all([
       reading.lotHash(bundle.lot.first),
       reading.record(bundle.number),
       reading.registrars(namesBy(bundle)),
       ...indexes.map((index) => reading.taxpayer(index)),
     ]);
     const registered: Registered[] = [];
-    for (const one of found) {
-      if (one === undefined) continue;
+    for (const taxpayer of enrolled) {
+      if (taxpayer === undefined) continue;
       const known =
-        [one.account, one.key].some((key) => key.toLowerCase() === signer.toLowerCase()) ||
-        one.index !== bundle.lot.issuer;
-      const before = known ? [] : await reading.keysOf(one.account);
+        [taxpayer.account, taxpayer.key].some(
+          (key) => key.toLowerCase() === signer.toLowerCase(),
+        ) || taxpayer.index !== bundle.lot.issuer;
+      const before = known ? [] : await reading.keysOf(taxpayer.account);
       registered.push({
-        index: one.index,
-        account: one.account,
-        identity: one.identity,
-        keys: [...new Set([one.account, ...before, one.key])],
+        index: taxpayer.index,
+        account: taxpayer.account,
+        identity: taxpayer.identity,
+        keys: [...new Set([taxpayer.account, ...before, taxpayer.key])],
       });
     }
     const adjusted =
@@ -234,14 +236,14 @@ async function askChain(
   }
 }
 
-function told(
+function reportLines(
   verdict: Verdict,
-  what: Read["what"],
+  source: Read["source"],
   shown: Readonly<Record<string, unknown>> | undefined,
 ): string[] {
-  const list = (of: Verdict["proven"]) =>
-    of.map(({ code, detail }) => `  ${code.padEnd(10)} ${detail}`);
-  // who the seller is says the registry; without it that is the bundle's own word
+  const list = (statements: Verdict["proven"]) =>
+    statements.map(({ code, detail }) => `  ${code.padEnd(10)} ${detail}`);
+  // the registry says who the seller is; without it, only the bundle does
   const isOwnWord = (name: string) =>
     name === "seller" &&
     !verdict.steps.some(({ step, outcome }) => step === "identity" && outcome === "ok");
@@ -254,7 +256,7 @@ function told(
     ({ field, rule, detail }) => `  ${field}  ${rule}: ${detail}`,
   );
   return [
-    `${what} of ${verdict.number ?? "no invoice that could be read"}`,
+    `${source} of ${verdict.number ?? "no invoice that could be read"}`,
     ...(brief.length > 0 && isWorthShowing(verdict) ? [`  ${brief.join(", ")}`] : []),
     "",
     ...verdict.steps.map(
@@ -287,30 +289,31 @@ type Options = {
   json: boolean;
 };
 
-/** Where a line goes that is meant for whoever called. */
+/** Prints a line for the caller. */
 type Print = (text: string) => void;
 
-async function verify(path: string, given: Options, print: Print): Promise<number> {
-  const trusted = [given.deployment, given.registry, given["issuer-key"]].filter(
-    (one) => one !== undefined,
+async function verify(path: string, call: Options, print: Print): Promise<number> {
+  const trusted = [call.deployment, call.registry, call["issuer-key"]].filter(
+    (option) => option !== undefined,
   );
   if (trusted.length > 1) throw new WrongCall("One of --deployment, --registry and --issuer-key");
-  const issuerKey = given["issuer-key"];
+  const issuerKey = call["issuer-key"];
   if (issuerKey !== undefined && !isAccount(issuerKey))
     throw new WrongCall(
-      "--issuer-key is an address: 0x and 40 hex digits; in mixed case its checksum has to be right",
+      "--issuer-key is an address: 0x and 40 hex digits; in mixed case its checksum has to be " +
+        "right",
     );
   const snapshot: Snapshot | undefined =
-    given.registry === undefined ? undefined : readSnapshot(jsonOf(given.registry));
-  if (given.registry !== undefined && snapshot === undefined)
-    throw new WrongCall(`${given.registry} is no snapshot of a registry`);
+    call.registry === undefined ? undefined : readSnapshot(jsonOf(call.registry));
+  if (call.registry !== undefined && snapshot === undefined)
+    throw new WrongCall(`${call.registry} is not a snapshot of a registry`);
   const network: Network | undefined = snapshot
     ? { ...snapshot.network, block: snapshot.from }
-    : given.deployment === undefined
+    : call.deployment === undefined
       ? undefined
-      : networkOf(given.deployment);
+      : networkOf(call.deployment);
 
-  const { value, what, printed } = readFile(path);
+  const { value, source, printed } = readFile(path);
   const checked = checkBundle(value);
   const facts: Facts = { issuerKey, printed, registered: snapshot?.taxpayers };
   if (network) {
@@ -318,20 +321,20 @@ async function verify(path: string, given: Options, print: Print): Promise<numbe
     facts.network = addresses;
   }
   const { bundle, signer, ok } = checked;
-  if (given.rpc !== undefined && ok && bundle && signer) {
+  if (call.rpc !== undefined && ok && bundle && signer) {
     try {
-      // without a network that is trusted it is asked what the bundle itself names; the verdict
-      // says what that is worth
-      const said = await askChain(
-        given.rpc,
+      // without a trusted network, the node is asked about the network that the bundle names; the
+      // verdict says what that is worth
+      const reading = await askChain(
+        call.rpc,
         network ?? { ...bundle.network, block: 0 },
         bundle,
         signer,
       );
       Object.assign(
         facts,
-        { ledger: said.ledger },
-        network ? { registered: said.registered, registrars: said.registrars } : {},
+        { ledger: reading.ledger },
+        network ? { registered: reading.registered, registrars: reading.registrars } : {},
       );
     } catch (cause) {
       if (!(cause instanceof NodeDown || cause instanceof NodeRefused)) throw cause;
@@ -339,7 +342,7 @@ async function verify(path: string, given: Options, print: Print): Promise<numbe
     }
   }
   const verdict = judge(checked, facts);
-  if (what === "PDF")
+  if (source === "PDF")
     verdict.notProven.unshift({
       code: "pages",
       detail: "That the pages of the PDF show what its bundle says: compare them",
@@ -350,7 +353,7 @@ async function verify(path: string, given: Options, print: Print): Promise<numbe
       detail: `That the registry's snapshot of block ${snapshot.block} is true: nobody has signed it`,
     });
   const exit = exitCodes[verdict.result];
-  if (given.json)
+  if (call.json)
     print(
       printableJson({
         ...verdict,
@@ -358,7 +361,7 @@ async function verify(path: string, given: Options, print: Print): Promise<numbe
         exit,
       }),
     );
-  else print(screen(...told(verdict, what, checked.shown)));
+  else print(screen(...reportLines(verdict, source, checked.shown)));
   return exit;
 }
 
@@ -395,14 +398,12 @@ export async function onepiao(args: readonly string[], print: Print): Promise<nu
     print(usage);
     return 0;
   }
-  const given = parsed.values as Options;
+  const call = parsed.values as Options;
   if (command === "verify" && file !== undefined && more.length === 0)
-    return verify(file, given, print);
-  if (command === "registry" && file === undefined) return registry(given, print);
+    return verify(file, call, print);
+  if (command === "registry" && file === undefined) return registry(call, print);
   throw new WrongCall(
-    command === undefined
-      ? "What is to be done?"
-      : `It is not clear what ${command} is to be done with`,
+    command === undefined ? "A command is missing" : `${command} needs other arguments`,
   );
 }
 

@@ -315,13 +315,13 @@ const pointer = (path: readonly PropertyKey[]) =>
 
 /** zod's issues as violations: field is a JSON pointer. At most `maxViolations`. */
 export function shapeViolations(error: z.ZodError): Violation[] {
-  const found: Violation[] = [];
+  const violations: Violation[] = [];
   for (const issue of error.issues) {
-    if (found.length >= maxViolations) break;
+    if (violations.length >= maxViolations) break;
     const field = pointer(issue.path);
     if (issue.code === "unrecognized_keys") {
       for (const key of issue.keys.slice(0, maxViolations))
-        found.push({
+        violations.push({
           field: pointer([...issue.path, key.slice(0, 100)]),
           rule: "unknown-member",
           detail: "there is no such member",
@@ -330,28 +330,28 @@ export function shapeViolations(error: z.ZodError): Violation[] {
     }
     const stated = /^([a-z0-9-]+): (.*)$/s.exec(issue.message);
     if (issue.code === "custom" && typeof issue.params?.["rule"] === "string") {
-      found.push({ field, rule: issue.params["rule"], detail: issue.message });
+      violations.push({ field, rule: issue.params["rule"], detail: issue.message });
     } else if (issue.code === "invalid_type" && issue.message.endsWith("received undefined")) {
-      found.push({ field, rule: "missing-member", detail: "this member is required" });
+      violations.push({ field, rule: "missing-member", detail: "this member is required" });
     } else if (issue.code === "invalid_type") {
-      found.push({ field, rule: "wrong-type", detail: stated?.[2] ?? issue.message });
+      violations.push({ field, rule: "wrong-type", detail: stated?.[2] ?? issue.message });
     } else if (stated?.[1] !== undefined && stated[2] !== undefined) {
-      found.push({ field, rule: stated[1], detail: stated[2] });
+      violations.push({ field, rule: stated[1], detail: stated[2] });
     } else if (issue.code === "too_big") {
-      found.push({
+      violations.push({
         field,
         rule: issue.origin === "array" ? "too-many" : "too-long",
         detail: `at most ${issue.maximum}`,
       });
     } else {
-      found.push({
+      violations.push({
         field,
         rule: issue.code === "too_small" ? "too-few" : "unknown-value",
         detail: issue.message.slice(0, 300),
       });
     }
   }
-  return found.slice(0, maxViolations);
+  return violations.slice(0, maxViolations);
 }
 
 /**

@@ -56,9 +56,9 @@ export function createDraft(root: Element, style: Style) {
 
   /** The children under a step such as `cbc:ID`. */
   function all(parent: Element | undefined, step: string): readonly Element[] {
-    const found = parent?.children.filter((child) => child.qname === step) ?? [];
-    for (const element of found) visited.add(element);
-    return found;
+    const elements = parent?.children.filter((child) => child.qname === step) ?? [];
+    for (const element of elements) visited.add(element);
+    return elements;
   }
 
   /** Paths of the texts that no row has read, each once for all lines. */
@@ -89,14 +89,14 @@ export function createDraft(root: Element, style: Style) {
     let element = parent;
     let path = parentPath ?? (parent === undefined ? `/${style.root}` : pathOf(parent));
     for (const step of from.split("/")) {
-      const found = all(element, step);
-      if (found.length > 1)
+      const elements = all(element, step);
+      if (elements.length > 1)
         refuse(
           `${path}/${step}`,
           "repeated-element",
-          `${step} may stand here once, not ${found.length} times`,
+          `${step} may stand here once, not ${elements.length} times`,
         );
-      element = found[0];
+      element = elements[0];
       path = `${path}/${step}`;
     }
     return { element, path };
@@ -172,10 +172,10 @@ export function createDraft(root: Element, style: Style) {
   function finish(rules: Rules, more: () => void): InvoiceDocument {
     const { shapes, members } = ruleSets[rules];
     const shaped = invoiceDocument.safeParse(document);
-    const found = shaped.success
+    const broken = shaped.success
       ? checkDocument(shaped.data, rules)
       : shapeViolations(shaped.error);
-    for (const { field, rule, detail } of found) {
+    for (const { field, rule, detail } of broken) {
       const missing = rule === "missing-member";
       refuse(
         fieldOf(field),

@@ -55,7 +55,7 @@ function contentAt(pdf: Buffer, at: number, most: number): Buffer | undefined {
  */
 export function attachedJson(bytes: Uint8Array, format: string): unknown {
   const pdf = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (pdf.subarray(0, 1_024).indexOf("%PDF-") < 0) throw refuse("not-pdf", "The body is no PDF");
+  if (pdf.subarray(0, 1_024).indexOf("%PDF-") < 0) throw refuse("not-pdf", "The body is not a PDF");
   let [bundle, files, left]: [string | undefined, number, number] = [undefined, 0, MAX_BYTES];
   for (let at = pdf.indexOf(mark); at >= 0; at = pdf.indexOf(mark, at + mark.length)) {
     // /EmbeddedFiles is the list of names, not a file

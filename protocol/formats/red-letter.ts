@@ -368,15 +368,15 @@ function letterForParts(
   // what is left, a cent for each line
   let exhausted = true;
   for (const [rate, unspent] of left.rates) {
-    const mine = lines.filter((line) => rateKey(line.taxRate) === rate);
+    const linesAtRate = lines.filter((line) => rateKey(line.taxRate) === rate);
     const [net, tax] = [
-      mine.reduce((sum, line) => sum - cents(line.amount), 0n),
-      mine.reduce((sum, line) => sum - cents(line.tax), 0n),
+      linesAtRate.reduce((sum, line) => sum - cents(line.amount), 0n),
+      linesAtRate.reduce((sum, line) => sum - cents(line.tax), 0n),
     ];
     if (net !== unspent.net) exhausted = false;
     if (net !== unspent.net && tax <= unspent.tax) continue;
     const cent = tax > unspent.tax ? 1n : -1n;
-    for (const line of mine.slice(0, Number((tax - unspent.tax) * cent)))
+    for (const line of linesAtRate.slice(0, Number((tax - unspent.tax) * cent)))
       line.tax = formatMoney(cents(line.tax) + cent);
   }
   if (exhausted) return letterForRest(original, left, at);

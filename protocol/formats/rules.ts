@@ -96,7 +96,7 @@ const signed = (allowances: InvoiceLine["allowances"]) =>
 function checkTaxId(field: string, taxId: string | undefined, refuse: Refuse): void {
   const rule = taxId === undefined ? undefined : brokenTaxIdRule(taxId);
   if (rule === "tax-id-check-digit")
-    refuse(field, rule, `${taxId} is no valid id of GB 32100-2015`);
+    refuse(field, rule, `${taxId} is not a valid id of GB 32100-2015`);
   else if (rule)
     refuse(
       field,

@@ -219,7 +219,7 @@ function obstacles(document: InvoiceDocument): Violation[] {
       violations.push({
         field: `/${side}/${country === undefined ? "taxId" : "country"}`,
         rule: "BR-CL-14",
-        detail: `${code} is no country`,
+        detail: `${code} is not a country`,
       });
     else if (
       taxId !== undefined &&
@@ -230,7 +230,7 @@ function obstacles(document: InvoiceDocument): Violation[] {
       violations.push({
         field: `/${side}/taxId`,
         rule: "BR-CO-09",
-        detail: `${taxId.slice(0, 2)} is no country`,
+        detail: `${taxId.slice(0, 2)} is not a country`,
       });
   }
   return violations;

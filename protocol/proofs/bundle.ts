@@ -226,7 +226,7 @@ export function checkBundle(value: unknown): Checked {
   say(
     "seal",
     signer !== undefined,
-    signer === undefined ? "the seal is no signature" : `sealed by the key ${signer}`,
+    signer === undefined ? "the seal is not a signature" : `sealed by the key ${signer}`,
   );
 
   const shown: Parts = Object.fromEntries(names.map((name) => [name, bundle.parts[name]?.value]));

@@ -219,7 +219,7 @@ export function contradictions({ parts, lot, leaf, parties }: Statement): Judgem
     refuseDocument(
       "/leaf/holder",
       "red-letter-holder",
-      "it is sealed to the zero account, and is no red letter",
+      "it is sealed to the zero account, and is not a red letter",
     );
 
   // a hidden part may be one that allows a difference of a cent

@@ -117,7 +117,7 @@ const at = (seconds: number) => new Date(seconds * 1_000).toISOString();
 type Finding = [outcome: VerdictStep["outcome"], detail: string];
 
 function sayPrinted({ bundle, shown = {} }: Checked, { printed }: Facts): Finding {
-  if (printed === undefined) return ["not-checked", "nothing is printed beside it"];
+  if (printed === undefined) return ["not-checked", "nothing is printed next to it"];
   const date = typeof shown.date === "string" ? shown.date.slice(0, 10) : undefined;
   const { number, total, kind } = printed;
   const agrees =
@@ -330,7 +330,7 @@ export const isWorthShowing = ({ result }: Pick<Verdict, "result">): boolean =>
 
 /** Statements that no bundle proves, whatever the facts. */
 const always: Statement[] = [
-  { code: "bearer", detail: "That whoever shows it is its holder: anybody may have a copy" },
+  { code: "bearer", detail: "That the person who shows it is its holder: anybody may have a copy" },
   {
     code: "truth",
     detail: "That what was sealed is true: goods, amounts and buyer are the issuer's word",

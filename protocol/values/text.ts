@@ -15,7 +15,7 @@ import * as z from "zod";
 /** Kinds of refused characters, in the order in which they are checked: the rule, and a label. */
 const kinds: readonly (readonly [rule: string, label: string, signs: RegExp])[] = [
   ["text-surrogate", "half of a surrogate pair", /\p{Cs}/u],
-  ["text-noncharacter", "a code point that is no character", /\p{Noncharacter_Code_Point}/u],
+  ["text-noncharacter", "a code point that is not a character", /\p{Noncharacter_Code_Point}/u],
   ["text-control", "a control character", /(?![\t\n\r])\p{Cc}/u],
   ["text-line-separator", "a line or paragraph separator", /[\p{Zl}\p{Zp}]/u],
   ["text-bidi", "a control of the writing direction", /\p{Bidi_Control}/u],

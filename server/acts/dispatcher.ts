@@ -1,13 +1,13 @@
 /**
- * The dispatcher: takes operations from queued to sent. Here is whose turn it is; signing.ts signs,
- * sending.ts packs and sends, all in one SQL transaction.
+ * The dispatcher: takes operations from queued to sent. This file decides which operation is next;
+ * signing.ts signs, sending.ts packs and sends, all in one SQL transaction.
  *
- * Acts on one invoice go one after the other, each signed on the version that the one before has
- * left. Acts on different invoices never wait for one another. Exception: most acts cannot change an
- * invoice that is reimbursed or reversed, so these wait for nobody and nobody waits for them; the
- * chain refuses them and so records the attempt. A red letter and an entry can change it, and wait.
- * Of equal acts of one party that make or decide a claim, one at a time goes to the chain, and the
- * others are answered from it.
+ * Acts on one invoice go one after another, each signed on the version that the previous one left.
+ * Acts on different invoices never wait for each other. Exception: most acts cannot change an
+ * invoice that is reimbursed or reversed, so they wait for no other act and no act waits for them;
+ * the chain refuses them and thereby records the attempt. A red letter and an entry can change it,
+ * and wait. Of equal acts of one party that make or decide a claim, one at a time goes to the
+ * chain, and its outcome answers the others.
  */
 
 import { type ActKind, actKinds, acts as actTable, isLate } from "@onepiao/protocol/ledger/acts.ts";
@@ -35,14 +35,14 @@ type Deps = {
   changes: Changes;
   log: Log;
   lease: Lease;
-  /** What one transaction may hold. */
+  /** The limits of one transaction. */
   limit: Capacity;
   pollMs: number;
 };
 
 export type Dispatcher = Loop;
 
-/** Operations taken up in one go. */
+/** Operations taken in one turn. */
 const PAGE = 500;
 const SIGNATURE_TTL = "15 minutes";
 
@@ -51,7 +51,7 @@ const AFTERWARDS = actKinds.filter(isLate);
 
 export const dispatcherLock = 7_146_009_512;
 
-/** The operations whose turn it is. */
+/** The operations that may go on now. */
 async function heads(tx: Tx): Promise<Operation[]> {
   return tx<Operation[]>`
     select o.* from operations o
@@ -90,7 +90,7 @@ async function heads(tx: Tx): Promise<Operation[]> {
 }
 
 /**
- * Ends the operations that would decide on a claim that is over, with what became of that claim,
+ * Ends the operations that would decide on a claim that is over, with the outcome of that claim and
  * without the chain. So a decision that comes too late is not signed again, and never decides on a
  * later claim of the same invoices.
  */
@@ -103,8 +103,8 @@ async function endDecided(tx: Tx): Promise<void> {
     where o.status in ('queued', 'awaiting-signature') and o.command ? 'claim'
       and (s.state <> 'claimed' or s.claim_ref is distinct from o.command->>'claim')
     order by o.id, s.number`;
-  for (const { id, kind, number, state, mine } of late) {
-    const paid = state === "reimbursed" && state === actTable[kind].record.state && mine;
+  for (const { id, kind, number, state, mine: ownClaim } of late) {
+    const paid = state === "reimbursed" && state === actTable[kind].record.state && ownClaim;
     const detail = paid
       ? "The claim is reimbursed already"
       : `The claim is over: invoice ${nameOf(number)} is ${state}`;
@@ -139,7 +139,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
 
   async function wake(): Promise<void> {
     await sql.begin(async (tx) => {
-      // one dispatcher at a time: it keeps the order of the lots of a segment
+      // one dispatcher at a time, which keeps the order of a segment's lots
       const [lock] = await tx<
         { got: boolean }[]
       >`select pg_try_advisory_xact_lock(${dispatcherLock}) as got`;

@@ -1,7 +1,7 @@
 /**
  * Evidence that an untouched invoice is sealed: its lot's header, its leaf, and the path between
- * them, rebuilt from the stored leaves of the lot; of an imported invoice, the path that came with
- * it. Trees are cached by lot; a sealed lot never changes.
+ * them, rebuilt from the lot's stored leaves; for an imported invoice, the path that came with it.
+ * Trees are cached by lot, because a sealed lot never changes.
  */
 import {
   type Evidence,
@@ -16,20 +16,20 @@ import type { Tx } from "../db/db.ts";
 
 export type SealedLot = { header: LotHeader; leaves: Leaf[]; tree: LotTree };
 export type EvidenceSource = {
-  /** Undefined while the lot is not sealed, or when its documents are not all here. */
+  /** Undefined while the lot is not sealed, or if some of its documents are elsewhere. */
   lot(tx: Tx, first: string): Promise<SealedLot | undefined>;
-  /** Throws when its lot has other leaves stored than were sealed. */
-  of(tx: Tx, number: string): Promise<Evidence | undefined>;
+  /** Throws if the stored leaves of its lot are not the sealed ones. */
+  get(tx: Tx, number: string): Promise<Evidence | undefined>;
   /**
-   * By number; without those of which there is none, and an error for those whose lot has other
-   * leaves stored than were sealed.
+   * By number. An invoice without evidence has no entry; an invoice has an error if the stored
+   * leaves of its lot are not the sealed ones.
    */
-  among(tx: Tx, numbers: readonly string[]): Promise<Map<string, Evidence | Error>>;
+  getMany(tx: Tx, numbers: readonly string[]): Promise<Map<string, Evidence | Error>>;
 };
 
 const CACHED_LOTS = 256;
 
-/** Somebody has been at the database. */
+/** The stored leaves were modified. */
 class OtherLeaves extends Error {}
 
 export function createEvidence(): EvidenceSource {
@@ -48,10 +48,10 @@ export function createEvidence(): EvidenceSource {
     const tree = lotTree(leaves.map(leafHash));
     if (tree.root !== header.root)
       throw new OtherLeaves(`The stored leaves of lot ${first} do not give the sealed root`);
-    const found = { header: { ...header, time: Number(header.time) }, leaves, tree };
+    const sealed = { header: { ...header, time: Number(header.time) }, leaves, tree };
     if (cache.size >= CACHED_LOTS) cache.delete(cache.keys().next().value as string);
-    cache.set(first, found);
-    return found;
+    cache.set(first, sealed);
+    return sealed;
   }
 
   async function importedAmong(tx: Tx, numbers: readonly string[]): Promise<Map<string, Evidence>> {
@@ -73,39 +73,39 @@ export function createEvidence(): EvidenceSource {
 
   const source: EvidenceSource = {
     lot,
-    async of(tx, number) {
-      const one = (await source.among(tx, [number])).get(number);
-      if (one instanceof Error) throw one;
-      return one;
+    async get(tx, number) {
+      const evidence = (await source.getMany(tx, [number])).get(number);
+      if (evidence instanceof Error) throw evidence;
+      return evidence;
     },
-    async among(tx, numbers) {
+    async getMany(tx, numbers) {
       const rows = await tx<{ number: string; lot: string }[]>`
         select number, lot from record_now where number = any(${numbers}::numeric[]) and lot is not null`;
-      const found = new Map<string, Evidence | Error>();
+      const evidence = new Map<string, Evidence | Error>();
       const imports = await importedAmong(tx, numbers);
       for (const { number, lot: first } of rows) {
         const imported = imports.get(number);
         if (imported) {
-          found.set(number, imported);
+          evidence.set(number, imported);
           continue;
         }
-        const one = await lot(tx, first).catch((cause: unknown) => {
+        const sealed = await lot(tx, first).catch((cause: unknown) => {
           if (cause instanceof OtherLeaves) return cause;
           throw cause;
         });
-        if (!one) continue;
-        if (one instanceof Error) {
-          found.set(number, one);
+        if (!sealed) continue;
+        if (sealed instanceof Error) {
+          evidence.set(number, sealed);
           continue;
         }
-        const position = Number(BigInt(number) - BigInt(one.header.first));
-        found.set(number, {
-          lot: one.header,
-          leaf: one.leaves[position] as Leaf,
-          proof: one.tree.proof(position),
+        const position = Number(BigInt(number) - BigInt(sealed.header.first));
+        evidence.set(number, {
+          lot: sealed.header,
+          leaf: sealed.leaves[position] as Leaf,
+          proof: sealed.tree.proof(position),
         });
       }
-      return found;
+      return evidence;
     },
   };
   return source;

@@ -1,22 +1,22 @@
 /**
- * Operations: what a party or the bureau wants done on the chain, and what became of it.
+ * Operations: what a party or the bureau wants done on the chain, and its outcome.
  *
  * | from | to | when |
  * | --- | --- | --- |
- * | queued | signed | it is at the head for its invoices (or its account's counter) and every signer's key is kept here |
+ * | queued | signed | it is at the head for its invoices (or its account's counter), and the keystore has every signer's key |
  * | queued | awaiting-signature | the same, but a signer keeps its own key |
- * | awaiting-signature | signed | the last missing signature is given |
- * | awaiting-signature | failed | it was not given in time |
- * | queued, awaiting-signature | failed | who wanted it has thought better of it |
+ * | awaiting-signature | signed | the last missing signature comes |
+ * | awaiting-signature | failed | a signature is missing when the time is up |
+ * | queued, awaiting-signature | failed | the requester cancels it |
  * | signed | sent | it is in a transaction |
  * | sent | done | the chain's event says so |
  * | sent | refused | the chain refused it, or reverted the transaction |
- * | sent | queued | refused as stale: it is signed anew on the present version |
- * | queued, awaiting-signature | refused | it decides on a claim that is over |
- * | queued | refused | it asks for the same as another one of its party, has waited for that, and the chain has refused that |
+ * | sent | queued | refused as stale: it is signed again on the present version |
+ * | queued, awaiting-signature | refused | the claim that it decides on is over |
+ * | queued | refused | an equal operation of its party, for which it waited, was refused by the chain |
  *
- * The outcome is written by the follower in the transaction that moves the projections, so whoever
- * sees `done` reads what was done. Owns the tables operations and operation_invoices.
+ * The follower writes the outcome in the transaction that moves the projections, so a reader who
+ * sees `done` also sees its effect. Owns the tables operations and operation_invoices.
  */
 
 import { type ActKind, actKinds, isOfClaim } from "@onepiao/protocol/ledger/acts.ts";
@@ -35,13 +35,13 @@ export const operationStatuses = [
 ] as const;
 export type OperationStatus = (typeof operationStatuses)[number];
 
-/** The order of decimal numbers of any length, which the messages list invoices in. */
+/** The order of decimal numbers of any length, in which messages list invoices. */
 export const byNumber = (a: string, b: string): number => (BigInt(a) < BigInt(b) ? -1 : 1);
 
 /**
- * What to do; `claim`: the reference of the claim that an act decides on, without which it is worth
- * nothing. Acts and seals are signed and go out together; a registry act is signed and goes out
- * alone; a call is sent by the bureau's own key.
+ * What to do. `claim`: the reference of the claim that an act decides on; without that claim the
+ * act is pointless. Acts and seals are signed and sent together; a registry act is signed and sent
+ * alone; the bureau's own key sends a call.
  */
 export type Command =
   | {
@@ -70,13 +70,13 @@ export type Command =
     };
 
 /**
- * Of equal acts of a party that make or decide a claim, one at a time goes to the chain, and the
- * others are answered from it.
+ * Of equal acts of a party that make or decide a claim, one at a time goes to the chain, and its
+ * outcome answers the others.
  */
 const CLAIM_ACTS = actKinds.filter(isOfClaim);
 /**
- * Whether operations `a` and `b` ask for the same: one party, one kind of act, the same invoices.
- * The reference of a claim is new each time.
+ * Whether operations `a` and `b` are equal: one party, one kind of act, the same invoices. The
+ * reference of a claim is new each time, so it does not count.
  */
 export const sameAct = (tx: Tx, a: string, b: string) => tx`
   ${tx(a)}.party = ${tx(b)}.party and ${tx(a)}.command->>'kind' = any(${CLAIM_ACTS}::text[])
@@ -104,14 +104,14 @@ export type Operation = {
 
 export type NewOperation = {
   kind: string;
-  /** The account that wants it done. */
+  /** The account that requests it. */
   party: string;
   command: Command;
-  /** Accounts whose signatures it needs, the acting party first; two at most. */
+  /** The accounts that have to sign, the acting party first; at most two. */
   signers?: string[];
 };
 
-/** Writes an operation; it is taken up after `tx` commits. Returns its id. */
+/** Writes an operation; the dispatcher takes it after `tx` commits. Returns its id. */
 export async function enqueue(tx: Tx, operation: NewOperation): Promise<string> {
   const [row] = await tx<{ id: string }[]>`
     insert into operations (kind, party, command, signers)
@@ -125,8 +125,8 @@ export async function enqueue(tx: Tx, operation: NewOperation): Promise<string> 
 }
 
 /**
- * Writes the operations that seal these lots, each signed by its issuer's account. Returns their
- * ids by the lots' first numbers.
+ * Writes the operations that seal these lots, each to be signed by its issuer's account. Returns
+ * their ids by the lots' first numbers.
  */
 export async function enqueueSeals(
   tx: Tx,
@@ -182,8 +182,8 @@ export async function putSignatures(
 }
 
 /**
- * Whether an unfinished act is about one of these invoices; with `party`, one that this account
- * wants done.
+ * Whether an unfinished act covers one of these invoices; with `party`, an act that this account
+ * requested.
  */
 export async function busy(tx: Tx, numbers: readonly string[], party?: string): Promise<boolean> {
   const [row] = await tx`
@@ -198,9 +198,8 @@ export async function find(tx: Tx, id: string): Promise<Operation | undefined> {
 }
 
 /**
- * Ends an operation and lets the next one on its invoices go on. Those that ask for the same, and
- * have waited for this one, end with it when the chain refuses it: the chain would say the same to
- * each of them.
+ * Ends an operation, so that the next one on its invoices can go on. If the chain refuses it, the
+ * equal operations that waited for it end too: the chain would refuse each of them in the same way.
  */
 export async function finish(
   tx: Tx,
@@ -213,28 +212,28 @@ export async function finish(
            result = ${more.result ? tx.json(more.result) : null}, updated_at = now()
     where id = ${id}`;
   const { chain: _, ...extra } = more.problem?.extra ?? {};
-  const told = more.problem && {
+  const copy = more.problem && {
     ...more.problem,
     extra: "alarm" in extra ? { ...extra, alarm: false } : extra,
   };
-  const equals =
+  const sameActs =
     status !== "refused"
       ? []
       : await tx<{ id: string }[]>`
-          update operations e set status = ${status}, problem = ${told ? tx.json(told as unknown as Json) : null}, updated_at = now()
+          update operations e set status = ${status}, problem = ${copy ? tx.json(copy as unknown as Json) : null}, updated_at = now()
           from operations o
           where o.id = ${id} and e.id <> o.id and e.status = 'queued' and ${sameAct(tx, "e", "o")}
             and exists (
               select 1 from operation_invoices mine join operation_invoices its on its.number = mine.number
               where mine.operation = o.id and its.operation = e.id)
           returning e.id`;
-  await tx`delete from operation_invoices where operation = any(${[id, ...equals.map((one) => one.id)]}::uuid[])`;
+  await tx`delete from operation_invoices where operation = any(${[id, ...sameActs.map((row) => row.id)]}::uuid[])`;
   await announce(tx, "outcome");
 }
 
 /**
- * Ends an operation that nobody has the signed act of: it has never gone out, and a signature is
- * missing. True when it has ended so, or had ended badly by itself; false when it is too late.
+ * Ends an operation whose signed act nobody has: it was never sent, and a signature is missing.
+ * True if it has ended, now or by an earlier refusal or failure; false if it is too late.
  */
 export async function cancel(tx: Tx, id: string, problem: StoredProblem): Promise<boolean> {
   const [row] = await tx<
@@ -247,20 +246,23 @@ export async function cancel(tx: Tx, id: string, problem: StoredProblem): Promis
   return true;
 }
 
-/** Ends several that are done. */
+/** Ends several operations as done. */
 export async function finishDone(
   tx: Tx,
   done: readonly { id: string; result: Record<string, Json> }[],
 ): Promise<void> {
-  const ids = done.map((one) => one.id);
+  const ids = done.map((row) => row.id);
   await tx`
     update operations o set status = 'done', problem = null, result = d.result::jsonb, updated_at = now()
-    from unnest(${ids}::uuid[], ${done.map((one) => JSON.stringify(one.result))}::text[]) as d (id, result) where o.id = d.id`;
+    from unnest(${ids}::uuid[], ${done.map((row) => JSON.stringify(row.result))}::text[]) as d (id, result) where o.id = d.id`;
   await tx`delete from operation_invoices where operation = any(${ids}::uuid[])`;
   await announce(tx, "outcome");
 }
 
-/** Sends an operation back to be signed anew, not before so many milliseconds. */
+/**
+ * Returns an operation to the queue to be signed again, after `delayMs` milliseconds at the
+ * earliest.
+ */
 export async function requeue(
   tx: Tx,
   id: string,

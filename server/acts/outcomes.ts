@@ -1,8 +1,9 @@
 /**
- * What became of operations, read from the chain's events in the follower's transaction.
+ * The outcomes of operations, read from the chain's events in the follower's transaction.
  *
- * A success counts whoever relayed it. A refusal counts only in a transaction of ours: anyone may
- * send a copy of a pending act with a broken signature, and its refusal says nothing about ours.
+ * A success counts regardless of who relayed it. A refusal counts only in a transaction of ours: a
+ * stranger may send a copy of a pending act with a broken signature, and its refusal says nothing
+ * about ours.
  */
 
 import { type ActKind, acts, opensExternal } from "@onepiao/protocol/ledger/acts.ts";
@@ -16,11 +17,11 @@ import { originalOf } from "../mirror/ledger.ts";
 import { NEVER_LANDED } from "../txs/lanes.ts";
 import { finish, finishDone, requeue, type StoredProblem } from "./operations.ts";
 
-/** A stale act is signed anew so many times before it is given up. */
+/** How often a stale act is signed again before it fails. */
 const MAX_TRIES = 5;
 const RETRY_MS = 2_000;
 
-/** Refusals for which the mark that there is says more than the state. */
+/** Refusals that the existing mark of book entry explains better than the state. */
 const aboutEntry: ReadonlySet<string> = new Set(["already-entered", "not-entered"]);
 
 const resultOf = (event: Applied): Record<string, Json> => ({
@@ -29,10 +30,10 @@ const resultOf = (event: Applied): Record<string, Json> => ({
   tx: event.tx,
 });
 
-/** An act has one event for each of its invoices. */
+/** The ledger emits one event for each invoice of an act. */
 async function succeeded(tx: Tx, run: readonly Applied[]): Promise<void> {
   const events = new Map(run.map((event) => [String(event.args["act"]), event]));
-  // signed twice on the same versions, the one whose own transaction it was
+  // if two operations signed the same versions, the one whose own transaction it was
   const rows = await tx<{ id: string; digest: string }[]>`
     select distinct on (o.digest) o.id, o.digest
     from unnest(${[...events.keys()]}::text[], ${[...events.values()].map((event) => event.tx)}::text[]) as e (digest, tx)
@@ -47,10 +48,10 @@ async function succeeded(tx: Tx, run: readonly Applied[]): Promise<void> {
 }
 
 /**
- * Those in transactions of ours: strangers may fill a block with refusals, and none of them is
- * looked at one by one.
+ * The events in transactions of ours: strangers may fill a block with refusals, so these are not
+ * examined one by one.
  */
-async function ofOurs(tx: Tx, run: readonly Applied[]): Promise<Applied[]> {
+async function inOurSends(tx: Tx, run: readonly Applied[]): Promise<Applied[]> {
   const rows = await tx<
     { hash: string }[]
   >`select hash from send_now where hash = any(${[...new Set(run.map((event) => event.tx))]}::text[])`;
@@ -66,14 +67,15 @@ async function refused(tx: Tx, event: Applied): Promise<void> {
     where o.digest = ${String(event.args["act"])} and o.status = 'sent' and s.hash = ${event.tx} order by o.id limit 1`;
   if (!row) return;
   const number = String(event.args["id"]);
-  // that an invoice issued elsewhere is used is told, and not by whom, which is what was found
+  // for an invoice issued elsewhere, the refusal hides the argument `found`: it would reveal the
+  // holder
   const problem = problemOf(
     String(event.args["reason"]),
     row.act !== null && opensExternal(row.act) ? [number] : [number, String(event.args["found"])],
   );
   if (problem.code === "stale-version" && row.tries < MAX_TRIES)
     return requeue(tx, row.id, problem, 0);
-  // whoever is told "already" is told what there is already
+  // an answer "already …" carries what exists already
   const original = await originalOf(tx, number);
   const extra: Record<string, Json> = { ...problem.extra, alarm: event.args["alarm"] as boolean };
   const entry = aboutEntry.has(problem.code)
@@ -81,22 +83,23 @@ async function refused(tx: Tx, event: Applied): Promise<void> {
     : undefined;
   if (entry) extra["original"] = originalEntry(entry);
   else if (original) extra["original"] = original;
-  // two hand the same invoice on for its holder: the second one's signature is good, and no longer
-  // the holder's
+  // two receivers took the same invoice over: the second one's signature is good, but no longer the
+  // holder's
   const handsOn = row.act !== null && acts[row.act].consents?.who === "receiver";
   const overtaken =
     handsOn && problem.code === "signature-invalid" && (await heldByAnother(tx, number, row.actor));
-  const told: StoredProblem = overtaken
+  const outcome: StoredProblem = overtaken
     ? { code: "already-taken-over", detail: "Another holder was faster" }
     : problem;
-  await finish(tx, row.id, "refused", { problem: { ...told, extra } });
+  await finish(tx, row.id, "refused", { problem: { ...outcome, extra } });
 }
 
-const heldByAnother = async (tx: Tx, number: string, than: string | null) =>
-  (await tx`select 1 from record_now where number = ${number} and holder is distinct from ${than}`)
-    .length === 1;
+const heldByAnother = async (tx: Tx, number: string, account: string | null) =>
+  (
+    await tx`select 1 from record_now where number = ${number} and holder is distinct from ${account}`
+  ).length === 1;
 
-/** The catalogue's word for a contract's reason: selector, then the error's arguments. */
+/** The catalogue's problem for a contract's reason: selector, then the error's arguments. */
 function problemOf(reason: string, args: string[]): StoredProblem {
   const name = errorName(reason.slice(0, 10)) ?? "";
   return {
@@ -119,8 +122,8 @@ async function registryEvent(tx: Tx, event: Applied): Promise<void> {
 }
 
 /**
- * A reverted transaction: what went alone is refused with its reason; acts and lots go out again.
- * So does everything in a transaction that never came to the chain and never can.
+ * A transaction was reverted: an operation that was sent alone is refused with the reason; acts and
+ * lots are sent again. So is everything in a transaction that can no longer reach the chain.
  */
 export async function sendFailed(tx: Tx, send: bigint, reason: string): Promise<void> {
   const rows = await tx<
@@ -136,12 +139,12 @@ export async function sendFailed(tx: Tx, send: bigint, reason: string): Promise<
     extra: error ? { chain: { error: error.name, args: error.args } } : {},
   };
   for (const row of rows) {
-    const again =
+    const requeued =
       NEVER_LANDED.has(reason) ||
       row.type === "act" ||
       row.type === "seal" ||
       code === "counter-mismatch";
-    if (again) await requeue(tx, row.id, problem, RETRY_MS);
+    if (requeued) await requeue(tx, row.id, problem, RETRY_MS);
     else await finish(tx, row.id, "refused", { problem });
   }
 }
@@ -152,7 +155,7 @@ export const outcomes: Projection = {
   on: {
     ...onActs(() => succeeded),
     async Refused(tx, run) {
-      for (const event of await ofOurs(tx, run)) await refused(tx, event);
+      for (const event of await inOurSends(tx, run)) await refused(tx, event);
     },
     async LotSealed(tx, run) {
       const events = new Map(run.map((event) => [String(event.args["first"]), event]));
@@ -166,12 +169,12 @@ export const outcomes: Projection = {
       );
     },
     async LotRefused(tx, run) {
-      for (const event of await ofOurs(tx, run)) {
+      for (const event of await inOurSends(tx, run)) {
         const [row] = await tx<{ id: string }[]>`
           select o.id from sealings l join operations o on o.id = l.operation join send_now s on s.id = o.send
           where l.first = ${String(event.args["first"])} and o.status = 'sent' and s.hash = ${event.tx}`;
         // an accepted invoice will be sealed: the lot waits until its issuer is active, or until
-        // the lot before it is there
+        // the previous lot is sealed
         if (row)
           await requeue(
             tx,

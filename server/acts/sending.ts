@@ -1,6 +1,6 @@
 /**
- * Sending: signed acts and lots are packed into as few transactions as a node's limits allow
- * (chain/capacity.ts). A transaction is written together with the state of its operations.
+ * Sending: packs signed acts and lots into as few transactions as a node's limits allow
+ * (chain/capacity.ts), and writes each transaction together with the state of its operations.
  */
 import { kindNumber, needsEvidence } from "@onepiao/protocol/ledger/acts.ts";
 import { noSignature } from "@onepiao/protocol/ledger/messages.ts";
@@ -24,7 +24,10 @@ export const BUREAU_LANE = "bureau";
 
 /** Operations packed at once. */
 const PAGE = 500;
-/** Upper bound for a call of the registry (test/contracts/gas.json) or the bureau's of the ledger. */
+/**
+ * Upper bound of the gas of a registry call (test/contracts/gas.json), or of the bureau's calls of
+ * the ledger.
+ */
 const REGISTRY_GAS = 300_000n;
 
 type Packed<T> = { operation: string; argument: T; load: Capacity };
@@ -40,13 +43,13 @@ type Deps = {
   contracts: Contracts;
   lanes: Pick<Lanes, "submit">;
   evidence: EvidenceSource;
-  /** What one transaction may hold. */
+  /** The limits of one transaction. */
   limit: Capacity;
   log: Log;
 };
 
 export function createSending({ contracts, lanes, evidence, limit, log }: Deps) {
-  /** Throws if no node would take the operation's call: a lane that it was sent on would block. */
+  /** Throws if no node would accept the operation's call: it would block its lane. */
   function packed<T>(operation: Operation, argument: T, load: Capacity): Packed<T> {
     if (!fits(load, limit))
       throw new Error(
@@ -76,7 +79,7 @@ export function createSending({ contracts, lanes, evidence, limit, log }: Deps) 
           ),
     );
     if (numbers.length === 0) return new Map();
-    return evidence.among(tx, numbers);
+    return evidence.getMany(tx, numbers);
   }
 
   function actOf(
@@ -163,7 +166,7 @@ export function createSending({ contracts, lanes, evidence, limit, log }: Deps) 
       await tx`update operations set status = 'sent', send = ${send}, updated_at = now() where id = ${operation.id}`;
     },
 
-    /** Packs what is signed; an operation that cannot be sent waits for 5 seconds. */
+    /** Packs the signed operations; one that cannot be sent waits for 5 seconds. */
     async pack(tx: Tx): Promise<void> {
       const signed = await tx<Operation[]>`
         select * from operations where status = 'signed' and not_before <= now() order by id limit ${PAGE} for update skip locked`;
@@ -199,7 +202,7 @@ export function createSending({ contracts, lanes, evidence, limit, log }: Deps) 
       const argumentsOf = <T>(items: Packed<T>[]) => items.map((item) => item.argument);
       for (const { items, gas } of callsOf(acts, limit))
         await sendCalls(tx, items, { to, data: contracts.act(argumentsOf(items)), gas });
-      // numbers of a segment are sealed in order
+      // the numbers of a segment are sealed in order
       lots.sort((a, b) => byNumber(a.argument.first, b.argument.first));
       for (const { items, gas } of callsOf(lots, limit))
         await sendCalls(tx, items, { to, data: contracts.seal(argumentsOf(items)), gas });

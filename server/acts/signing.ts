@@ -1,6 +1,6 @@
 /**
- * Signing: the typed message of each operation, and the signatures of the keys that are kept here. An
- * operation is then signed, or waits for the signatures of keys that are kept elsewhere.
+ * Signing: the typed message of each operation, and the signatures of the keys in the keystore.
+ * Then an operation is signed, or waits for the signatures of keys that are kept elsewhere.
  */
 import { opensExternal } from "@onepiao/protocol/ledger/acts.ts";
 import { isExternal } from "@onepiao/protocol/ledger/external.ts";
@@ -17,7 +17,7 @@ import type { Keystore } from "../keys/keystore.ts";
 import { keysOf } from "../mirror/registry.ts";
 import { byNumber, type Command, type Operation } from "./operations.ts";
 
-/** An invoice as the mirror has it; `claim`: the reference of the claim that it is in. */
+/** An invoice in the mirror; `claim`: the reference of its present claim. */
 type Standing = { number: string; version: number; claim: string | null };
 type Lot = { first: string; segment: string; issuer: number; count: number; root: string };
 type Signed = {
@@ -45,7 +45,7 @@ function registryMessage(
   };
 }
 
-/** Undefined while an invoice of it is not here; null when the claim that it decides on is over. */
+/** Undefined if an invoice is not here yet; null if the claim that it decides on is over. */
 function messageOfAct(
   command: Extract<Command, { type: "act" }>,
   standingOf: ReadonlyMap<string, Standing>,
@@ -64,10 +64,10 @@ function messageOfAct(
 }
 
 /**
- * What each of them signs, by its id. Missing: an operation whose invoices or lots are not all here.
- * Null: one that decides on a claim that is over. Claim and version are read together, because the
- * follower may commit between two reads: a signature on a later version would decide on whatever has
- * become of the invoice since.
+ * The message of each operation, by its id. Missing: some of its invoices or lots are not here.
+ * Null: the claim that it decides on is over. Claim and version are read together, because the
+ * follower may commit between two reads, and a signature on a later version would decide on a later
+ * claim.
  */
 async function messagesOf(
   tx: Tx,
@@ -146,7 +146,7 @@ export function createSigning({ contracts, keys, log }: Deps) {
 
   return {
     /**
-     * Signs these operations with the keys that are kept here. Each step is one statement for all of
+     * Signs these operations with the keys in the keystore. Each step is one statement for all of
      * them. An operation that cannot be signed waits for 5 seconds, and the others go on.
      */
     async sign(tx: Tx, operations: readonly Operation[]): Promise<void> {
@@ -159,7 +159,7 @@ export function createSigning({ contracts, keys, log }: Deps) {
       for (const operation of operations) {
         try {
           const message = messages.get(operation.id);
-          // its claim has ended since the late operations were looked for: the next round ends it
+          // its claim has ended since `endDecided`: the next turn ends it
           if (message === null) continue;
           if (!message) throw new Error("an invoice or a lot of it is not here");
           signed.push(await signatureOf(operation, message, keyOf));

@@ -1,6 +1,6 @@
 /**
- * What a gateway adds to the protocol's table of acts: gas, and how statistics count an act. Keyed
- * by the same names, so a kind that is missing here does not compile.
+ * What a gateway adds to the protocol's table of acts: gas, and the statistics' word for an act.
+ * The keys are the same names, so the code does not compile if a kind is missing here.
  */
 import type { ActKind, State } from "@onepiao/protocol/ledger/acts.ts";
 
@@ -10,15 +10,15 @@ export type GatewayAct = {
    */
   gas: { touched: bigint; untouched: bigint };
   /**
-   * The statistics' word for the act; by the state that the invoice was in, where they tell these
-   * apart. One word stands for one state before and one after.
+   * The statistics' word for the act, or its words by the invoice's state before the act. A word
+   * stands for one state before and one after.
    */
   counted: string | Readonly<{ issued: string } & Partial<Record<State, string>>>;
 };
 
-// from test/contracts/gas.json, rounded up, so that a transaction never runs out
+// from test/contracts/gas.json, rounded up, so that no transaction runs out of gas
 const plain = { touched: 25_000n, untouched: 75_000n };
-/** Evidence of who issued the invoice comes with every invoice. */
+/** Every invoice comes with evidence of its issuer. */
 const shown = { touched: 35_000n, untouched: 75_000n };
 
 const table = {
@@ -39,10 +39,10 @@ const table = {
 export const gatewayActs: Readonly<Record<ActKind, GatewayAct>> = table;
 
 type WordOf<C> = C extends string ? C : C[keyof C];
-/** The words that statistics count acts under. */
+/** The words under which statistics count acts. */
 export type CountedAct = WordOf<(typeof table)[ActKind]["counted"]>;
 
-/** How statistics count an act on an invoice that was in this state. */
+/** The word under which statistics count an act on an invoice in this state. */
 export function countedAs(kind: ActKind, before: State): CountedAct {
   const { counted } = gatewayActs[kind];
   return (

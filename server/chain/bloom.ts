@@ -1,15 +1,15 @@
 /**
- * The bloom filter of a block's header: 2,048 bits, three of them set by each address and topic of
- * the block's logs.
+ * The bloom filter of a block's header: 2,048 bits, of which each address and topic of the block's
+ * logs sets three.
  *
- * A bit that is not set proves that there is no such log; bits that are set prove nothing, but what
- * sets them has to be found.
+ * A bit that is not set proves that the block has no such log. Set bits prove nothing, but
+ * something in the block must have set them.
  */
 import { keccak } from "@onepiao/protocol/ledger/tree.ts";
 
 const BITS = 2_048;
 
-/** The bits of many texts, kept: addresses and event signatures come again and again. */
+/** The bits of many texts, cached: addresses and event signatures recur. */
 const known = new Map<string, readonly number[]>();
 const MAX_KNOWN = 1_000;
 
@@ -30,7 +30,7 @@ export function mayHave(bloom: string, hex: string): boolean {
   );
 }
 
-/** The bloom of a block that has exactly these logs, in 0x-hex. */
+/** The bloom filter of a block with exactly these logs, in 0x-hex. */
 export function bloomOf(logs: readonly { address: string; topics: readonly string[] }[]): string {
   const bytes = Buffer.alloc(BITS / 8);
   for (const { address, topics } of logs) {

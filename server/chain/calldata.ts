@@ -1,13 +1,12 @@
 /**
- * The acts that the calldata of `InvoiceLedger.act` carries, by the digests that their parties
- * signed.
+ * The acts in the calldata of `InvoiceLedger.act`, by the digests that their parties signed.
  *
- * Whoever sends a transaction chooses its calldata, so it is read by offsets, where the contract
- * itself reads: no copy of what it says, no step that follows from a length in it, and within
- * bounds. Evidence is not looked at. At most MAX_ACTS × MAX_INVOICES hashes are made, in slices.
+ * The sender of a transaction chooses its calldata, so this file reads it at the offsets where the
+ * contract itself reads: without copying, without steps that a length in the calldata dictates, and
+ * within bounds. It ignores evidence. It makes at most MAX_ACTS × MAX_INVOICES hashes, in slices.
  *
- * Owns: the layout of an act in calldata. Does not own: what an act means
- * (protocol/ledger/acts.ts), and the digests' types (messages.ts).
+ * Owns: the layout of an act in calldata. Does not own: the meaning of an act
+ * (protocol/ledger/acts.ts), and the types behind the digests (messages.ts).
  */
 
 import { type ActKind, actKinds } from "@onepiao/protocol/ledger/acts.ts";
@@ -25,30 +24,30 @@ import { recover } from "tiny-secp256k1";
 import { createSlices } from "../kernel/slices.ts";
 import { ACT_SELECTOR } from "./contracts.ts";
 
-/** What a party has signed, and nothing that it has not. */
+/** What a party has signed, and only that. */
 export type SignedAct = {
   kind: ActKind;
-  /** Receiver of a transfer, holder of what is admitted. */
+  /** The receiver of a transfer, the holder of an admitted invoice. */
   to?: string;
-  /** Index of the employer or the issuer, where the kind has one. */
+  /** The index of the employer or the issuer, if the kind has one. */
   taxpayer?: number;
   invoices: { id: string; version: number }[];
-  /** Those that came with it, each once. Not looked at: any of them may be junk. */
+  /** The signatures that came with the act, each once. Not checked: any of them may be junk. */
   signatures: CompactSignature[];
 };
 
 /**
- * Bytes of calldata that are looked into; nodes take 128 KiB by default, and a hundred acts of a
- * hundred invoices are 666 KB.
+ * The most bytes of calldata that are read; nodes accept 128 KiB by default, and a hundred acts of
+ * a hundred invoices are 666 KB.
  */
 export const MAX_CALLDATA = 1 << 20;
-/** The ledger takes no more of either. */
+/** The ledger accepts no more of either. */
 const MAX_ACTS = 100;
 const MAX_INVOICES = 100;
 
 const WORD = 32;
 /**
- * Words of an act: kind, to, taxpayer, ref, where invoices are, where evidence is, signature (2),
+ * Words of an act: kind, to, taxpayer, ref, offset of invoices, offset of evidence, signature (2),
  * consent (2).
  */
 const ACT_WORDS = 10;
@@ -61,8 +60,8 @@ const word = (bytes: Buffer, at: number) => bytes.subarray(at, at + WORD);
 const numberIn = (bytes: Buffer, at: number) => BigInt(`0x${bytes.toString("hex", at, at + WORD)}`);
 
 /**
- * Where the word at `at` leads, counted from `base`; undefined: out of the calldata. Offsets are
- * signed, as in the contract's decoder.
+ * The position that the word at `at` points to, counted from `base`; undefined: outside the
+ * calldata. Offsets are signed, as in the contract's decoder.
  */
 function target(bytes: Buffer, at: number, base: number): number | undefined {
   const to = BigInt(base) + BigInt.asIntN(256, numberIn(bytes, at));
@@ -70,8 +69,8 @@ function target(bytes: Buffer, at: number, base: number): number | undefined {
 }
 
 /**
- * The array whose length stands at `at`: where it begins, and how many; undefined: more than
- * `most`, or out of the calldata.
+ * The array whose length is at `at`: its start and its length; undefined: more than `most`, or
+ * outside the calldata.
  */
 function array(
   bytes: Buffer,
@@ -87,14 +86,14 @@ function array(
     : undefined;
 }
 
-/** The act at `at` with its digest; undefined: it has none that an event could name. */
+/** The act at `at` with its digest; undefined if it has no digest that an event could name. */
 function actAt(
   bytes: Buffer,
   at: number,
   domain: Domain,
 ): { digest: string; kind: ActKind; invoices: { from: number; count: number } } | undefined {
   if (!within(bytes, at, ACT_WORDS)) return undefined;
-  // numbers narrower than a word: the contract reverts when there is more in it than fits
+  // numbers narrower than a word: the contract reverts if the word holds more than fits
   const kind = actKinds[bytes[at + WORD - 1] as number];
   const invoices = array(bytes, target(bytes, at + 4 * WORD, at), INVOICE_WORDS, MAX_INVOICES);
   if (kind === undefined || invoices === undefined || invoices.count === 0) return undefined;
@@ -136,37 +135,37 @@ const signatureAt = (bytes: Buffer, at: number): CompactSignature => ({
 });
 
 /**
- * Those acts of the calldata (0x-hex, of a transaction to the ledger) whose digests are wanted.
- * Never throws: what cannot be read is not there, as nothing of it is when it has more than
- * MAX_CALLDATA bytes or is of another function.
+ * The acts in the calldata (0x-hex, of a transaction to the ledger) whose digests are in `digests`.
+ * Never throws: an act that cannot be read is left out, and so is everything if the calldata has
+ * more than MAX_CALLDATA bytes or calls another function.
  */
 export async function actsIn(
   calldata: string,
   domain: Domain,
-  wanted: ReadonlySet<string>,
+  digests: ReadonlySet<string>,
 ): Promise<Map<string, SignedAct>> {
-  const found = new Map<string, SignedAct>();
+  const byDigest = new Map<string, SignedAct>();
   if (
     calldata.slice(0, 10).toLowerCase() !== ACT_SELECTOR ||
     calldata.length > 2 + 2 * MAX_CALLDATA
   )
-    return found;
+    return byDigest;
   const bytes = Buffer.from(calldata.slice(10), "hex");
   const acts = within(bytes, 0, 1) ? array(bytes, target(bytes, 0, 0), 1, MAX_ACTS) : undefined;
-  const breathe = createSlices();
+  const pauseIfDue = createSlices();
   for (let i = 0; i < (acts?.count ?? 0); i++) {
-    await breathe();
+    await pauseIfDue();
     const { from } = acts as { from: number };
     const at = target(bytes, from + i * WORD, from);
     const act = at === undefined ? undefined : actAt(bytes, at, domain);
-    if (at === undefined || act === undefined || !wanted.has(act.digest)) continue;
+    if (at === undefined || act === undefined || !digests.has(act.digest)) continue;
     const signature = signatureAt(bytes, at + 6 * WORD);
-    const known = found.get(act.digest);
+    const known = byDigest.get(act.digest);
     if (known?.signatures.some(({ r, vs }) => r === signature.r && vs === signature.vs)) continue;
     if (known) known.signatures.push(signature);
     else {
       const { fields } = layoutOf(act.kind);
-      found.set(act.digest, {
+      byDigest.set(act.digest, {
         kind: act.kind,
         ...(fields.includes("address") ? { to: checksummed(toHex(toIn(bytes, at))) } : {}),
         ...(fields.includes("uint32") ? { taxpayer: taxpayerIn(bytes, at).readUInt32BE() } : {}),
@@ -175,12 +174,12 @@ export async function actsIn(
       });
     }
   }
-  return found;
+  return byDigest;
 }
 
 /**
- * Address whose key made this signature over this digest, by the contract's rules; undefined when
- * it is none.
+ * The address whose key signed this digest, by the contract's rules; undefined if the signature is
+ * invalid.
  */
 export function signerOf(digest: string, { r, vs }: CompactSignature): string | undefined {
   const bits = BigInt(vs);
@@ -196,7 +195,7 @@ export function signerOf(digest: string, { r, vs }: CompactSignature): string | 
     );
     return point === null ? undefined : checksummed(`0x${keccak(point.subarray(1)).slice(-40)}`);
   } catch {
-    // r or s is no number that a signature can have
+    // r or s is out of range
     return undefined;
   }
 }

@@ -1,10 +1,10 @@
 /**
- * What the gateway asks of its node, over plain JSON-RPC: head, blocks, logs, receipts, calls, raw
+ * The gateway's requests to its node, over plain JSON-RPC: head, blocks, logs, receipts, calls, raw
  * transactions.
  *
- * Asks by number and hash alone: no filters, no watchers, no `pending`. Says `NodeDown` when no
- * answer came, and `NodeRefused` with the node's own text when the node answered an error; what
- * either means for what happens next is its `fault`.
+ * It asks by number and hash only: no filters, no watchers, no `pending`. Throws `NodeDown` if no
+ * answer came, and `NodeRefused` with the node's text if the node answered with an error; `fault`
+ * tells what either means for the next step.
  */
 import { isError, type JsonRpcPayload, JsonRpcProvider, type JsonRpcResult, Network } from "ethers";
 import { type Fault, faultOf, faultOfSilence } from "./faults.ts";
@@ -23,7 +23,7 @@ export class NodeRefused extends Error {
   override name = "NodeRefused";
   readonly data: string | undefined;
   readonly fault: Fault;
-  /** @param code JSON-RPC's. */
+  /** @param code The code of JSON-RPC. */
   constructor(message: string, data?: string, code?: number) {
     super(message);
     this.data = data;
@@ -33,7 +33,7 @@ export class NodeRefused extends Error {
 }
 
 export type Block = { number: number; hash: string; parent: string; time: number };
-/** `bloom` is over the addresses and topics of all logs in the block (chain/bloom.ts). */
+/** `bloom` covers the addresses and topics of all logs in the block (chain/bloom.ts). */
 export type Header = Block & { bloom: string };
 export type RawLog = {
   address: string;
@@ -50,16 +50,16 @@ export type ChainClient = {
   chainId(): Promise<number>;
   head(): Promise<number>;
   block(number: number): Promise<Block | undefined>;
-  /** Gas that the newest block has room for. */
+  /** The gas limit of the newest block. */
   blockGas(): Promise<bigint>;
   /**
-   * The headers of these blocks, in order; fewer when the node does not have them all. Asked in
+   * The headers of these blocks, in order; fewer if the node does not have them all. Sent in
    * batches.
    */
   headers(from: number, to: number): Promise<Header[]>;
   /**
-   * Logs of these addresses alone, in order; with topics, those that have them (null: any; several:
-   * one of them). A topic proves nothing about who emitted it.
+   * Only logs of these addresses, in order; with topics, only those that have them (null: any;
+   * several: one of them). A topic proves nothing about the emitter.
    */
   logs(
     addresses: readonly string[],
@@ -67,13 +67,11 @@ export type ChainClient = {
     to: number,
     topics?: readonly (string | readonly string[] | null)[],
   ): Promise<RawLog[]>;
-  /**
-   * The same logs of one block, taken from its transactions' receipts: another way to ask the same.
-   */
+  /** The same logs of one block, taken from the receipts of its transactions: a second source. */
   receiptLogs(addresses: readonly string[], block: number): Promise<RawLog[]>;
   receipts(hashes: readonly string[]): Promise<(Receipt | undefined)[]>;
   transactionInput(hash: string): Promise<string | undefined>;
-  /** Transactions of this address up to this block; up to the latest when there is none. */
+  /** The number of transactions of this address up to this block, by default up to the latest. */
   nonce(address: string, block?: number): Promise<number>;
   call(to: string, data: string, from?: string, block?: number): Promise<string>;
   broadcast(raw: string): Promise<void>;
@@ -100,12 +98,12 @@ type RpcLog = {
 };
 type RpcReceipt = { blockNumber: string; status: string; gasUsed: string; logs: RpcLog[] };
 
-const headerOf = (found: RpcBlock): Header => ({
-  number: Number(found.number),
-  hash: found.hash,
-  parent: found.parentHash,
-  time: Number(found.timestamp),
-  bloom: found.logsBloom,
+const headerOf = (response: RpcBlock): Header => ({
+  number: Number(response.number),
+  hash: response.hash,
+  parent: response.parentHash,
+  time: Number(response.timestamp),
+  bloom: response.logsBloom,
 });
 
 const inOrder = (logs: readonly RpcLog[]): RawLog[] =>
@@ -124,10 +122,10 @@ const inOrder = (logs: readonly RpcLog[]): RawLog[] =>
 const quantity = (n: number) => `0x${n.toString(16)}`;
 
 /**
- * ethers' provider, for its batches, over one request of our own: it is ended when its time is up,
- * or an unanswered one would keep the process from ending; and its answer is read by the platform.
- * ethers decodes text a code point at a time in JavaScript, which holds the event loop for half a
- * second over one megabyte of calldata.
+ * ethers' provider, for its batches, with our own request: a request ends when its time is up,
+ * because an unanswered one would keep the process from ending; and the platform decodes the
+ * answer, because ethers decodes text in JavaScript, one code point at a time, which blocks the
+ * event loop for half a second for a megabyte of calldata.
  */
 class Provider extends JsonRpcProvider {
   readonly #url: string;
@@ -147,25 +145,25 @@ class Provider extends JsonRpcProvider {
   override async _send(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
     const headers = { "content-type": "application/json" };
     const signal = AbortSignal.timeout(this.#timeoutMs);
-    const asked = fetch(this.#url, {
+    const pending = fetch(this.#url, {
       method: "POST",
       headers,
       body: JSON.stringify(payload),
       signal,
       redirect: "error",
     });
-    const response = await asked.catch((error: Error) => {
-      // what the connection met is inside of "fetch failed"
+    const response = await pending.catch((error: Error) => {
+      // "fetch failed" hides the error of the connection
       throw error.cause ?? error;
     });
     if (!response.ok) throw new Error(`server response ${response.status} ${response.statusText}`);
-    // errors among them, too: whoever has asked tells them apart
+    // some of them may be errors: the caller tells them apart
     const answers = (await response.json()) as JsonRpcResult | JsonRpcResult[];
     return Array.isArray(answers) ? answers : [answers];
   }
 }
 
-/** @param chainId Asked of the node when it is not given. */
+/** @param chainId If absent, the node is asked. */
 export function createChainClient(url: string, chainId?: number, timeoutMs = 10_000): ChainClient {
   const provider = new Provider(url, chainId, timeoutMs);
 
@@ -173,8 +171,8 @@ export function createChainClient(url: string, chainId?: number, timeoutMs = 10_
     try {
       return (await provider.send(method, params)) as T;
     } catch (cause) {
-      const answered = nodeAnswer(cause);
-      if (answered) throw new NodeRefused(answered.message, answered.data, answered.code);
+      const answer = nodeAnswer(cause);
+      if (answer) throw new NodeRefused(answer.message, answer.data, answer.code);
       throw new NodeDown(cause instanceof Error ? cause.message.slice(0, 300) : String(cause), {
         cause,
       });
@@ -182,22 +180,22 @@ export function createChainClient(url: string, chainId?: number, timeoutMs = 10_
   }
 
   /**
-   * In one call where the node has it, otherwise one by one. Throws when the node has not all of
-   * them.
+   * Receipts of a block, in one call if the node has it, otherwise one by one. Throws if the node
+   * does not have all of them.
    */
   async function blockReceipts(block: number): Promise<RpcReceipt[]> {
-    const missing = () => new NodeRefused(`The node has not all receipts of block ${block}`);
+    const missing = () => new NodeRefused(`The node does not have all receipts of block ${block}`);
     try {
-      const found = await send<RpcReceipt[] | null>("eth_getBlockReceipts", [quantity(block)]);
-      if (!found) throw missing();
-      return found;
+      const response = await send<RpcReceipt[] | null>("eth_getBlockReceipts", [quantity(block)]);
+      if (!response) throw missing();
+      return response;
     } catch (cause) {
       if (!(cause instanceof NodeRefused) || cause.fault.reason !== "method-missing") throw cause;
     }
-    const found = await send<RpcBlock | null>("eth_getBlockByNumber", [quantity(block), false]);
-    if (!found) throw missing();
+    const response = await send<RpcBlock | null>("eth_getBlockByNumber", [quantity(block), false]);
+    if (!response) throw missing();
     const all = await Promise.all(
-      found.transactions.map((hash) =>
+      response.transactions.map((hash) =>
         send<RpcReceipt | null>("eth_getTransactionReceipt", [hash]),
       ),
     );
@@ -211,19 +209,22 @@ export function createChainClient(url: string, chainId?: number, timeoutMs = 10_
     chainId: async () => Number(await send<string>("eth_chainId", [])),
     head: async () => Number(await send<string>("eth_blockNumber", [])),
     async block(number) {
-      const found = await send<RpcBlock | null>("eth_getBlockByNumber", [quantity(number), false]);
-      return found ? headerOf(found) : undefined;
+      const response = await send<RpcBlock | null>("eth_getBlockByNumber", [
+        quantity(number),
+        false,
+      ]);
+      return response ? headerOf(response) : undefined;
     },
     blockGas: async () =>
       BigInt((await send<RpcBlock>("eth_getBlockByNumber", ["latest", false])).gasLimit),
     async headers(from, to) {
       const numbers = Array.from({ length: to - from + 1 }, (_, i) => from + i);
-      const found = await Promise.all(
+      const response = await Promise.all(
         numbers.map((number) =>
           send<RpcBlock | null>("eth_getBlockByNumber", [quantity(number), false]),
         ),
       );
-      return found.filter((one) => one !== null).map(headerOf);
+      return response.filter((header) => header !== null).map(headerOf);
     },
     async logs(addresses, from, to, topics) {
       const filter = {
@@ -235,23 +236,23 @@ export function createChainClient(url: string, chainId?: number, timeoutMs = 10_
       return inOrder(await send<RpcLog[]>("eth_getLogs", [filter]));
     },
     async receiptLogs(addresses, block) {
-      const ours = new Set(addresses.map((address) => address.toLowerCase()));
-      const found = await blockReceipts(block);
+      const accounts = new Set(addresses.map((address) => address.toLowerCase()));
+      const response = await blockReceipts(block);
       return inOrder(
-        found
+        response
           .flatMap((receipt) => receipt.logs)
-          .filter((log) => ours.has(log.address.toLowerCase())),
+          .filter((log) => accounts.has(log.address.toLowerCase())),
       );
     },
     receipts: (hashes) =>
       Promise.all(
         hashes.map(async (hash) => {
-          const found = await send<RpcReceipt | null>("eth_getTransactionReceipt", [hash]);
-          return found
+          const response = await send<RpcReceipt | null>("eth_getTransactionReceipt", [hash]);
+          return response
             ? {
-                block: Number(found.blockNumber),
-                ok: Number(found.status) === 1,
-                gasUsed: BigInt(found.gasUsed),
+                block: Number(response.blockNumber),
+                ok: Number(response.status) === 1,
+                gasUsed: BigInt(response.gasUsed),
               }
             : undefined;
         }),
@@ -277,7 +278,7 @@ export function createChainClient(url: string, chainId?: number, timeoutMs = 10_
 
 type RpcError = { code?: number; message?: string; data?: unknown };
 
-/** The error that the node itself answered, wherever the library has put it. */
+/** The error that the node itself answered, wherever the library keeps it. */
 function nodeAnswer(cause: unknown): { message: string; code: number; data?: string } | undefined {
   if (
     isError(cause, "TIMEOUT") ||
@@ -285,14 +286,14 @@ function nodeAnswer(cause: unknown): { message: string; code: number; data?: str
     isError(cause, "NETWORK_ERROR")
   )
     return undefined;
-  const seen = cause as { info?: { error?: RpcError }; error?: RpcError; data?: unknown };
-  const error = seen.info?.error ?? seen.error;
+  const carrier = cause as { info?: { error?: RpcError }; error?: RpcError; data?: unknown };
+  const error = carrier.info?.error ?? carrier.error;
   if (!error) return undefined;
   const data =
     typeof error.data === "string"
       ? error.data
-      : typeof seen.data === "string"
-        ? seen.data
+      : typeof carrier.data === "string"
+        ? carrier.data
         : (error.data as { data?: unknown } | undefined)?.data;
   return {
     message: String(error.message ?? "").slice(0, 300),

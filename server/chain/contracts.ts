@@ -1,7 +1,6 @@
 /**
- * The contracts as the gateway speaks to them: calldata out, events and errors in. Values are
- * plain: numbers up to 2^53 as number, larger ones as decimal strings or bigint, addresses with
- * checksums.
+ * The contracts' interface for the gateway: calldata out, events and errors in. Values are plain:
+ * numbers up to 2^53 as number, larger ones as decimal strings or bigint, addresses with checksums.
  */
 
 import type { CompactSignature, Domain } from "@onepiao/protocol/ledger/messages.ts";
@@ -14,16 +13,16 @@ import type { RawLog } from "./client.ts";
 import type { Deployment } from "./deploy.ts";
 
 /**
- * Marks of book entry by their codes: 2 entered and deductible, 3 entered and not deductible, 6
+ * The marks of book entry by their codes: 2 entered and deductible, 3 entered and not deductible, 6
  * entry revoked. 1: not entered.
  */
 export const entryMarks = [1, 2, 3, 6] as const;
 export type EntryMark = (typeof entryMarks)[number];
-/** A number as an act's `ref`: an entry names its mark so. */
+/** A number as an act's `ref`; an entry names its mark in this way. */
 export const refOf = (number: bigint | number | string): string =>
   `0x${BigInt(number).toString(16).padStart(64, "0")}`;
 
-/** Bit set of what a taxpayer is enrolled for. */
+/** The capabilities of a taxpayer as a bit set. */
 export const capabilityBits = { issuer: 1, employer: 2 } as const;
 
 export type LotArgument = {
@@ -60,7 +59,7 @@ export const ZERO_REF = `0x${"00".repeat(32)}`;
 const ledger = new Interface(InvoiceLedger__factory.abi);
 const registry = new Interface(TaxpayerRegistry__factory.abi);
 const manager = new Interface(AccessManager__factory.abi);
-/** What calldata of the ledger's `act` begins with. */
+/** The first four bytes of calldata for the ledger's `act`. */
 export const ACT_SELECTOR = ledger.getFunction("act")?.selector as string;
 
 function plain(name: string, type: string, value: unknown): string | number | boolean {
@@ -71,24 +70,24 @@ function plain(name: string, type: string, value: unknown): string | number | bo
 
 /** Every custom error of the contracts, by selector. */
 const errors = new Map<string, string>();
-for (const one of [ledger, registry, manager]) {
-  one.forEachError((fragment) => void errors.set(fragment.selector, fragment.name));
+for (const contract of [ledger, registry, manager]) {
+  contract.forEachError((fragment) => void errors.set(fragment.selector, fragment.name));
 }
 export const contractErrors: readonly string[] = [...new Set(errors.values())].sort();
 export const errorName = (selector: string): string | undefined => errors.get(selector);
 
 /**
- * What a revert said: the custom error's name and its arguments in words; undefined for other data,
- * and for none ("0x").
+ * The reason of a revert: the custom error's name and its arguments as text; undefined for other
+ * data and for empty data ("0x").
  */
 export function revertReason(data: string): { name: string; args: string[] } | undefined {
   if (!errors.has(data.slice(0, 10))) return undefined;
-  for (const one of [ledger, registry, manager]) {
+  for (const contract of [ledger, registry, manager]) {
     try {
-      const parsed = one.parseError(data);
+      const parsed = contract.parseError(data);
       if (parsed) return { name: parsed.name, args: [...(parsed.args as Result)].map(String) };
     } catch {
-      // the selector of ours, but not its arguments
+      // one of our selectors, but the arguments do not fit
     }
   }
   return undefined;
@@ -102,7 +101,7 @@ export function createContracts(deployment: Deployment) {
     registry: { ...shared, verifyingContract: deployment.registry },
     ledger: { ...shared, verifyingContract: deployment.ledger },
   };
-  const of = {
+  const contractAt = {
     [deployment.registry.toLowerCase()]: "registry",
     [deployment.ledger.toLowerCase()]: "ledger",
   } as const;
@@ -113,7 +112,7 @@ export function createContracts(deployment: Deployment) {
     addresses: [deployment.registry, deployment.ledger] as const,
     seal: (lots: LotArgument[]) => ledger.encodeFunctionData("seal", [lots]),
     act: (acts: ActArgument[]) => ledger.encodeFunctionData("act", [acts]),
-    /** A call of the registry or the ledger by the bureau, or of the registry's signed acts. */
+    /** Calls of the registry or the ledger by the bureau, and of the registry's signed acts. */
     managerCall: (name: string, args: readonly unknown[]) => manager.encodeFunctionData(name, args),
     managerResult: (name: string, data: string): Result => manager.decodeFunctionResult(name, data),
     registryCall: (name: string, args: readonly unknown[]) =>
@@ -123,19 +122,16 @@ export function createContracts(deployment: Deployment) {
       registry.decodeFunctionResult(name, data),
     ledgerResult: (name: string, data: string): Result => ledger.decodeFunctionResult(name, data),
     /**
-     * Topics of an event's logs; `first`: of its first indexed argument, an id, an index or an
+     * The topics of an event's logs; `first`: its first indexed argument, an id, an index or an
      * account.
      */
     topics(name: string, first?: string): string[] {
       const fragment = ledger.getEvent(name) ?? registry.getEvent(name);
       return [fragment?.topicHash ?? "", ...(first === undefined ? [] : [refOf(first)])];
     },
-    /**
-     * Undefined for a log that is not one of our events: another contract's, or an event of
-     * AccessManaged.
-     */
+    /** Undefined for a log of another contract, and for an event of AccessManaged. */
     event(log: RawLog): ChainEvent | undefined {
-      const contract = of[log.address.toLowerCase()] as "registry" | "ledger" | undefined;
+      const contract = contractAt[log.address.toLowerCase()] as "registry" | "ledger" | undefined;
       if (!contract) return undefined;
       const parsed = (contract === "ledger" ? ledger : registry).parseLog(log);
       if (!parsed) return undefined;

@@ -2,10 +2,10 @@
  * Puts the contracts on a chain: AccessManager, registry, ledger, and the bureau's roles from one
  * table.
  *
- * Re-runnable: a deployment that the chain still holds is taken as it is, and only roles that are
- * missing are granted. What the contracts were built with (network name, claim term, each other's
- * addresses) is read back, so a record that does not describe the chain is refused before anything
- * is sent. Interrupted, it leaves contracts that no record names, and the next run starts over.
+ * It can run again: it keeps a deployment that the chain still holds, and grants only the missing
+ * roles. It reads back the contracts' construction arguments (network name, claim term, each
+ * other's addresses), so it refuses a record that does not describe the chain before it sends
+ * anything. An interrupted run leaves contracts that no record names, and the next run starts over.
  * Owns no files; scripts/deploy.ts reads and writes deployments/<chainId>.json.
  */
 
@@ -26,8 +26,8 @@ import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/c
 import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factories/contracts/TaxpayerRegistry__factory.ts";
 
 /**
- * What a gateway must know of a network. Addresses have checksums; `block` is where the follower
- * starts.
+ * The facts about a network that a gateway needs. Addresses have checksums; the follower starts at
+ * `block`.
  */
 export type Deployment = {
   chainId: number;
@@ -41,8 +41,8 @@ export type Deployment = {
 };
 
 /**
- * Who may call what. Role 0 is the AccessManager's own ADMIN, held by the deployer until it is
- * handed over.
+ * Which role may call which function. Role 0 is the AccessManager's own ADMIN, which the deployer
+ * has until it hands it over.
  */
 const roles = [
   {
@@ -56,9 +56,9 @@ const roles = [
 ] as const;
 
 export type DeployOptions = {
-  /** A name that no other network uses; it is part of every signature's domain. */
+  /** A name that no other network uses; every signature's domain contains it. */
   network: string;
-  /** Sending address of the bureau's gateway; it gets every role of the table. */
+  /** The sending address of the bureau's gateway; it gets every role of the table. */
   bureau: string;
   /** Seconds until a holder may withdraw an undecided claim. Default 30 days. */
   claimTermSeconds?: number;
@@ -73,7 +73,7 @@ const DEFAULT_CLAIM_TERM = 30 * 86_400;
 const MINED_WITHIN_MS = 120_000;
 const NOTHING = "Nothing was deployed.";
 
-/** Chain id that a node answers. Throws when none answers within ten seconds. */
+/** The chain id of the node. Throws if no node answers within ten seconds. */
 export async function chainIdAt(url: string): Promise<number> {
   const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_chainId", params: [] });
   try {
@@ -94,7 +94,8 @@ export async function chainIdAt(url: string): Promise<number> {
 
 /**
  * The same as `deploy`, through a node's URL with a key in hex.
- * @throws besides what `deploy` throws: no node at the URL, and a key that is none (the message does not repeat it).
+ * @throws the errors of `deploy`, and if no node is at the URL, or the key is invalid (the message
+ * does not repeat it).
  */
 export async function deployAt(
   url: string,
@@ -121,32 +122,35 @@ async function checkRules(provider: Provider): Promise<void> {
     await provider.call({ data: CANCUN_PROBE });
   } catch (cause) {
     throw new Error(
-      `This chain does not run Cancun's rules (PUSH0, MCOPY), which the contracts are compiled for. ${NOTHING}`,
+      "This chain does not run Cancun's rules (PUSH0, MCOPY), which the contracts are " +
+        `compiled for. ${NOTHING}`,
       { cause },
     );
   }
   const baseFee = (await provider.getBlock("latest"))?.baseFeePerGas ?? 0n;
   if (baseFee > 0n)
     throw new Error(
-      `This chain charges for gas (base fee ${baseFee} wei); OnePiao sends at a gas price of zero. ${NOTHING}`,
+      `This chain charges for gas (base fee ${baseFee} wei); OnePiao sends at a gas price of ` +
+        `zero. ${NOTHING}`,
     );
 }
 
-/** Which contracts of the record are there. Throws when one of them is not what the record says. */
+/** Which of the recorded contracts exist. Throws if one of them differs from the record. */
 async function stillThere(
   provider: Provider,
   known: Deployment,
 ): Promise<{ accessManager: boolean; registry: boolean; ledger: boolean }> {
   const has = async (address: string) => (await provider.getCode(address)) !== "0x";
   const accessManager = await has(known.accessManager);
-  // a contract whose foundation is gone is of no use: authority and registry are fixed at its birth
+  // a contract is useless without its foundation: authority and registry are fixed in its
+  // constructor
   const registry = accessManager && (await has(known.registry));
   const ledger = registry && (await has(known.ledger));
-  const differs = (what: string) =>
-    new Error(`The recorded deployment does not describe this chain: ${what}. ${NOTHING}`);
-  const expectSame = async (what: string, actual: Promise<unknown>, expected: unknown) => {
+  const differs = (label: string) =>
+    new Error(`The recorded deployment does not describe this chain: ${label}. ${NOTHING}`);
+  const expectSame = async (label: string, actual: Promise<unknown>, expected: unknown) => {
     const value = await actual.catch(() => undefined);
-    if (value !== expected) throw differs(`${what} is ${String(value)}, not ${String(expected)}`);
+    if (value !== expected) throw differs(`${label} is ${String(value)}, not ${String(expected)}`);
   };
   if (registry) {
     const contract = TaxpayerRegistry__factory.connect(known.registry, provider);
@@ -176,9 +180,9 @@ async function stillThere(
 }
 
 /**
- * Deploys what is missing. Throws before sending anything when the options make no deployment, when
- * the chain lacks what the bytecode needs, or when `known` is about another chain, network,
- * genesis, claim term or set of contracts.
+ * Deploys what is missing. Throws before it sends anything if the options are invalid, if the chain
+ * lacks what the bytecode needs, or if `known` describes another chain, network, genesis, claim
+ * term or set of contracts.
  */
 export async function deploy(signer: Signer, options: DeployOptions): Promise<Deployment> {
   const provider = signer.provider;
@@ -189,7 +193,8 @@ export async function deploy(signer: Signer, options: DeployOptions): Promise<De
   const bureau = getAddress(options.bureau);
   if (!networkNameSchema.safeParse(options.network).success)
     throw new Error(
-      `A network's name has 1 to 31 letters, digits, blanks and signs of . _ -; the first is a letter or digit. ${NOTHING}`,
+      "A network's name has 1 to 31 letters, digits, blanks and signs of . _ -; the first is " +
+        `a letter or digit. ${NOTHING}`,
     );
   const { known } = options;
   const claimTermSeconds =
@@ -211,12 +216,15 @@ export async function deploy(signer: Signer, options: DeployOptions): Promise<De
     (known.chainId !== chainId || known.genesis !== genesis || known.network !== options.network)
   ) {
     throw new Error(
-      `The recorded deployment is for network "${known.network}", chain ${known.chainId}, genesis ${known.genesis}; this is "${options.network}", chain ${chainId}, genesis ${genesis}. ${NOTHING}`,
+      `The recorded deployment is for network "${known.network}", chain ${known.chainId}, ` +
+        `genesis ${known.genesis}; this is "${options.network}", chain ${chainId}, genesis ` +
+        `${genesis}. ${NOTHING}`,
     );
   }
   if (known && known.claimTermSeconds !== claimTermSeconds) {
     throw new Error(
-      `The recorded ledger has a claim term of ${known.claimTermSeconds} s, which is fixed; ${claimTermSeconds} s was asked for. ${NOTHING}`,
+      `The recorded ledger has a claim term of ${known.claimTermSeconds} s, which is fixed; ` +
+        `${claimTermSeconds} s was asked for. ${NOTHING}`,
     );
   }
   const kept = known ? await stillThere(provider, known) : undefined;

@@ -1,26 +1,26 @@
 /**
- * Node faults by vocabulary: what a node's answer to a transaction means for what happens next.
+ * Faults of a node by word: what its answer to a transaction means for the next step.
  *
  * | word | the answer means | and then |
  * | --- | --- | --- |
  * | landed | the node has these bytes, or their nonce is used | look for the receipt; the same bytes again later |
- * | rejected | the node will not take these bytes as things are | an operator acts; the same bytes again, ever more slowly |
- * | unknown | nothing that settles it, or no answer: it may have landed | the same bytes again later |
- * | down | the node does not serve now, and did not take it | wait, and the same bytes again |
+ * | rejected | the node does not accept these bytes in the present situation | an operator acts; the same bytes again, ever more slowly |
+ * | unknown | nothing is settled, or no answer came: it may have landed | the same bytes again later |
+ * | down | the node is out of service, and did not accept it | wait, and the same bytes again |
  *
- * In no case are they signed anew: on every word the same bytes stay. The table below is data, in
- * the words of the clients' own sources; the first row whose text is in the answer counts, whatever
- * its case and whatever stands before and after it. A text that is not in the table is unknown.
+ * The transaction is never signed again: on every word the same bytes stay. The table below is
+ * data, in the words of the clients' sources. The first row whose text occurs in the answer counts,
+ * regardless of case and of the text around it. An answer that matches no row is unknown.
  */
 
 export type FaultWord = "landed" | "rejected" | "unknown" | "down";
-/** `reason` is stable: operators, metrics and tests go by it, not by the node's text. */
+/** `reason` is stable: operators, metrics and tests rely on it, not on the node's text. */
 export type Fault = { word: FaultWord; reason: string };
 
 export type Client = "hardhat" | "geth" | "besu" | "erigon" | "nethermind";
 
 /**
- * More particular texts before those that they contain. Sources: hardhat: EDR's provider errors;
+ * A longer text comes before a text that it contains. Sources: hardhat: EDR's provider errors;
  * geth: core/error.go, core/txpool/errors.go, core/txpool/legacypool, core/types/transaction.go,
  * rpc/errors.go; besu: RpcErrorType.java; erigon: txnprovider/txpool/txpoolcfg; nethermind:
  * TxPoolErrorMessages.cs, and AcceptTxResult.cs for versions that answer with its names.
@@ -47,7 +47,7 @@ export const faultTable: readonly { text: string; clients: readonly Client[]; fa
     ["nonce too low", "hardhat", "geth", "besu", "erigon", "nethermind"],
     ["oldnonce", "nethermind"],
   ]),
-  // it will be taken when those before it have landed
+  // the node will accept it when the earlier ones have landed
   ...rows("unknown", "nonce-ahead", [
     ["nonce too high", "hardhat", "geth", "besu", "nethermind"],
     ["nonce is too distant", "besu"],
@@ -124,7 +124,7 @@ export const faultTable: readonly { text: string; clients: readonly Client[]; fa
     ["gasuintoverflow", "erigon"],
     ["negative value", "geth", "erigon"],
   ]),
-  // on a network without fees: a node that was not told so
+  // on a network without fees: a node that is not configured for it
   ...rows("rejected", "underpriced", [
     ["below configured minimum gas price", "besu"],
     ["below current base fee", "besu"],
@@ -176,11 +176,11 @@ function rows(word: FaultWord, reason: string, texts: [string, ...Client[]][]) {
   return texts.map(([text, ...clients]) => ({ text, clients, fault }));
 }
 
-/** What the node's own text means. */
+/** The meaning of the node's text. */
 export function faultOf(text: string): Fault {
-  const said = text.toLowerCase();
+  const lower = text.toLowerCase();
   return (
-    faultTable.find((row) => said.includes(row.text))?.fault ?? {
+    faultTable.find((row) => lower.includes(row.text))?.fault ?? {
       word: "unknown",
       reason: "unrecognised",
     }
@@ -188,13 +188,12 @@ export function faultOf(text: string): Fault {
 }
 
 /**
- * Of these one knows that no node has seen the request; of everything else that breaks, one does
- * not.
+ * With these errors, no node has seen the request. With any other broken connection, one may have.
  */
 const UNREACHED = /\b(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)\b/;
 const TURNED_AWAY = /\b(429|503)\b/;
 
-/** What it means that no answer of the node's came. `text`: what the way to it said. */
+/** What a missing answer means. `text`: the error of the connection. */
 export function faultOfSilence(text: string): Fault {
   if (UNREACHED.test(text)) return { word: "down", reason: "unreachable" };
   if (TURNED_AWAY.test(text)) return { word: "down", reason: "busy" };

@@ -1,9 +1,8 @@
 /**
- * What the registry and the ledger themselves say at a block, asked of a node: for whoever checks
- * an invoice and takes no table's word.
+ * The content of the registry and the ledger at a block, read from a node, for those who check an
+ * invoice without trusting any table.
  *
- * Owns: the questions, and their answers as plain values. Believes the node: which node to ask is
- * the caller's choice.
+ * Owns: the questions, and their answers as plain values. Trusts the node: the caller chooses it.
  */
 
 import { actEvents, type RecordState, recordStates } from "@onepiao/protocol/ledger/acts.ts";
@@ -11,7 +10,7 @@ import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import type { ChainClient } from "./client.ts";
 import { type ChainEvent, type Contracts, ZERO_ACCOUNT } from "./contracts.ts";
 
-/** `key`: the one that signs now. `identity`: commitment to tax id and name. */
+/** `key`: the present key. `identity`: commitment to tax id and name. */
 export type Enrolled = {
   index: number;
   account: string;
@@ -19,31 +18,29 @@ export type Enrolled = {
   standing: "active" | "suspended";
   identity: string;
 };
-/** Of an invoice that no act has touched: state "none", version 0. */
+/** For an invoice that no act has touched: state "none", version 0. */
 export type RecordNow = { state: RecordState; version: number };
 
 export type Reading = {
-  /** The block that everything is asked at. */
+  /** All answers are of this block. */
   block: number;
   /** Seconds since 1970. */
   time: number;
-  /** Undefined: nobody is enrolled under this index. */
+  /** Undefined: no taxpayer has this index. */
   taxpayer(index: number): Promise<Enrolled | undefined>;
   /**
-   * Of these addresses those that may enrol taxpayers: the bureau's, by the access manager that the
-   * registry obeys.
+   * Those of these addresses that may enrol taxpayers: the bureau's, according to the registry's
+   * access manager.
    */
   registrars(addresses: readonly string[]): Promise<string[]>;
-  /** Zero when no lot begins there. */
+  /** Zero if no lot begins there. */
   lotHash(first: string): Promise<string>;
   record(number: string): Promise<RecordNow>;
-  /**
-   * Keys that the account was rotated to, in order. Reads all blocks since the contracts are there.
-   */
+  /** The keys that the account was rotated to, in order. Reads all blocks since the deployment. */
   keysOf(account: string): Promise<string[]>;
-  /** Partial red letters of an invoice. Reads all blocks as well. */
+  /** The number of an invoice's partial red letters. Reads all blocks too. */
   adjustments(number: string): Promise<number>;
-  /** Everybody who is enrolled, with all keys. */
+  /** All taxpayers, with all keys. */
   registered(): Promise<{
     from: number;
     block: number;
@@ -54,12 +51,12 @@ export type Reading = {
 /** The access manager's id of the role that enrols taxpayers (chain/deploy.ts). */
 const REGISTRAR = 1n;
 
-/** Blocks of one question for logs: what nodes allow by default. */
+/** Blocks of one query for logs: the default limit of nodes. */
 const PAGE = 5_000;
 
 /**
- * Throws NodeDown or NodeRefused, as each of its questions does. `depth`: blocks behind the head
- * that count as final.
+ * Throws NodeDown or NodeRefused, and so does each question. `depth`: how many blocks behind the
+ * head count as final.
  */
 export async function readingAt(
   chain: ChainClient,
@@ -69,7 +66,7 @@ export async function readingAt(
   const { registry, ledger, block: from } = contracts.deployment;
   const head = await chain.head();
   const block = Math.max(0, head - depth);
-  const found = await chain.block(block);
+  const newest = await chain.block(block);
 
   async function events(
     address: string,
@@ -94,7 +91,7 @@ export async function readingAt(
 
   return {
     block,
-    time: found?.time ?? 0,
+    time: newest?.time ?? 0,
     async taxpayer(index) {
       const answer = await chain.call(
         registry,
@@ -161,8 +158,8 @@ export async function readingAt(
       const names = [...actEvents.values()]
         .filter(({ record }) => record.part)
         .map(({ event }) => event);
-      const found = await Promise.all(names.map((name) => events(ledger, name, number)));
-      return found.flat().length;
+      const logs = await Promise.all(names.map((name) => events(ledger, name, number)));
+      return logs.flat().length;
     },
     async registered() {
       const [enrolled, rotated] = [
@@ -172,8 +169,8 @@ export async function readingAt(
       const taxpayers = enrolled.map((args) => {
         const account = args["account"] as string;
         const later = rotated
-          .filter((one) => one["account"] === account)
-          .map((one) => one["key"] as string);
+          .filter((event) => event["account"] === account)
+          .map((event) => event["key"] as string);
         return {
           index: args["index"] as number,
           account,

@@ -1,6 +1,6 @@
 /**
- * The parts that every process of a gateway is made of, put together once: for the gateway, for its
- * thread that reckons, and for the operator's commands.
+ * The parts that every process of a gateway consists of, put together once: for the gateway, for
+ * its thread that reckons, and for the operator's commands.
  *
  * | what | needs |
  * | --- | --- |
@@ -22,7 +22,7 @@ import type { Log } from "../kernel/log.ts";
 import { createKeystore, type Keystore } from "../keys/keystore.ts";
 import { openVault, type Vault } from "../keys/vault.ts";
 
-/** What the database keeps under the master key, and who the taxpayers are. */
+/** What the database keeps under the master key, and the taxpayers. */
 export type Keeping = {
   vault: Vault;
   keys: Keystore;
@@ -31,7 +31,7 @@ export type Keeping = {
   quotas: Quotas;
 };
 
-/** `chain` is closed by the caller. */
+/** The caller closes `chain`. */
 export type Network = { contracts: Contracts; chain: ChainClient };
 
 export type Core = Keeping &
@@ -40,13 +40,13 @@ export type Core = Keeping &
     audit: ReturnType<typeof createAudit>;
   };
 
-/** The node is asked for nothing yet. */
+/** Does not call the node yet. */
 export const openNetwork = (config: Pick<Config, "RPC_URL">, deployment: Deployment): Network => ({
   contracts: createContracts(deployment),
   chain: createChainClient(config.RPC_URL, deployment.chainId),
 });
 
-/** Throws when the master key is not the database's. */
+/** Throws if the master key is not that of the database. */
 export async function openKeeping(
   sql: Sql,
   config: Pick<Config, "MASTER_KEY" | "DRAW_STEP">,
@@ -69,7 +69,7 @@ type Deps = {
   log: Log;
 };
 
-/** Throws when the master key is not the database's. */
+/** Throws if the master key is not that of the database. */
 export async function createCore({ sql, config, network, log }: Deps): Promise<Core> {
   const keeping = await openKeeping(sql, config);
   const { vault, encryptionKeys, taxpayers } = keeping;

@@ -1,6 +1,4 @@
-/**
- * The database: opening it, its numbered migrations, and word of changes.
- */
+/** The database: opening it, its numbered migrations, and notifications of changes. */
 import { readdir, readFile } from "node:fs/promises";
 import { createSql, type Sql, type Tx } from "./sql.ts";
 
@@ -14,31 +12,31 @@ export {
   type Tx,
 } from "./sql.ts";
 
-/** A moment, by the count of seconds: the database reads no date of the year 0. */
+/** A moment, by its seconds since 1970: the database cannot parse a date of the year 0. */
 export const momentOf = (tx: Tx, at: Date) => tx`to_timestamp(${at.getTime() / 1_000}::float8)`;
 
 /**
- * The time by the database's clock, at which its transaction began. What is decided about dates is
- * decided by this one clock, which all processes of a gateway share; the process's own measures how
- * long something takes, and no more (docs/adr/0027).
+ * The time on the database's clock when its transaction began. This clock, which all processes of a
+ * gateway share, decides everything about dates; a process uses its own clock only to measure
+ * durations (docs/adr/0027).
  */
 export const momentNow = async (tx: Tx): Promise<Date> =>
   ((await tx<{ now: Date }[]>`select now() as now`)[0] as { now: Date }).now;
 
-/** Whether something stands before PostgreSQL's own clock (sandbox/clock.ts). */
+/** Whether something shadows PostgreSQL's own clock (sandbox/clock.ts). */
 export async function hasOwnClock(tx: Tx): Promise<boolean> {
-  const [found] = await tx<
+  const [clock] = await tx<
     { own: boolean }[]
   >`select exists (select 1 from pg_proc where proname = 'now' and pronamespace <> 'pg_catalog'::regnamespace) as own`;
-  return found?.own === true;
+  return clock?.own === true;
 }
 
 export type DbOptions = { connections?: number; onIdleError?: (error: Error) => void };
 
-/** A statement that takes so long is a fault of ours, not patience. */
+/** A statement that takes longer has a bug; waiting would not help. */
 const STATEMENT_TIMEOUT_MS = 30_000;
 
-/** Opens a pool. It connects at the first query and again after a lost connection. */
+/** Opens a pool. It connects at the first query, and again after a lost connection. */
 export function openDb(url: string, options: DbOptions = {}): Sql {
   return createSql({
     url,
@@ -57,11 +55,11 @@ const migrationFiles = async () =>
 
 /** Migrations that are not applied yet. */
 export async function pendingMigrations(sql: Tx): Promise<string[]> {
-  const [there] = await sql<
+  const [existing] = await sql<
     { table: string | null }[]
   >`select to_regclass('migrations')::text as table`;
   const done = new Set(
-    there?.table == null
+    existing?.table == null
       ? []
       : (await sql<{ name: string }[]>`select name from migrations`).map((row) => row.name),
   );
@@ -69,8 +67,8 @@ export async function pendingMigrations(sql: Tx): Promise<string[]> {
 }
 
 /**
- * Brings the schema up to date; each file of migrations/ once, in order, all in one transaction.
- * Returns what was applied. Throws, with nothing changed, when the database has a migration that
+ * Brings the schema up to date: each file of migrations/ once, in order, all in one transaction.
+ * Returns the applied files. Throws, with nothing changed, when the database has a migration that
  * this software does not have: it is another version's.
  */
 export async function migrate(sql: Sql): Promise<string[]> {
@@ -98,34 +96,31 @@ export async function migrate(sql: Sql): Promise<string[]> {
 }
 
 /**
- * What has changed. accepted: invoices to be sealed. operation: one that the dispatcher can take
- * up. send: one in a lane, or room in it. outcome: an operation has ended. block: the projections
- * have moved. lease: one is free, or has a new holder. webhook: one is to be looked at anew.
+ * What has changed. accepted: invoices wait to be sealed. operation: the dispatcher can take one.
+ * send: a lane has a new one, or room for one. outcome: an operation has ended. block: the
+ * projections have moved. lease: one is free, or has a new holder. webhook: one needs another look.
  */
 export type Topic = "accepted" | "operation" | "send" | "outcome" | "block" | "lease" | "webhook";
 
 export type Changes = {
-  /** Resolves at the next change of these topics after the call, or after so long. */
+  /** Resolves at the next change of these topics after the call, or after this time. */
   wait(milliseconds: number, ...topics: Topic[]): Promise<void>;
-  /**
-   * Calls back on every change of these topics, also right after the connection was lost and is
-   * back.
-   */
+  /** Calls back on every change of these topics, and right after a lost connection is restored. */
   on(topics: readonly Topic[], listener: () => void): () => void;
   close(): Promise<void>;
 };
 
-/** Says in a transaction that something waiters look for has changed; heard when it commits. */
+/** Announces a change inside a transaction; listeners hear it when the transaction commits. */
 export const announce = async (tx: Tx, topic: Topic): Promise<void> =>
   void (await tx`select pg_notify('changes', ${topic})`);
 
 /**
- * Listens to what `announce` says, in this process or another. Waiters must also look again on
- * their own from time to time.
+ * Listens to `announce`, from this process or another. Waiters must also look on their own from
+ * time to time.
  */
 export async function openChanges(sql: Sql): Promise<Changes> {
   const listeners = new Map<() => void, readonly Topic[]>();
-  // without a topic: the connection is back, and what was said meanwhile is not known
+  // without a topic: the connection is restored, and announcements in between were missed
   const tell = (topic: string | undefined) => {
     for (const [listener, topics] of [...listeners])
       if (topic === undefined || topics.includes(topic as Topic)) listener();

@@ -1,31 +1,31 @@
 /**
- * Leases: of several processes on one database, which one works at what.
+ * Leases: which of several processes on one database does which work.
  *
  * | a lease is | for this process when | and then |
  * | --- | --- | --- |
- * | free | nobody has it, or its holder's time is over | the next heartbeat of any process takes it |
+ * | free | nobody holds it, or its holder's time is over | the next heartbeat of any process takes it |
  * | held | a heartbeat took or renewed it less than a term, less a margin, ago | its loop works |
  * | another's | the row names another holder whose time is not over | its loop rests, and the heartbeat asks again |
- * | given up | this process's node serves less than another's, for some seconds | its loop rests; free for the others |
+ * | given up | for some seconds, this process's node has served less than another's | its loop rests; free for the others |
  *
- * A lease is worth the ability to work: with its heartbeat each process writes how far its node
- * reaches (feed/reach.ts). One whose node does not reach the block that another's had reached three
- * seconds ago renews nothing and takes nothing. Where all are equally blind, or one is alone,
- * nobody gives anything up: whoever holds goes on trying.
+ * A lease belongs to a process that can work: with its heartbeat each process writes how far its
+ * node reaches (feed/reach.ts). A process renews and takes no lease if its node does not reach the
+ * block that another's node reached three seconds ago. If all are equally blind, or there is only
+ * one, none gives anything up: the holder goes on trying.
  *
- * Leases decide who works: they keep two processes from doing the same, and let one take over when
- * another is gone. They guard nothing. A process can be stopped for a minute between `held()` and
- * its next statement, so what must not happen twice is held by the transactions themselves: the
- * lane's row lock, compare-and-set on the cursor, advisory locks. A lease that is wrong costs time,
- * never correctness.
+ * Leases decide who works: they keep two processes from doing the same work, and let one take over
+ * from another that is gone. They guard nothing. A process can be stopped for a minute between
+ * `held()` and its next statement, so the transactions themselves prevent what must not happen
+ * twice: the lane's row lock, compare-and-set on the cursor, advisory locks. A wrong lease costs
+ * time, never correctness.
  *
- * Advisory locks alone would not do: they last as long as a connection, which the database keeps
- * for a process that hangs or whose network is cut until TCP gives it up. Rows end by themselves,
- * and an operator can read them.
+ * Advisory locks alone would not do: they last as long as a connection, and for a process that
+ * hangs or whose network is cut, the database keeps the connection until TCP gives it up. Rows
+ * expire, and an operator can read them.
  *
- * Times are compared by the database's clock, written and read there; the holder measures by its
- * own monotonic clock from before the statement was sent. So what a process takes for the time of
- * day does not matter. All leases of a process go in one statement.
+ * The database writes, reads and compares all times by its own clock; the holder measures by its
+ * own monotonic clock, from before it sends the statement. So the processes' time of day does not
+ * matter. One statement covers all leases of a process.
  */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
@@ -39,15 +39,14 @@ export type Lease = { held(): boolean };
 export const always: Lease = { held: () => true };
 
 export type Leases = {
-  /** The lease of this name, wanted from the next heartbeat on. */
+  /** The lease of this name, requested from the next heartbeat on. */
   lease(name: string): Lease;
   /**
-   * Begins the heartbeat, once; resolves after the first, also when the database did not answer it.
+   * Starts the heartbeat, once; resolves after the first one, even if the database does not answer.
    */
   start(): Promise<void>;
   /**
-   * Hands over: what was held is free from now on, and the others hear of it. Their work has to be
-   * over before.
+   * Hands over: frees the held leases at once and announces it. The work under them has to be over.
    */
   stop(): Promise<void>;
   state(): { name: string; held: boolean }[];
@@ -55,68 +54,68 @@ export type Leases = {
 
 type Deps = {
   /**
-   * Best a pool of its own, of two connections: a heartbeat that waits behind requests loses the
-   * lease.
+   * Preferably a pool of its own, of two connections: a heartbeat that waits behind requests loses
+   * the lease.
    */
   sql: Sql;
   changes: Changes;
   log: Log;
-  /** Default: a new name for each process's start. */
+  /** Default: a new name for each start of a process. */
   holder?: string;
   /** How long a lease lasts without a heartbeat, in milliseconds. */
   ttlMs: number;
-  /** The block that this process's node reaches; undefined while it cannot serve. */
+  /** The block that this process's node reaches; undefined while the node cannot serve. */
   reach: () => number | undefined;
 };
 
 type Held = { sent: number; until: number };
 
 /**
- * Heartbeats are no further apart, however long a lease lasts: a node that fails is noticed by
- * then.
+ * The longest time between heartbeats, however long a lease lasts: it limits how long a failed node
+ * stays unnoticed.
  */
 const MAX_BEAT_MS = 2_000;
 /**
- * So long a node may be behind another one: blocks take time on their way, and an answer can get
+ * How long a node may be behind another one: blocks take time to travel, and an answer can get
  * lost.
  */
 const GRACE_MS = 3_000;
-/** The row of a process that has not been heard of for so long is deleted. */
+/** After this time without a heartbeat, the row of a process is deleted. */
 const FORGOTTEN = "1 hour";
 
 export function createLeases(deps: Deps): Leases {
   const { sql, changes, log, ttlMs, reach, holder = randomUUID() } = deps;
   const detail = `${hostname()} ${process.pid}`;
   const everyMs = Math.min(ttlMs / 3, MAX_BEAT_MS);
-  /** For clocks that do not run equally fast, and for work that began just before the end. */
+  /** For clocks of different speeds, and for work that began just before the end. */
   const marginMs = ttlMs / 8;
   /**
-   * When something has changed, a lease may have been handed over: asked again, but not at every
-   * change of a busy database.
+   * A change may mean that a lease was handed over, so the next heartbeat comes early, but not at
+   * every change of a busy database.
    */
-  const eagerMs = Math.min(250, ttlMs / 10);
-  const wanted = new Map<string, Held>();
-  const holds = (one: Held) => performance.now() < one.until;
+  const earliestMs = Math.min(250, ttlMs / 10);
+  const requested = new Map<string, Held>();
+  const holds = (record: Held) => performance.now() < record.until;
   let stopping = new AbortController();
   let running: Promise<void> = Promise.resolve();
   let started: Promise<void> | undefined;
   let lost = false;
   /**
-   * What the best of the other nodes reached, at the newest heartbeat that is old enough to count
-   * and at those after it; -1: nothing.
+   * The best reach among the other nodes, at the newest heartbeat that is old enough to count and
+   * at those after it; -1: none.
    */
   const others: { at: number; best: number }[] = [];
   let resting = false;
 
   /**
-   * Says how far this process's node reaches, hears how far the others' do, and tells whether this
-   * one is to rest.
+   * Writes how far this process's node reaches, reads how far the others' do, and returns whether
+   * this process should rest.
    */
   async function behind(): Promise<boolean> {
-    const mine = reach();
+    const ownReach = reach();
     const [row] = await sql<{ best: bigint | null }[]>`
       with mine as (
-        insert into processes as p (holder, detail, reach) values (${holder}, ${detail}, ${mine ?? null})
+        insert into processes as p (holder, detail, reach) values (${holder}, ${detail}, ${ownReach ?? null})
         on conflict (holder) do update
           set reach = excluded.reach, seen = now(), since = case when p.reach is distinct from excluded.reach then now() else p.since end),
       gone as (delete from processes where seen < now() - ${FORGOTTEN}::interval)
@@ -125,16 +124,19 @@ export function createLeases(deps: Deps): Leases {
     others.push({ at, best: Number(row?.best ?? -1) });
     while (others[1] !== undefined && others[1].at <= at - GRACE_MS) others.shift();
     const [old, now] = [others[0], others[others.length - 1]];
-    const own = mine ?? -1;
-    // and it is there still: nobody gives up to one that is gone
+    const ownBlock = ownReach ?? -1;
+    // the other node is still there: no process gives up to one that is gone
     return (
-      old !== undefined && old.at <= at - GRACE_MS && old.best > own && (now?.best ?? -1) > own
+      old !== undefined &&
+      old.at <= at - GRACE_MS &&
+      old.best > ownBlock &&
+      (now?.best ?? -1) > ownBlock
     );
   }
 
-  /** Frees what this process holds, and lets the others hear of it. */
+  /** Frees the leases of this process, and announces it. */
   async function free(): Promise<void> {
-    for (const one of wanted.values()) one.until = 0;
+    for (const record of requested.values()) record.until = 0;
     await sql.begin(async (tx) => {
       const freed =
         await tx`update leases set until = now() - interval '1 microsecond' where holder = ${holder} and until >= now()`;
@@ -143,19 +145,19 @@ export function createLeases(deps: Deps): Leases {
   }
 
   async function beat(): Promise<void> {
-    const rests = await behind();
-    if (rests !== resting)
+    const shouldRest = await behind();
+    if (shouldRest !== resting)
       log.warn(
-        rests
+        shouldRest
           ? "this process's node is behind another's: it rests"
           : "this process's node is as good as the others' again",
       );
-    resting = rests;
-    if (rests) return free();
-    // before it goes out: the answer's way does not count for us, and the row's time begins when
-    // the database has it
+    resting = shouldRest;
+    if (shouldRest) return free();
+    // before the statement is sent: the travel time counts against this process, because the row's
+    // time begins when the database has the statement
     const sent = performance.now();
-    const names = [...wanted.keys()].sort();
+    const names = [...requested.keys()].sort();
     if (names.length === 0) return;
     // one order of names for all processes, so that two heartbeats never wait for each other
     const rows = await sql<{ name: string; term: bigint }[]>`
@@ -170,23 +172,22 @@ export function createLeases(deps: Deps): Leases {
     const granted = new Map(rows.map((row) => [row.name, row.term]));
     const taken: string[] = [];
     for (const name of names) {
-      const one = wanted.get(name) as Held;
-      // the answer to a heartbeat that was overtaken by a later one
-      if (sent < one.sent) continue;
-      const before = holds(one);
-      one.sent = sent;
-      one.until = granted.has(name) ? sent + ttlMs - marginMs : 0;
-      if (holds(one) && !before) taken.push(`${name} (term ${granted.get(name)})`);
+      const record = requested.get(name) as Held;
+      // the answer to a heartbeat that a later one overtook
+      if (sent < record.sent) continue;
+      const before = holds(record);
+      record.sent = sent;
+      record.until = granted.has(name) ? sent + ttlMs - marginMs : 0;
+      if (holds(record) && !before) taken.push(`${name} (term ${granted.get(name)})`);
     }
     if (taken.length === 0) return;
     log.info({ leases: taken }, "this process works");
-    // the loops that wait for it hear it as any other change
+    // the loops that wait for it hear it like any other change
     await announce(sql, "lease");
   }
 
   /**
-   * A heartbeat that does not answer must not keep the next one from going out on another
-   * connection.
+   * A heartbeat without an answer must not keep the next one from going out on another connection.
    */
   async function tryBeat(): Promise<void> {
     const late = new Promise<"late">((resolve) => setTimeout(resolve, ttlMs, "late").unref());
@@ -201,16 +202,16 @@ export function createLeases(deps: Deps): Leases {
   }
 
   /**
-   * Until the next heartbeat is due: at its time, or at a change while there is a lease to be had.
+   * Waits until the next heartbeat is due: at its time, or at a change while a lease may be free.
    */
   function pause(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const began = performance.now();
       let timer = setTimeout(done, everyMs);
       const off = changes.on(["lease"], () => {
-        if ([...wanted.values()].every(holds)) return;
+        if ([...requested.values()].every(holds)) return;
         clearTimeout(timer);
-        timer = setTimeout(done, Math.max(0, eagerMs - (performance.now() - began)));
+        timer = setTimeout(done, Math.max(0, earliestMs - (performance.now() - began)));
       });
       signal.addEventListener("abort", done, { once: true });
       if (signal.aborted) done();
@@ -239,9 +240,9 @@ export function createLeases(deps: Deps): Leases {
 
   return {
     lease(name) {
-      const one = wanted.get(name) ?? { sent: 0, until: 0 };
-      wanted.set(name, one);
-      return { held: () => holds(one) };
+      const record = requested.get(name) ?? { sent: 0, until: 0 };
+      requested.set(name, record);
+      return { held: () => holds(record) };
     },
     start() {
       started ??= begin();
@@ -258,6 +259,6 @@ export function createLeases(deps: Deps): Leases {
           log.warn({ error: cause.message }, "the leases were not handed over: they run out"),
         );
     },
-    state: () => [...wanted].map(([name, one]) => ({ name, held: holds(one) })),
+    state: () => [...requested].map(([name, record]) => ({ name, held: holds(record) })),
   };
 }

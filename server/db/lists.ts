@@ -1,33 +1,31 @@
 /**
- * Lists of which a page costs what it shows, however much is stored of others or of long ago.
+ * Lists in which a page costs only what it shows, however much is stored for others or from long
+ * ago.
  *
- * A list is made of parts. A part is a range of one index in the list's order: the rows of one
- * state, of one side of a row, of one table. Of each part the first rows are read, and the page is
- * the first of them all. What no index can decide is decided row by row (`fits`), over LOOK rows at
- * most: such a page may have fewer entries than were asked for, even none, and `next` says where to
+ * A list consists of parts. A part is a range of one index in the list's order: the rows of one
+ * state, of one side of a row, of one table. The first rows of each part are read, and the page is
+ * the first of them all. What no index can decide is decided for each row (`fits`), for at most
+ * LOOK rows: such a page may have fewer entries than requested, even none, and `next` says where to
  * go on.
  */
 import type { Query, Tx } from "./sql.ts";
 
 /**
- * A row as far as a list needs it: `part` it is read from, and whether it is what was asked for.
+ * The columns that a list needs: the `part` that a row is from, and whether the row fits the query.
  */
 export type Candidate = { part: number; fits: boolean };
 
 /**
- * Entries of a page, and the last row that was looked at for it; undefined: there is no further
- * one.
+ * The entries of a page, and the last row that was examined for it; undefined: the list ends here.
  */
 export type Page<T> = { items: T[]; next: T | undefined };
 
-/**
- * Rows that are looked at for one page when `fits` decides; fewer where each is more than one row.
- */
+/** Rows examined for one page if `fits` decides; fewer if an entry takes more than one row. */
 export const LOOK = 1_000;
 
 /**
- * Page sizes of parts. They stand in the statement, because a plan for a limit that is not known
- * reads a tenth of what there is.
+ * Page sizes of parts. They are literals in the statement, because with an unknown limit the
+ * planner expects to read a tenth of the table.
  */
 const sizes: readonly [number, (tx: Tx) => Query<unknown>][] = [
   [10, (tx) => tx`limit 10`],
@@ -40,29 +38,28 @@ const sizes: readonly [number, (tx: Tx) => Query<unknown>][] = [
 ];
 
 export type ListOf<T extends Candidate> = {
-  /** Statements that give T without `part`, each without order and limit. One at least. */
+  /** Statements that give T without `part`, each without order and limit. At least one. */
   parts: readonly Query<unknown>[];
-  /** The list's order, as it stands behind `order by`. */
+  /** The list's order, as written after `order by`. */
   order: Query<unknown>;
-  /** The same order, for two rows: below zero when `a` is listed before `b`. */
+  /** The same order, for two rows: negative if `a` comes before `b`. */
   compare(a: T, b: T): number;
   limit: number;
-  /** How many rows are looked at where some may not fit; absent: all fit. */
+  /** How many rows to examine if some may not fit; absent: all fit. */
   looks?: number | undefined;
 };
 
-/** A page of rows, as far as the list needs them. */
+/** A page of rows, with only the columns that the list needs. */
 export async function pageOf<T extends Candidate>(
   tx: Tx,
   { parts, order, compare, limit, looks }: ListOf<T>,
 ): Promise<Page<T>> {
-  const wanted = looks === undefined ? limit : Math.max(limit, Math.floor(looks / parts.length));
-  // rounded up where rows all fit, so that there are few statements; rounded down where many are
-  // looked at
+  const rowLimit = looks === undefined ? limit : Math.max(limit, Math.floor(looks / parts.length));
+  // rounded up if all rows fit, so that there are few statements; rounded down if many are examined
   const fitting =
     looks === undefined
-      ? sizes.find(([size]) => size >= wanted)
-      : sizes.findLast(([size]) => size <= wanted);
+      ? sizes.find(([size]) => size >= rowLimit)
+      : sizes.findLast(([size]) => size <= rowLimit);
   const [each, take] = fitting ?? (sizes[sizes.length - 1] as (typeof sizes)[number]);
   const whole = parts
     .map(
@@ -71,9 +68,9 @@ export async function pageOf<T extends Candidate>(
     )
     .reduce((before, next) => tx`${before} union all ${next}`);
   const rows = (await tx<T[]>`${whole}`).sort(compare);
-  // behind the last row of a part that goes on, rows of it are missing
-  const ends = [...Map.groupBy(rows, (row) => row.part).values()].flatMap((of) =>
-    of.length === each ? of.slice(-1) : [],
+  // after the last row of a part that goes on, rows of that part are missing
+  const ends = [...Map.groupBy(rows, (row) => row.part).values()].flatMap((run) =>
+    run.length === each ? run.slice(-1) : [],
   );
   const end = ends.sort(compare)[0];
   const seen = end === undefined ? rows : rows.filter((row) => compare(row, end) <= 0);
@@ -86,7 +83,7 @@ export async function pageOf<T extends Candidate>(
 type Id = Candidate & { id: string };
 
 /**
- * A page of rows by their ids, which are of when they were made (UUID version 7): newest first.
+ * A page of rows by their ids, which contain the time of creation (UUID version 7): newest first.
  * `parts` give `id` and `fits`.
  */
 export async function pageOfIds(
@@ -105,7 +102,7 @@ export async function pageOfIds(
     limit,
     looks,
   });
-  return { ids: items.map((one) => one.id), next: next?.id };
+  return { ids: items.map((row) => row.id), next: next?.id };
 }
 
 /** The first id of a millisecond. */
@@ -114,7 +111,7 @@ export function idAt(at: Date): string {
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
 }
 
-/** The rows of these ids in the order of the ids. */
+/** The rows of these ids, in the order of the ids. */
 export function inOrder<T extends { id: string }>(ids: readonly string[], rows: readonly T[]): T[] {
   const byId = new Map(rows.map((row) => [row.id, row]));
   return ids.flatMap((id) => byId.get(id) ?? []);

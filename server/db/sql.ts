@@ -1,15 +1,15 @@
 /**
- * SQL as tagged templates, over `pg`. The one place where a query meets the driver.
+ * SQL as tagged templates, over `pg`. Only this file talks to the driver.
  *
  *   sql`select … where id = ${id}`        every value is a parameter, never text
- *   sql`… where ${condition}`             a query as a value is put in as it is: fragments
+ *   sql`… where ${condition}`             a query as a value is inserted as it is: a fragment
  *   sql`… set ${sql("drawn")} = 1`        a name
  *   sql`insert into t ${sql(rows, …columns)}`
  *
- * A query runs when it is awaited, on a pooled connection, or inside `begin` on the transaction's
- * own, one after the other. Statements are prepared once a connection, by a name that follows from
- * their text. int8 comes as bigint, numeric as string, timestamptz as Date. Errors come as
- * DatabaseError; a lost connection fails the query that is on it and nothing else.
+ * A query runs when it is awaited: on a pooled connection, or inside `begin` on the transaction's
+ * connection, one after another. Statements are prepared once for each connection, under a name
+ * that follows from their text. int8 becomes bigint, numeric string, timestamptz Date. Errors are
+ * DatabaseErrors; a lost connection fails only the query that runs on it.
  */
 import { createHash } from "node:crypto";
 import pg from "pg";
@@ -24,8 +24,8 @@ export type Json =
 export type Rows<T> = T[] & { count: number };
 
 /**
- * What the database, or the way to it, refused. `code`: SQLSTATE, the system's (ECONNREFUSED), or
- * CONNECTION_LOST.
+ * An error of the database, or of the connection to it. `code`: SQLSTATE, the system's
+ * (ECONNREFUSED), or CONNECTION_LOST.
  */
 export class DatabaseError extends Error {
   override name = "DatabaseError";
@@ -37,7 +37,7 @@ export class DatabaseError extends Error {
     cause: Error & { code?: string; constraint?: string; table?: string; routine?: string },
   ) {
     super(cause.message, { cause });
-    // the driver has no code for a connection that ends, or that does not come
+    // the driver has no code for a connection that ends or cannot be opened
     this.code = cause.code ?? "CONNECTION_LOST";
     this.constraint = cause.constraint;
     this.table = cause.table;
@@ -68,7 +68,7 @@ class Insert {
 
 type Run = (text: string, values: unknown[]) => Promise<Rows<unknown>>;
 
-/** A query that has not run yet: awaiting it runs it, putting it into another one does not. */
+/** A query that has not run yet. Awaiting it runs it; inserting it into another query does not. */
 export class Query<T> implements Promise<Rows<T>> {
   readonly [Symbol.toStringTag] = "Query";
   readonly #strings: readonly string[];
@@ -102,7 +102,7 @@ export class Query<T> implements Promise<Rows<T>> {
     return this.then().finally(done);
   }
 
-  /** The statement with $1, $2 …, whose values go into `values`. */
+  /** The statement with $1, $2 …; appends their values to `values`. */
   #write(values: unknown[]): string {
     const parameter = (value: unknown) => `$${values.push(value)}`;
     return this.#strings
@@ -130,11 +130,11 @@ const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 const plain = (value: unknown) => {
   if (value instanceof JsonValue) return value.text;
   if (typeof value === "bigint") return value.toString();
-  // the driver knows Buffer alone
+  // the driver knows only Buffer
   return value instanceof Uint8Array && !Buffer.isBuffer(value) ? Buffer.from(value) : value;
 };
 
-/** Runs queries; what features and mechanisms are given. */
+/** Runs queries; the argument of features and mechanisms. */
 export type Tx = {
   // biome-ignore lint/suspicious/noExplicitAny: a row's shape is the statement's, which the caller states
   <T extends readonly any[] = any[]>(
@@ -144,13 +144,13 @@ export type Tx = {
   (name: string): Name;
   (rows: readonly Record<string, unknown>[], ...columns: string[]): Insert;
   json(value: Json): JsonValue;
-  /** Statements as text, several at once; for migrations. Rows of a single one. */
+  /** Statements as text, several at once; for migrations. Returns the rows of a single one. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   unsafe<T extends readonly any[] = any[]>(text: string): Promise<Rows<T[number]>>;
 };
 
 export type Transaction = Tx & {
-  /** A part that can fail by itself: what it did is undone, the transaction goes on. */
+  /** A part that can fail alone: its effects are undone, and the transaction goes on. */
   savepoint<T>(work: (point: Transaction) => Promise<T>): Promise<T>;
 };
 
@@ -158,17 +158,17 @@ export type Sql = Tx & {
   /** Commits when `work` resolves; rolls everything back when it throws. */
   begin<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   begin<T>(mode: "read only" | "read write", work: (tx: Transaction) => Promise<T>): Promise<T>;
-  /** Ends listening, and waits for what runs, at most so many seconds. */
+  /** Stops listening, and waits for running queries, at most `timeout` seconds. */
   end(options?: { timeout?: number }): Promise<void>;
   /** Connections of the pool now, and queries that wait for one. */
   connections(): { busy: number; idle: number; waiting: number };
   /**
-   * Calls back on each notification, and without a payload when listening has begun or begun again
+   * Calls back on each notification, and without a payload when listening begins, or begins again
    * after a lost connection.
    */
   listen(
     channel: string,
-    heard: (payload: string | undefined) => void,
+    onMessage: (payload: string | undefined) => void,
   ): Promise<{ unlisten(): Promise<void> }>;
 };
 
@@ -177,8 +177,8 @@ types.setTypeParser(20, (text: string) => BigInt(text));
 
 const names = new Map<string, string>();
 /**
- * Statements that differ only in how many rows they insert would fill the server's memory: past
- * this many, unnamed.
+ * Statements that differ only in the number of inserted rows would fill the server's memory: beyond
+ * this number, statements have no name.
  */
 const MAX_NAMES = 2_000;
 function nameOf(text: string): string | undefined {
@@ -192,11 +192,15 @@ function nameOf(text: string): string | undefined {
 
 type Queryable = Pick<pg.ClientBase, "query">;
 
-async function query(on: Queryable, text: string, values: unknown[]): Promise<Rows<unknown>> {
+async function query(
+  connection: Queryable,
+  text: string,
+  values: unknown[],
+): Promise<Rows<unknown>> {
   try {
-    // without values it goes as a simple query, which may be several statements
+    // without values it is a simple query, which may contain several statements
     const name = values.length > 0 ? nameOf(text) : undefined;
-    const done = await on.query({
+    const done = await connection.query({
       text,
       ...(values.length > 0 ? { values } : {}),
       types,
@@ -243,19 +247,19 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
     ...settings,
     max: connections,
     statement_timeout: statementTimeoutMs,
-    // a process that stands still in the middle of a transaction must not hold the others up for
-    // long
+    // a process that stops in the middle of a transaction must not block the others for long
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
   });
-  // a connection that breaks while it rests; the next query opens another
+  // an idle connection broke; the next query opens another
   pool.on("error", onIdleError);
   pool.on("connect", (client) => {
-    // one that breaks while it is lent out says so to the query that is on it, and to the next; the
-    // event besides would end the process
+    // a connection that breaks while in use fails its query and the next one; without a listener,
+    // the extra event would end the process
     client.on("error", () => {});
-    // when this process is killed, the server notices within a second also where a statement waits
-    // for a lock, and lets go of its own and a page is read in the order of its index: where the
-    // planner takes rows for few, a bitmap fetches all of them to sort them
+    // If this process is killed, the server notices within a second, even while a statement waits
+    // for a lock, and releases the locks. Bitmap scans are off, so that a page is read in the order
+    // of its index: when the planner underestimates the rows, a bitmap scan fetches all of them to
+    // sort them.
     void client
       .query("set client_connection_check_interval = 1000; set enable_bitmapscan = off")
       .catch(() => {});
@@ -284,10 +288,10 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
   const base = tagged(run);
 
   async function begin<T>(
-    ...given: [(tx: Transaction) => Promise<T>] | [string, (tx: Transaction) => Promise<T>]
+    ...args: [(tx: Transaction) => Promise<T>] | [string, (tx: Transaction) => Promise<T>]
   ): Promise<T> {
-    const work = given[given.length - 1] as (tx: Transaction) => Promise<T>;
-    const mode = given.length === 2 ? ` ${given[0] as string}` : "";
+    const work = args[args.length - 1] as (tx: Transaction) => Promise<T>;
+    const mode = args.length === 2 ? ` ${args[0] as string}` : "";
     const client = await connect();
     let broken: Error | undefined;
     try {
@@ -309,7 +313,7 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
 
   async function listen(
     channel: string,
-    heard: (payload: string | undefined) => void,
+    onMessage: (payload: string | undefined) => void,
   ): Promise<{ unlisten(): Promise<void> }> {
     let stopped = false;
     let client: pg.Client | undefined;
@@ -317,9 +321,9 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
       const next = new pg.Client(settings);
       next.on("error", () => {});
       next.once("end", () => {
-        if (!stopped) void again();
+        if (!stopped) void reopen();
       });
-      next.on("notification", ({ payload }) => heard(payload));
+      next.on("notification", ({ payload }) => onMessage(payload));
       try {
         await next.connect();
         await next.query(`listen ${quoted(channel)}`);
@@ -329,9 +333,9 @@ export function createSql({ url, connections, statementTimeoutMs, onIdleError }:
         throw new DatabaseError(cause as Error);
       }
       client = next;
-      heard(undefined);
+      onMessage(undefined);
     }
-    async function again(): Promise<void> {
+    async function reopen(): Promise<void> {
       while (!stopped) {
         await new Promise((resolve) => setTimeout(resolve, RELISTEN_MS));
         if (stopped) return;
@@ -381,7 +385,7 @@ const RELISTEN_MS = 500;
 const isLost = (error: unknown) =>
   error instanceof DatabaseError && !/^[0-9A-Z]{5}$/.test(error.code);
 
-/** Statements of one transaction, one after the other, however they are awaited. */
+/** Runs the statements of one transaction one after another, in whatever way they are awaited. */
 function transaction(client: pg.PoolClient): Transaction {
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {

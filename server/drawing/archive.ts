@@ -1,10 +1,10 @@
 /**
- * The archive pack: files of invoices as one ZIP, with a manifest of their SHA-256 as the last of
- * them.
+ * The archive pack: files of invoices as one ZIP, ending with a manifest of their SHA-256.
  *
- * Owns: the ZIP and the manifest. Files go out as they come, so a pack of a hundred invoices needs
- * the memory of the largest file. Invariants: the same files and time give the same bytes; every
- * file but the manifest itself is in the manifest. Does not own: which files (features/papers).
+ * Owns: the ZIP and the manifest. Each file is written as it arrives, so a pack of a hundred
+ * invoices needs the memory of the largest file. Invariants: the same files and time give the same
+ * bytes; the manifest lists every file but itself. Does not own: which files
+ * (features/proof/papers.ts).
  */
 import { createHash } from "node:crypto";
 import { Zip, ZipDeflate, ZipPassThrough } from "fflate";
@@ -12,13 +12,16 @@ import { Zip, ZipDeflate, ZipPassThrough } from "fflate";
 export const archiveFormat = "onepiao-archive/1";
 export type ArchiveFile = { name: string; bytes: Uint8Array };
 
-/** What would only be packed a second time. */
+/** Files that are already compressed. */
 const packed = /\.pdf$/;
 
-/** The bytes of the ZIP, file by file. `made` stands in the manifest and is every file's time. */
+/**
+ * The bytes of the ZIP, file by file. `createdAt` is in the manifest, and it is the time of every
+ * file.
+ */
 export async function* packArchive(
   files: AsyncIterable<ArchiveFile> | Iterable<ArchiveFile>,
-  made: Date,
+  createdAt: Date,
 ): AsyncGenerator<Uint8Array> {
   let ready: Uint8Array[] = [];
   let failed: Error | undefined;
@@ -34,7 +37,7 @@ export async function* packArchive(
   };
   const put = ({ name, bytes }: ArchiveFile) => {
     const entry = packed.test(name) ? new ZipPassThrough(name) : new ZipDeflate(name, { level: 6 });
-    entry.mtime = made;
+    entry.mtime = createdAt;
     zip.add(entry);
     entry.push(bytes, true);
   };
@@ -51,7 +54,7 @@ export async function* packArchive(
   put({
     name: "manifest.json",
     bytes: Buffer.from(
-      `${JSON.stringify({ format: archiveFormat, made: made.toISOString(), files: listed }, null, 2)}\n`,
+      `${JSON.stringify({ format: archiveFormat, made: createdAt.toISOString(), files: listed }, null, 2)}\n`,
     ),
   });
   zip.end();

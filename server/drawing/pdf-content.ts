@@ -1,16 +1,16 @@
 /**
- * What a page says of an invoice, in the words of a 数电票: rows of the table, the totals' texts, the
- * remark.
+ * The text of an invoice's pages, in the words of a 数电票: rows of the table, texts of the totals,
+ * the remark.
  *
- * Owns: which member stands where and how it is worded. Amounts, rates and names are the document's
- * own; nothing is computed but sums of rows for a page's 小计. Does not own: where it is drawn
+ * Owns: which member appears where, and its wording. Amounts, rates and names are the document's
+ * own; only the sums of rows for a page's 小计 are computed. Does not own: where the text is drawn
  * (pdf-page.ts).
  */
 
 import type { InvoiceDocument, InvoiceLine, Numbers } from "@onepiao/protocol/formats/document.ts";
 import { chineseFigures, fractionToPercent, parseMoney } from "@onepiao/protocol/values/money.ts";
 
-/** A row of the table. `notes` stand below it across the page, in small letters. */
+/** A row of the table. Its `notes` follow below it across the page, in small letters. */
 export type Row = {
   name: string;
   spec?: string | undefined;
@@ -37,11 +37,11 @@ const periodText = (period: { start?: string | undefined; end?: string | undefin
 export const titleOf = ({ kind }: InvoiceDocument) =>
   `电子发票（${kind === "special" ? "增值税专用发票" : "普通发票"}）`;
 export const dateText = (date: string) => date.replace(/^(\d{4})-(\d{2})-(\d{2})$/, "$1年$2月$3日");
-/** `¥200.00`; another currency by its code. */
+/** `¥200.00`; another currency appears as its code. */
 export const moneyText = (amount: string, currency: string) =>
   currency === "CNY" ? `¥${amount}` : `${currency} ${amount}`;
 
-/** The gross amount in Chinese figures; of another currency with its Chinese name in front. */
+/** The gross amount in Chinese figures; another currency's Chinese name precedes it. */
 export function wordsOf({ currency, totals }: InvoiceDocument): string {
   const words = totals.inWords ?? chineseFigures(parseMoney(totals.gross));
   return currency === "CNY"
@@ -98,13 +98,13 @@ function rowOf(line: InvoiceLine): Row {
     unitPrice: line.unitPrice,
     amount: line.amount,
     rate: rateText(line.taxRate),
-    // no tax is due: said as on paper, not as an amount
+    // no tax is due: worded as on paper, not as an amount
     tax: line.tax !== undefined && /\d/.test(line.taxRate) ? line.tax : line.tax && "***",
     notes: notes.filter(isText),
   };
 }
 
-/** Lines, then allowances of the whole document: what the net amount is the sum of. */
+/** Lines, then allowances of the whole document: the terms of the net amount. */
 export function rowsOf(document: InvoiceDocument): Row[] {
   const allowances = (document.allowances ?? []).map(
     (each): Row => ({
@@ -134,7 +134,7 @@ export const passengersOf = ({ passengers = [] }: InvoiceDocument): string[][] =
     [traveller, idNumber, date, from, to, vehicle, seat].map((text) => text ?? ""),
   );
 
-/** Tax by rate, of documents whose lines carry none. */
+/** Tax by rate, for documents whose lines have no tax. */
 export const breakdownOf = ({ taxBreakdown = [] }: InvoiceDocument): string[] =>
   taxBreakdown.map(({ taxRate, taxable, tax, exemptionReason }) =>
     join([
@@ -145,7 +145,7 @@ export const breakdownOf = ({ taxBreakdown = [] }: InvoiceDocument): string[] =>
     ]),
   );
 
-const others = (
+const otherFacts = (
   side: string,
   party: InvoiceDocument["seller"] | InvoiceDocument["buyer"],
 ): string | undefined => {
@@ -160,7 +160,7 @@ const others = (
   return text === "" ? undefined : `${side}：${text}`;
 };
 
-/** The paragraphs of the remark: what else the document says, its own remark first. */
+/** The paragraphs of the remark: the document's own remark first, then its other facts. */
 export function remarkOf(document: InvoiceDocument, numbers: Numbers): string[] {
   const { totals, references, currency } = document;
   const differs = totals.payable !== undefined && totals.payable !== totals.gross;
@@ -187,8 +187,8 @@ export function remarkOf(document: InvoiceDocument, numbers: Numbers): string[] 
       labelled("合同", references?.contract),
       labelled("项目", references?.project),
     ]),
-    others("销售方", document.seller),
-    others("购买方", document.buyer),
+    otherFacts("销售方", document.seller),
+    otherFacts("购买方", document.buyer),
     (document.attachments ?? []).length > 0
       ? labelled(
           "原件附件",

@@ -1,12 +1,12 @@
 /**
- * Where everything stands: an invoice's content as pages of strips.
+ * The layout: an invoice's content as pages of strips.
  *
  * Owns: the measures of the form and the breaks between pages. A strip is one line of text across
- * the table; a row is kept on one page when a page can hold it, and is broken between strips when
- * none can, so that nothing is ever cut. Pages are half an A4, the size of a 数电票; what would take
- * more than ten of them is on A4. Invariants: every row, passenger and paragraph is on exactly one
- * page or continued on the next; totals stand once, behind the last row; every other page has its
- * 小计. Does not own: words (pdf-content.ts), drawing (pdf.ts).
+ * the table. A row stays on one page if a page can hold it; otherwise it is broken between strips,
+ * so that nothing is ever cut off. Pages are half an A4, the size of a 数电票; an invoice that would
+ * take more than ten of them is on A4. Invariants: every row, passenger and paragraph is on exactly
+ * one page or continues on the next; totals appear once, after the last row; every other page has
+ * its 小计. Does not own: words (pdf-content.ts), drawing (pdf.ts).
  */
 
 import type { InvoiceDocument, Numbers } from "@onepiao/protocol/formats/document.ts";
@@ -34,16 +34,16 @@ export type Piece = {
   color?: "label" | "faint";
   face?: Face;
 };
-/** `ruled`: with a fine line above, and room for it. */
+/** `ruled`: with a fine line above it, and room for the line. */
 export type Strip = { height: number; pieces: Piece[]; ruled?: boolean };
 export type Sum = { amount: string; tax: string };
 export type Page = {
-  /** What stands above the table: parties in full on the first page, in a line on the others. */
+  /** Above the table: the parties in full on the first page, in one line on the others. */
   parties: Strip[];
   rows: Strip[];
   subtotal?: Sum;
   totals: boolean;
-  /** The remark, or what of it is on this page; undefined: none. */
+  /** The remark, or its part on this page; undefined: no remark. */
   remark?: Strip[];
 };
 export type Layout = {
@@ -57,7 +57,7 @@ export type Layout = {
 export const form = {
   left: 24,
   width: 547,
-  /** Of the column with a box's name, written downwards. */
+  /** Width of the column with a box's name, written downwards. */
   label: 18,
   firstTop: 96,
   nextTop: 46,
@@ -65,14 +65,14 @@ export const form = {
   sum: 15,
   wordsRow: 22,
   remarkLeast: 62,
-  /** Below the frame: drawer, facts of the seal, page. */
+  /** Height below the frame: drawer, facts of the seal, page. */
   foot: 42,
-  /** Right in the remark, kept free for the mark of the seal. */
+  /** Width at the right of the remark, reserved for the mark of the seal. */
   seal: 124,
 } as const;
 const width = 595.28;
 const heights = [419.53, 841.89] as const;
-/** So many pages of half an A4 at most. */
+/** At most this many pages of half an A4. */
 const mostHalves = 10;
 
 /** Of the table, from the frame's left: name, spec, unit, quantity, price, amount, rate, tax. */
@@ -93,8 +93,8 @@ const size = 8.5;
 const line = 12;
 const note = { size: 7, line: 9.5 };
 
-/** Several texts side by side as strips: as many as the longest has lines. */
-function beside(
+/** Several texts side by side as strips; the text with the most lines decides their number. */
+function sideBySide(
   cells: {
     lines: string[];
     x: number;
@@ -128,10 +128,10 @@ const paragraph = (
   }));
 const heightOf = (strips: readonly Strip[]) => strips.reduce((sum, strip) => sum + strip.height, 0);
 
-/** A number in its column: smaller when it is long, in several lines when it is absurd. */
+/** A number in its column: smaller if it is long, in several lines if it is absurdly long. */
 const figure = (text: string, wide: number) => {
-  const given = sizeFor(text, wide, size, 5);
-  return { lines: linesOf(text, wide, given), size: given };
+  const fitted = sizeFor(text, wide, size, 5);
+  return { lines: linesOf(text, wide, fitted), size: fitted };
 };
 
 function rowStrips(row: Row): Strip[] {
@@ -155,7 +155,7 @@ function rowStrips(row: Row): Strip[] {
     };
   });
   return [
-    ...beside(cells, line),
+    ...sideBySide(cells, line),
     ...row.notes.flatMap((text) =>
       paragraph(
         text,
@@ -185,7 +185,7 @@ function passengerStrips(document: InvoiceDocument): Strip[][] {
   return [
     [heads],
     ...passengers.map((texts) =>
-      beside(
+      sideBySide(
         texts.map((text, at) => ({
           lines: linesOf(text, place(at).width, 8),
           ...place(at),
@@ -202,7 +202,7 @@ function partyStrips(party: PartyText): Strip[] {
   const wide = form.width / 2 - form.label - 12;
   const head = (label: string, text: string): Strip[] => {
     const lines = linesOf(label + text, wide, 9);
-    // the label keeps its own colour where it stands alone in front
+    // the label keeps its own colour if it is alone in front
     return lines.map((each, at) => {
       const own = at === 0 && each.startsWith(label) ? label : "";
       const value: Piece = {
@@ -228,13 +228,13 @@ function partyStrips(party: PartyText): Strip[] {
 const total = (rows: readonly { amount: bigint; tax: bigint }[], taxed: boolean): Sum => {
   const sum = (pick: (row: { amount: bigint; tax: bigint }) => bigint) =>
     rows.reduce((all, row) => all + pick(row), 0n);
-  // a page's own sum may leave the bounds of an amount; the invoice's does not
+  // a page's own sum may exceed the bounds of an amount; the invoice's sum cannot
   const text = (cents: bigint) =>
     cents < 10n ** 15n && cents > -(10n ** 15n) ? formatMoney(cents) : "";
   return { amount: text(sum((row) => row.amount)), tax: taxed ? text(sum((row) => row.tax)) : "" };
 };
 
-/** All texts of the document, once, as the fonts can show them. */
+/** All texts of the document in the form that the fonts can show, converted once. */
 async function showable(
   document: InvoiceDocument,
   pace: () => Promise<void>,
@@ -242,9 +242,9 @@ async function showable(
   let changed = false;
   const walk = (value: unknown): unknown => {
     if (typeof value === "string") {
-      const found = shown(value);
-      changed ||= found.changed;
-      return found.text;
+      const drawable = shown(value);
+      changed ||= drawable.changed;
+      return drawable.text;
     }
     if (Array.isArray(value)) return value.map(walk);
     if (typeof value === "object" && value !== null)
@@ -263,11 +263,11 @@ async function showable(
 type Block = { strips: Strip[]; amount: bigint; tax: bigint };
 
 export async function layOut(
-  given: InvoiceDocument,
+  fitted: InvoiceDocument,
   numbers: Numbers,
 ): Promise<{ layout: Layout; document: InvoiceDocument }> {
   const pace = createPace();
-  const { document, changed } = await showable(given, pace);
+  const { document, changed } = await showable(fitted, pace);
   const taxed = document.taxBreakdown === undefined;
   const plain = (strips: Strip[]): Block => ({ strips, amount: 0n, tax: 0n });
   const details = breakdownOf(document).flatMap((text) =>
@@ -292,9 +292,9 @@ export async function layOut(
       line: 11,
     });
   });
-  const said = wordsOf(document);
-  const wordSize = sizeFor(said, 262, 10, 7);
-  const words = paragraph(said, 112, 262, { size: wordSize, line: 10 });
+  const amountInWords = wordsOf(document);
+  const wordSize = sizeFor(amountInWords, 262, 10, 7);
+  const words = paragraph(amountInWords, 112, 262, { size: wordSize, line: 10 });
   const remark = [
     ...remarkOf(document, numbers),
     ...(changed ? ["个别字符字体中没有，以〓或近似字母代替，以原文为准。"] : []),
@@ -350,8 +350,8 @@ async function paginate(
   const last = () => pages.at(-1) as Page & { blocks: Block[] };
   open();
   for (const block of blocks) {
-    const wanted = heightOf(block.strips);
-    if (wanted > free && wanted <= spaceOf(false) - form.sum) open();
+    const needed = heightOf(block.strips);
+    if (needed > free && needed <= spaceOf(false) - form.sum) open();
     last().blocks.push(block);
     for (const strip of block.strips) {
       if (strip.height > free) open();
@@ -360,13 +360,13 @@ async function paginate(
     }
     await pace();
   }
-  // behind the last row: sums in place of its 小计, the amount in words, and the remark
+  // after the last row: sums in place of its 小计, the amount in words, and the remark
   const tail = wordsHeight + form.remarkLeast;
   if (free < tail) {
     const [moved, ...others] = [last().blocks.at(-1), ...last().blocks.slice(0, -1)];
     const page = last();
     open();
-    // not the totals alone on a page
+    // the totals must not be alone on a page
     if (moved && others.length > 0 && heightOf(moved.strips) + tail <= free) {
       page.blocks = others;
       page.rows = page.rows.slice(0, -moved.strips.length);
@@ -398,9 +398,9 @@ async function paginate(
 export function sumPieces(sum: Sum, label: string, currency?: string): Piece[] {
   const text = (amount: string) =>
     amount === "" || currency === undefined ? amount : moneyText(amount, currency);
-  const of = (column: typeof amountColumn | typeof taxColumn, amount: string): Piece => ({
+  const pieceIn = (column: typeof amountColumn | typeof taxColumn, amount: string): Piece => ({
     text: text(amount),
-    // a currency's code is wider than ¥: it may stand out to the left
+    // a currency's code is wider than ¥: it may extend to the left
     x: column.x - 24,
     width: column.width + 24,
     align: "right",
@@ -415,7 +415,7 @@ export function sumPieces(sum: Sum, label: string, currency?: string): Piece[] {
       size: 9,
       color: "label",
     },
-    of(amountColumn, sum.amount),
-    of(taxColumn, sum.tax),
+    pieceIn(amountColumn, sum.amount),
+    pieceIn(taxColumn, sum.tax),
   ];
 }

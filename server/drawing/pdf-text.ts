@@ -1,14 +1,14 @@
 /**
- * Text as a page can show it: the fonts, what a font has no glyph for, widths, and lines.
+ * Text in the form that a page can show: the fonts, characters without a glyph, widths, and lines.
  *
- * Owns: the two faces and breaking text into lines as Chinese is broken: between any two of its
- * characters, Latin words as a whole where they fit, no closing mark at the start of a line.
+ * Owns: the two faces, and breaking text into lines as Chinese typesetting does: between any two
+ * Chinese characters, Latin words as a whole if they fit, no closing mark at the start of a line.
  * Invariants: no line is wider than the caller allows, unless one character is wider; no text
- * throws or is drawn without a glyph; what was measured or drawn before changes nothing. For the
- * last one, a font is opened for each document: a glyph of the font library keeps the characters
- * that it was first asked for, and a PDF writes these as its text. The faces that live as long as
- * the process give only what no text changes: widths and the numbers of glyphs. Does not own: where
- * lines go (pdf-page.ts).
+ * throws, and none is drawn without a glyph; earlier measuring and drawing changes nothing. For the
+ * last invariant, each document opens its own font: a glyph of the font library keeps the
+ * characters for which it was first requested, and a PDF writes these as its text. The faces that
+ * live as long as the process supply only what no text changes: widths and the numbers of glyphs.
+ * Does not own: where lines go (pdf-page.ts).
  */
 import { readFileSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
@@ -25,24 +25,24 @@ const files: Readonly<Record<Face, string>> = {
  * `plainOf`.
  */
 type Measure = { font: Font; advances: Map<number, number>; plain: Map<string, string> };
-/** A face's file, and its tables as far as they have been parsed: what is only read. */
-const parsed = new Map<Face, { bytes: Buffer; tables: object }>();
+/** A face's file, and its tables as far as they are parsed: read-only data. */
+const parsedFonts = new Map<Face, { bytes: Buffer; tables: object }>();
 const measures = new Map<Face, Measure>();
 
 /**
- * A font to draw one document with: with glyphs of its own, and the process's one copy of what is
- * parsed of the file.
+ * A font for drawing one document: it has its own glyphs, and shares the process's copy of the
+ * parsed tables.
  */
 export function openFont(face: Face): Font {
-  const shared = parsed.get(face) ?? {
+  const shared = parsedFonts.get(face) ?? {
     bytes: readFileSync(fileURLToPath(import.meta.resolve(files[face]))),
     tables: {},
   };
-  parsed.set(face, shared);
+  parsedFonts.set(face, shared);
   const font = create(shared.bytes);
   if (!("glyphForCodePoint" in font))
     throw new TypeError(`${files[face]} is a collection of fonts`);
-  // as the library does between a font and its variations; parsing them anew costs more than
+  // as the library does between a font and its variations; parsing the tables again costs more than
   // drawing an invoice
   return Object.assign(font, { _tables: shared.tables });
 }
@@ -62,8 +62,8 @@ function advanceOf(face: Face, codePoint: number): number | undefined {
   const width = font.hasGlyphForCodePoint(codePoint)
     ? (font.glyphForCodePoint(codePoint).advanceWidth * 1000) / font.unitsPerEm
     : undefined;
-  // the characters of a font are bounded; those that it lacks are not, and whoever writes an
-  // invoice chooses them
+  // a font has a bounded number of characters; the number of missing ones is unbounded, and the
+  // author of an invoice chooses them
   if (width !== undefined) advances.set(codePoint, width);
   return width;
 }
@@ -77,9 +77,9 @@ export function widthOf(text: string, size: number, face: Face = "regular"): num
   return (width * size) / 1000;
 }
 
-/** How long this may go on before other work of the process gets its turn. */
+/** How long drawing runs before other work of the process gets a turn. */
 const SLICE_MS = 8;
-/** To be awaited between small pieces of a long work: gives way when a slice of time is used up. */
+/** Await this between small pieces of long work: it yields when a slice of time is used up. */
 export function createPace(): () => Promise<void> {
   let since = performance.now();
   return async () => {
@@ -89,11 +89,9 @@ export function createPace(): () => Promise<void> {
   };
 }
 
-/**
- * What stands for a character that the font has not: the mark that printers use for a missing type.
- */
+/** Replaces a character that the font lacks: the printers' mark for a missing type. */
 export const missing = "〓";
-/** Letters that Unicode does not take apart into a plain one and its mark. */
+/** Letters that Unicode does not decompose into a plain letter and its mark. */
 const plainLetters: Readonly<Record<string, string>> = {
   ł: "l",
   Ł: "L",
@@ -109,8 +107,8 @@ const plainLetters: Readonly<Record<string, string>> = {
 };
 
 /**
- * The plain spelling of a character of the font, if it is drawn with the same glyphs: the letters
- * of a ligature, the character that a radical looks like. A PDF has one text for a glyph: without
+ * The plain spelling of a character, if the font draws it with the same glyphs: the letters of a
+ * ligature, the character that a radical looks like. A PDF has one text for each glyph: without
  * this, the first spelling in the document would be the text of both.
  */
 function plainOf(character: string): string {
@@ -125,8 +123,8 @@ function plainOf(character: string): string {
 }
 
 /**
- * Each character as the font can show it: itself or its plain spelling, its plain letter, or the
- * mark of a missing one. Tells whether anything was changed.
+ * Each character in the form that the font can show: itself, its plain spelling, its plain letter,
+ * or the mark for a missing one. `changed`: whether any character differs.
  */
 export function shown(text: string): { text: string; changed: boolean } {
   let changed = false;
@@ -135,7 +133,7 @@ export function shown(text: string): { text: string; changed: boolean } {
     if (character === "\n") out += character;
     else if (has(character)) out += plainOf(character);
     else if (/[\t\r\p{Zs}]/u.test(character)) out += " ";
-    // what is not seen anyway: joiners, selectors, marks of direction
+    // invisible anyway: joiners, selectors, marks of direction
     else if (!/\p{Default_Ignorable_Code_Point}/u.test(character)) {
       const plain = plainLetters[character] ?? character.normalize("NFKD").replace(/\p{M}/gu, "");
       out += plain !== "" && [...plain].every(has) ? plain : missing;
@@ -149,13 +147,13 @@ const wide =
   /[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\u{20000}-\u{3ffff}]/u;
 const closing = /[,.:;!?)\]}%，。、；：！？）】》」』〉”’…]/;
 const opening = /[([{（【《「『〈“‘¥]/;
-/** May a line end between these two? */
-const breaks = (before: string, after: string): boolean => {
+/** Whether a line may end between these two characters. */
+const mayBreak = (before: string, after: string): boolean => {
   if (after === " " || closing.test(after) || opening.test(before)) return false;
   return before === " " || /[-/*,;]/.test(before) || wide.test(before) || wide.test(after);
 };
 
-/** Lines of at most `width`. The text is one that `shown` gave. An empty text is no line. */
+/** Lines of at most `width`. The text comes from `shown`. An empty text has no lines. */
 export function linesOf(
   text: string,
   width: number,
@@ -171,11 +169,11 @@ export function linesOf(
       let [at, used, cut] = [start, 0, -1];
       for (; at < characters.length; at++) {
         const character = characters[at] as string;
-        if (at > start && breaks(characters[at - 1] as string, character)) cut = at;
+        if (at > start && mayBreak(characters[at - 1] as string, character)) cut = at;
         used += advance(face, character.codePointAt(0) ?? 0);
         if (used > limit && at > start && character !== " ") break;
       }
-      // where it may be broken last, else in the middle of a word
+      // at the last place where it may break, otherwise in the middle of a word
       const end = at === characters.length || cut < 0 ? at : cut;
       lines.push(characters.slice(start, end).join("").trim());
       start = end;
@@ -186,8 +184,8 @@ export function linesOf(
 }
 
 /**
- * The largest size, in halves of a point from `size` down to `least`, at which the text is one line
- * of `width`; `least` when none.
+ * The largest size, in steps of half a point from `size` down to `least`, at which the text is one
+ * line of `width`; `least` if there is none.
  */
 export function sizeFor(
   text: string,
@@ -196,7 +194,7 @@ export function sizeFor(
   least: number,
   face: Face = "regular",
 ): number {
-  for (let given = size; given > least; given -= 0.5)
-    if (widthOf(text, given, face) <= width) return given;
+  for (let candidate = size; candidate > least; candidate -= 0.5)
+    if (widthOf(text, candidate, face) <= width) return candidate;
   return least;
 }

@@ -1,12 +1,11 @@
 /**
- * An invoice document as a PDF in the familiar layout of a 数电票, with its bundle attached inside.
+ * An invoice document as a PDF in the familiar layout of a 数电票, with its bundle attached.
  *
- * Owns: drawing. The colours and boxes are those that readers of a 数电票 know; the mark of the seal
- * is this network's own, in blue and with its own words, and imitates no authority's. PDF/A-3b, so
- * that an archive may keep it: fonts are embedded as the subsets that are used, attachments are
- * associated files. Invariants: the same input gives the same bytes; between two rows and two pages
- * other work of the process gets its turn. Does not own: where things stand (pdf-page.ts), what
- * they say (pdf-content.ts).
+ * Owns: drawing. Readers of a 数电票 know the colours and boxes; the mark of the seal is this
+ * network's own, in blue and with its own words, and imitates no authority's. PDF/A-3b, so that an
+ * archive may keep it: fonts are embedded as the subsets in use, attachments are associated files.
+ * Invariants: the same input gives the same bytes; between two rows and between two pages, other
+ * work of the process gets a turn. Does not own: positions (pdf-page.ts), words (pdf-content.ts).
  */
 
 import type { InvoiceDocument, Numbers } from "@onepiao/protocol/formats/document.ts";
@@ -26,7 +25,7 @@ import {
 import { createPace, type Face, linesOf, openFont, shown, sizeFor, widthOf } from "./pdf-text.ts";
 import { qrRuns } from "./qr-image.ts";
 
-/** What the chain says of an invoice's sealing. */
+/** The chain's facts about an invoice's seal. */
 export type SealFacts = {
   lot: string;
   root: string;
@@ -35,7 +34,7 @@ export type SealFacts = {
   ledger: string;
 };
 export type PdfParts = {
-  /** Text of the QR code (qr.ts), and where it leads, for people. */
+  /** The text of the QR code (protocol/formats/qr.ts), and where it leads, for people. */
   qr: string;
   verifyAt: string;
   /** Absent until the invoice is sealed. */
@@ -189,10 +188,8 @@ function head(doc: Doc, { document, numbers, parts }: Sheet, first: boolean): vo
   );
 }
 
-/**
- * Places on the upper half of an ellipse, at equal distances along it, each turned to the curve.
- */
-function along(
+/** Points on the upper half of an ellipse, at equal distances, each turned to the curve. */
+function placesOnArc(
   text: string,
   rx: number,
   ry: number,
@@ -211,10 +208,10 @@ function along(
     lengths.push((lengths[at - 1] ?? 0) + Math.hypot(bx - ax, by - ay));
   }
   return [...text].map((character, index) => {
-    const wanted = ((lengths[steps] ?? 0) * index) / (text.length - 1);
+    const position = ((lengths[steps] ?? 0) * index) / (text.length - 1);
     const at = Math.max(
       1,
-      lengths.findIndex((length) => length >= wanted - 1e-6),
+      lengths.findIndex((length) => length >= position - 1e-6),
     );
     const [[ax, ay], [px, py]] = [
       points[at - 1] as readonly [number, number],
@@ -224,7 +221,7 @@ function along(
   });
 }
 
-/** The network's mark, where the seal is; a plain word where none is yet. */
+/** The network's mark in the place of the seal; a plain word before the seal. */
 function mark(doc: Doc, seal: SealFacts | undefined, x: number, y: number): void {
   const colour = seal ? colours.seal : colours.pale;
   const [rx, ry] = [54, 27];
@@ -241,7 +238,7 @@ function mark(doc: Doc, seal: SealFacts | undefined, x: number, y: number): void
       .fillColor(colour)
       .text(text, x - widthOf(text, size, face) / 2, at - 0.78 * size, { lineBreak: false });
   if (seal) {
-    for (const { character, px, py, slope } of along("一票网络链上签章", rx - 11, ry - 10)) {
+    for (const { character, px, py, slope } of placesOnArc("一票网络链上签章", rx - 11, ry - 10)) {
       doc.save().rotate((slope * 180) / Math.PI, { origin: [x + px, y + py] });
       doc
         .font("medium")
@@ -260,7 +257,7 @@ function mark(doc: Doc, seal: SealFacts | undefined, x: number, y: number): void
   doc.restore();
 }
 
-/** Across the page, for whoever looks at nothing else. */
+/** Across the page, so that nobody can overlook it. */
 function watermark(doc: Doc, text: string, colour: string, { height }: Layout): void {
   const [x, y] = [left + width / 2, height / 2];
   const size = 76;
@@ -276,7 +273,7 @@ function watermark(doc: Doc, text: string, colour: string, { height }: Layout): 
   doc.restore();
 }
 
-/** `frame`: where the frame ends. */
+/** `frame`: the bottom of the frame. */
 function foot(doc: Doc, { parts, layout, document }: Sheet, page: number, frame: number): void {
   const bottom = layout.height - form.foot;
   const last = page === layout.pages.length - 1;
@@ -322,7 +319,7 @@ function foot(doc: Doc, { parts, layout, document }: Sheet, page: number, frame:
   );
 }
 
-/** Totals and remark; `y` is where the rows have ended. Returns the bottom of the frame. */
+/** Totals and remark; `y` is the end of the rows. Returns the bottom of the frame. */
 function tail(doc: Doc, { document, layout, parts }: Sheet, page: Page, y: number): number {
   const short = layout.height < 600;
   const remark = page.remark ?? [];
@@ -392,11 +389,11 @@ function remarkBox(
   strips(doc, remark, left, top + 5);
 }
 
-function sheet(doc: Doc, given: Sheet, at: number): void {
-  const { layout, parts } = given;
+function sheet(doc: Doc, content: Sheet, at: number): void {
+  const { layout, parts } = content;
   const page = layout.pages[at] as Page;
   const first = at === 0;
-  head(doc, given, first);
+  head(doc, content, first);
   const top: number = first ? form.firstTop : form.nextTop;
   let y = top;
   if (first) {
@@ -429,7 +426,7 @@ function sheet(doc: Doc, given: Sheet, at: number): void {
     }
     y = strips(doc, page.rows, left, y + form.columns);
   }
-  if (page.totals) bottom = tail(doc, given, page, y);
+  if (page.totals) bottom = tail(doc, content, page, y);
   else if (page.subtotal) {
     for (const piece of sumPieces(page.subtotal, "小　　　计"))
       put(doc, piece, left, bottom - form.sum / 2);
@@ -441,20 +438,20 @@ function sheet(doc: Doc, given: Sheet, at: number): void {
     .strokeColor(colours.label)
     .rect(left, top, width, bottom - top)
     .stroke();
-  foot(doc, given, at, bottom);
+  foot(doc, content, at, bottom);
   if (parts.reversed) watermark(doc, "已红冲", colours.red, layout);
   else if (parts.seal === undefined) watermark(doc, "未签章", colours.pale, layout);
 }
 
 /** The bytes of the PDF. */
 export async function writePdf(
-  given: InvoiceDocument,
+  content: InvoiceDocument,
   numbers: Numbers,
   parts: PdfParts,
 ): Promise<Buffer> {
-  const { layout, document } = await layOut(given, numbers);
+  const { layout, document } = await layOut(content, numbers);
   const pace = createPace();
-  const dated = new Date(given.issuedAt);
+  const dated = new Date(content.issuedAt);
   const doc = new PDFDocument({
     autoFirstPage: false,
     margin: 0,
@@ -471,7 +468,7 @@ export async function writePdf(
       ModDate: dated,
     },
   });
-  // pdfkit takes a parsed font as well, which its types do not say
+  // pdfkit accepts a parsed font too, which its types do not declare
   for (const face of ["regular", "medium"] as const)
     doc.registerFont(face, openFont(face) as unknown as string);
   const chunks: Uint8Array[] = [];
@@ -486,7 +483,7 @@ export async function writePdf(
     await pace();
   }
   if (parts.bundle) {
-    // PDF/A-3 wants a relationship, which pdfkit's types do not know
+    // PDF/A-3 requires a relationship, which pdfkit's types do not declare
     const options = {
       name: "bundle.json",
       type: "application/json",

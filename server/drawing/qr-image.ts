@@ -1,6 +1,6 @@
 /**
  * The picture of a QR code: SVG, PNG, or a path for a page (pdf.ts). Error correction M: about a
- * seventh of it may be damaged. Invariant: one text, one picture.
+ * seventh of the code may be damaged. Invariant: one text, one picture.
  */
 import QRCode from "qrcode";
 
@@ -13,7 +13,7 @@ export const qrPng = (text: string): Promise<Buffer> =>
   QRCode.toBuffer(text, { ...options, type: "png", scale: 4 });
 
 /**
- * Its dark modules as runs along each row, in modules; `size` modules on a side, without a margin.
+ * Its dark modules as runs along each row, in modules; a side has `size` modules, without a margin.
  */
 export function qrRuns(text: string): {
   size: number;

@@ -1,5 +1,5 @@
 /**
- * Acts for projections: what the table of acts says of an event, as handlers and as rows of the
+ * Acts for projections: what the table of acts says about an event, as handlers and as rows of the
  * feed.
  */
 import {
@@ -17,7 +17,8 @@ import type { Applied, Projection } from "./follower.ts";
 type Handler = Projection["on"][string];
 
 /**
- * A projection's handlers for acts, by event: `handlerOf` gives one for each event that it is for.
+ * A projection's handlers for acts, by event. `handlerOf` returns a handler for the events it
+ * covers.
  */
 export function onActs(handlerOf: (event: EventOfAct) => Handler | undefined): Projection["on"] {
   return Object.fromEntries(
@@ -28,16 +29,16 @@ export function onActs(handlerOf: (event: EventOfAct) => Handler | undefined): P
 }
 
 /**
- * Tells the feed of an act, under the table's type and to the table's parties. `accounts`: those of
- * the parties, as far as they are known here.
+ * Adds a row for an act to the feed, with the table's type and for the table's parties. `accounts`:
+ * the parties' accounts, as far as they are known here.
  */
-export function tellAct(
+export function addActRow(
   event: Applied,
   accounts: Partial<Record<Party, string | undefined>>,
   data: Record<string, Json>,
 ): void {
   const known = actEvents.get(event.name);
-  if (known === undefined) throw new TypeError(`${event.name} is no event of an act`);
+  if (known === undefined) throw new TypeError(`${event.name} is not an event of an act`);
   const { type, seenBy } = known.feed;
   event.tell({
     type,
@@ -48,8 +49,8 @@ export function tellAct(
 }
 
 /**
- * The kind of act that an event of the ledger tells of; undefined: the event is of no act. A claim
- * of what was admitted before reads the same as another admission, and counts as a claim.
+ * The kind of act behind a ledger event; undefined if no act emits it. A claim of an invoice that
+ * was admitted before looks like another admission, and counts as a claim.
  */
 export function kindOf({ name, args }: Pick<ChainEvent, "name" | "args">): ActKind | undefined {
   const first = args["version"] === 1 && isExternal(String(args["id"]));

@@ -1,10 +1,10 @@
 /**
- * Reads pages of blocks from a node that is not believed on its word alone.
+ * Reads pages of blocks from a node without trusting its answers.
  *
- * The headers of a page have to link from the cursor's block to its last; a log has to be of a
- * header's block; and the bloom filter of each header has to be that of our logs in the block.
- * Where it is not, others' logs are in it, or some of ours were held back: then the block's
- * receipts tell which.
+ * The headers of a page must link from the cursor's block to the page's last; a log must belong to
+ * a header's block; and each header's bloom filter must be that of our logs in the block. If it
+ * differs, either the block has logs of others, or the node held some of ours back: the block's
+ * receipts decide.
  */
 import { bloomOf, mayHave } from "../chain/bloom.ts";
 import type { ChainClient, Header, RawLog } from "../chain/client.ts";
@@ -14,7 +14,7 @@ export class Contradiction extends Error {}
 
 /**
  * The headers of these blocks, and the logs of our addresses in them, in order. Throws a
- * Contradiction. `before`: hash of the block before.
+ * Contradiction. `before`: the hash of the previous block.
  */
 export async function readBlocks(
   chain: ChainClient,
@@ -29,7 +29,7 @@ export async function readBlocks(
   ]);
   if (headers.length !== to - from + 1)
     throw new Contradiction(
-      `the node's head is beyond ${to}, and it has not all blocks up to there`,
+      `the node's head is beyond ${to}, and it does not have all blocks up to there`,
     );
   let parent = before;
   for (const [i, header] of headers.entries()) {
@@ -37,7 +37,7 @@ export async function readBlocks(
       throw new Contradiction(`block ${from + i} is not the one after block ${from + i - 1}`);
     parent = header.hash;
   }
-  const byBlock = Map.groupBy(logs, (one) => one.block);
+  const byBlock = Map.groupBy(logs, (log) => log.block);
   for (const block of byBlock.keys()) {
     if (block < from || block > to)
       throw new Contradiction(`there are logs of block ${block}, which was not asked for`);
@@ -48,8 +48,8 @@ export async function readBlocks(
 }
 
 /**
- * Throws unless these are all our logs in the block. Mostly the header says so; otherwise the
- * receipts are asked.
+ * Throws unless these are all our logs in the block. Usually the header shows it; otherwise the
+ * receipts do.
  */
 async function check(
   chain: ChainClient,
@@ -58,17 +58,18 @@ async function check(
   logs: readonly RawLog[],
 ): Promise<void> {
   const { number, hash, bloom } = header;
-  if (logs.some((one) => one.blockHash !== hash))
+  if (logs.some((log) => log.blockHash !== hash))
     throw new Contradiction(`logs of block ${number} are of another block than its header`);
   if (logs.length === 0 && !addresses.some((address) => mayHave(bloom, address))) return;
-  // nothing before them, between them, or of other words after them
-  if (logs.every((one, i) => one.index === i) && bloomOf(logs) === bloom) return;
+  // no log before them, between them, or of others after them
+  if (logs.every((log, i) => log.index === i) && bloomOf(logs) === bloom) return;
   const receipts = await chain.receiptLogs(addresses, number);
   const same =
     receipts.length === logs.length &&
-    receipts.every((one, i) => one.index === logs[i]?.index && one.blockHash === hash);
+    receipts.every((log, i) => log.index === logs[i]?.index && log.blockHash === hash);
   if (!same)
     throw new Contradiction(
-      `block ${number} has ${receipts.length} logs of ours by its receipts, and the node gave ${logs.length}`,
+      `block ${number} has ${receipts.length} logs of ours by its receipts, and the node gave ` +
+        `${logs.length}`,
     );
 }

@@ -1,13 +1,14 @@
 /**
- * The feed as it is read: who sees which row, the form that an event has outside, and pages of it.
- * Streams, webhooks and `GET /v1/events` all read by these functions.
+ * Reading the feed: who sees which row, the form of an event outside, and pages. Streams, webhooks
+ * and `GET /v1/events` all read with these functions.
  *
- * Invariant: a page ends at a position below which nothing will ever come. The follower alone
- * writes rows; it does so while it holds the lock on the cursor's row until it commits, and in
- * ascending positions: so whoever sees a row committed sees all rows before it. The head is
- * therefore read first, and the rows up to it afterwards.
+ * Invariant: no row will ever appear below the position at which a page ends. Only the follower
+ * writes rows; it does so in ascending positions, while it holds the lock on the cursor's row until
+ * it commits. So a reader that sees a row sees all rows before it. This is why the head is read
+ * first, and the rows up to it afterwards.
  *
- * Does not own: what a row says (the features' projections), how rows come to be (follower.ts).
+ * Does not own: the content of a row (the features' projections), and how rows come into the feed
+ * (follower.ts).
  */
 import { externalHex, isExternal } from "@onepiao/protocol/ledger/external.ts";
 import type { Tx } from "../db/db.ts";
@@ -23,16 +24,14 @@ export type FeedRow = {
   bureau: Record<string, unknown> | null;
   at: Date;
   /**
-   * Null of a notice, which no transaction of the chain has told; so is the log's index in its
+   * Null for a notice, which no transaction of the chain caused; so is the log's index in its
    * block.
    */
   tx: string | null;
   log_index: number | null;
 };
 
-/**
- * Who reads: every row, or those of an account; `types`: of these alone, undefined is all of them.
- */
+/** The reader: sees every row, or those of an account; with `types`, only rows of these types. */
 export type Viewer = {
   account: string;
   everything: boolean;
@@ -40,7 +39,7 @@ export type Viewer = {
 };
 
 /**
- * An event outside. Within a version members may come, and none goes or changes its meaning.
+ * An event outside. Within a version members may be added; none is removed or changes its meaning.
  * Positions are decimal strings.
  */
 export type FeedEvent = {
@@ -50,28 +49,28 @@ export type FeedEvent = {
   position: string;
   at: string;
   number?: string;
-  /** The id of an invoice that was issued elsewhere, in the place of a number. */
+  /** The id of an invoice that was issued elsewhere, in place of a number. */
   external?: string;
-  /** Absent of what does not come from the chain. */
+  /** Absent if the event does not come from the chain. */
   tx?: string;
   block: number;
-  /** In the block, as the node counts; 65,535 of a notice. */
+  /** The index in the block, as the node counts; 65,535 for a notice. */
   logIndex: number;
   data: Record<string, unknown>;
 };
 
 /**
- * `next`: go on from here, also when `rows` is empty. `more`: there is something to look at beyond
- * it already.
+ * `next`: continue from here, even if `rows` is empty. `more`: there already is something beyond
+ * it.
  */
 export type FeedPage = { rows: FeedRow[]; next: bigint; more: boolean };
 
-/** Seen by every party. */
+/** Every party sees it. */
 const EVERYBODY = "*";
-/** Rows looked at for one page when only some types are wanted. */
-const SCAN = 1_000;
+/** Rows examined for one page if only some types are wanted. */
+const MAX_SCAN = 1_000;
 
-/** What version 1 says of a notice, which has no log. */
+/** The log index of a notice in version 1; a notice has no log. */
 const NO_LOG = 0xffff;
 
 export function eventOf(row: FeedRow, viewer: Viewer): FeedEvent {
@@ -100,13 +99,13 @@ export const sees = (viewer: Viewer, row: FeedRow): boolean =>
     row.accounts.includes(EVERYBODY)) &&
   (viewer.types === undefined || viewer.types.includes(row.type));
 
-/** The last position that there is; 0 for an empty feed. */
+/** The last position; 0 for an empty feed. */
 export async function headOf(tx: Tx): Promise<bigint> {
   const [row] = await tx<{ head: bigint | null }[]>`select max(position) as head from feed`;
   return row?.head ?? 0n;
 }
 
-/** Positions of the viewer's rows, ascending, whatever their types. */
+/** Positions of the viewer's rows, ascending, of all types. */
 const positions = (tx: Tx, viewer: Viewer, after: bigint, head: bigint, limit: number) =>
   viewer.everything
     ? tx`select position from feed where position > ${after} and position <= ${head} order by position limit ${limit}`
@@ -125,38 +124,38 @@ export async function pageOf(
 ): Promise<FeedPage> {
   const head = await headOf(tx);
   if (after >= head) return { rows: [], next: after, more: false };
-  const wanted =
+  const typeFilter =
     viewer.types === undefined ? tx`true` : tx`f.type = any(${[...viewer.types]}::text[])`;
   if (number !== undefined) {
-    const mine = viewer.everything
+    const accountFilter = viewer.everything
       ? tx`true`
       : tx`f.accounts && ${[viewer.account, EVERYBODY]}::text[]`;
     const rows = await tx<FeedRow[]>`
-      select f.* from feed f where f.number = ${number} and f.position > ${after} and f.position <= ${head} and ${mine} and ${wanted}
+      select f.* from feed f where f.number = ${number} and f.position > ${after} and f.position <= ${head} and ${accountFilter} and ${typeFilter}
       order by f.position limit ${limit}`;
-    return ended(rows, rows.length === limit, head);
+    return pageEnding(rows, rows.length === limit, head);
   }
-  const span = viewer.types === undefined ? limit : Math.max(limit, SCAN);
+  const span = viewer.types === undefined ? limit : Math.max(limit, MAX_SCAN);
   const rows = await tx<FeedRow[]>`
     select f.* from (${positions(tx, viewer, after, head, span)}) p join feed f on f.position = p.position
-    where ${wanted} order by f.position limit ${limit}`;
+    where ${typeFilter} order by f.position limit ${limit}`;
   if (rows.length === limit || viewer.types === undefined)
-    return ended(rows, rows.length === limit, head);
-  // few of many are wanted: the page ends where looking has ended
-  const [looked] = await tx<{ count: number; last: bigint | null }[]>`
+    return pageEnding(rows, rows.length === limit, head);
+  // few of many rows match: the page ends where the search ended
+  const [examined] = await tx<{ count: number; last: bigint | null }[]>`
     select count(*)::int as count, max(position) as last from (${positions(tx, viewer, after, head, span)}) p`;
-  const cut = looked !== undefined && looked.last !== null && looked.count === span;
-  return { rows, next: cut ? (looked.last as bigint) : head, more: cut };
+  const cut = examined !== undefined && examined.last !== null && examined.count === span;
+  return { rows, next: cut ? (examined.last as bigint) : head, more: cut };
 }
 
-function ended(rows: FeedRow[], full: boolean, head: bigint): FeedPage {
+function pageEnding(rows: FeedRow[], full: boolean, head: bigint): FeedPage {
   const last = rows[rows.length - 1];
   return full && last
     ? { rows, next: last.position, more: last.position < head }
     : { rows, next: head, more: false };
 }
 
-/** How many rows the viewer has after a position, whatever their types; counted up to `most`. */
+/** How many rows of any type the viewer has after a position; counted up to `most`. */
 export async function countAfter(
   tx: Tx,
   viewer: Viewer,

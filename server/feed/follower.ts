@@ -1,24 +1,24 @@
 /**
  * The follower: reads the chain block by block and keeps the projections.
  *
- * Logs, projections, feed rows and the cursor change in one SQL transaction, compared and set on
+ * Logs, projections, feed rows and the cursor change in one SQL transaction, by compare-and-set on
  * the cursor's (block, hash).
  *
  * | the node's block at the cursor | the head | case | effect |
  * | --- | --- | --- | --- |
  * | is missing, or head < cursor | | behind | wait, say so |
- * | has another hash | | forked | stop; `rebuild` is needed, or another node when it is of another chain |
+ * | has another hash | | forked | stop; `rebuild` is needed, or another node if this one is of another chain |
  * | is the same | cursor | level | wait |
  * | is the same | beyond | next, or a gap | apply a page of blocks |
  * | is the same | beyond, and the node contradicts itself | lying | apply nothing, ask again ever more slowly |
  *
- * A node is not believed on its word alone (blocks.ts). Where rows stand in the feed: places.ts.
+ * The follower does not trust the node's answers (blocks.ts). Positions in the feed: places.ts.
  *
- * Only blocks `finalityDepth` behind the head are read: what the chain takes back above that is
- * never seen here, what it takes back below is "forked". Notices (notices.ts) are told behind the
- * events of a page's last block. No watchers, no filters, no `pending`. Of several processes the
- * one with the lease follows, the others stand by; two that both follow do no harm, for the cursor
- * moves by compare-and-set. Features give the projections.
+ * It reads only blocks `finalityDepth` behind the head: it never sees what the chain reverts above
+ * that, and calls a reversal below it "forked". Notices (notices.ts) follow the events of a page's
+ * last block. No watchers, no filters, no `pending`. Of several processes, the one with the lease
+ * follows and the others stand by; two that both follow do no harm, because the cursor moves by
+ * compare-and-set. Features supply the projections.
  */
 
 import type { SignedAct } from "../chain/calldata.ts";
@@ -35,17 +35,17 @@ import { type PlacedNotice, placedIn } from "./notices.ts";
 import { createPlaces, rowsOf } from "./places.ts";
 import { signedActsOf } from "./signed.ts";
 
-/** One event as a projection sees it, with what it may write to the feed. */
+/** One event for a projection, with a way to add rows to the feed. */
 export type Applied = ChainEvent & {
   at: Date;
   /**
-   * Of a refusal that may show an attempt at a second reimbursement: what its party has signed,
-   * where it can be read (signed.ts).
+   * For a refusal that may show an attempt at a second reimbursement: what its party signed, if it
+   * can be read (signed.ts).
    */
   signed?: SignedAct;
   /**
-   * Adds a feed row; accounts are those who may see it ("*": every party), `bureau` what the bureau
-   * sees besides. At most `rowsOf` (places.ts) an event.
+   * Adds a row to the feed. `accounts` may see it ("*": every party); only the bureau sees
+   * `bureau`. At most `rowsOf` (places.ts) for each event.
    */
   tell(row: {
     type: string;
@@ -58,35 +58,34 @@ export type Applied = ChainEvent & {
 
 export type Projection = {
   name: string;
-  /** Emptied by `rebuild`. */
+  /** `rebuild` empties these. */
   tables: readonly string[];
   /**
-   * Emptied as well, and filled again later by somebody else, out of what is projected: no replay
-   * can be compared with them.
+   * `rebuild` empties these too; another component fills them later from the projections, so a
+   * replay cannot be compared with them.
    */
   derived?: readonly string[];
   /**
-   * By the event's name. A run is events of one name that come one after the other, each about
-   * another invoice (refusals: about any): what is done to their rows may be done in one statement
-   * for all of them.
+   * By the event's name. A run is consecutive events of one name, each about a different invoice
+   * (for refusals: any invoice), so one statement may change the rows of all of them.
    */
   on: Record<string, (tx: Tx, run: readonly Applied[]) => Promise<void>>;
   /**
-   * What has come into the projections at a block by something else than an event: in a replay it
-   * comes at the same block again. `next` tells the first such block of a range, `put` does it anew
-   * behind the block's events.
+   * Rows that enter the projections at a block without an event; a replay adds them at the same
+   * block again. `next` returns the first such block of a range; `put` adds the rows after the
+   * block's events.
    */
-  besides?: {
+  arrivals?: {
     next(tx: Tx, from: number, to: number): Promise<number | undefined>;
     put(tx: Tx, block: number): Promise<void>;
   };
 };
 
-/** For events that are taken one by one. */
+/** Handles the events of a run one by one. */
 export const each =
-  (one: (tx: Tx, event: Applied) => Promise<void>) =>
+  (handle: (tx: Tx, event: Applied) => Promise<void>) =>
   async (tx: Tx, run: readonly Applied[]): Promise<void> => {
-    for (const event of run) await one(tx, event);
+    for (const event of run) await handle(tx, event);
   };
 
 /**
@@ -103,9 +102,7 @@ export type Follower = {
   start(): void;
   stop(): Promise<void>;
   state(): FollowerState;
-  /**
-   * Empties the projections and moves the cursor to the start; the next wake-ups replay everything.
-   */
+  /** Empties the projections and resets the cursor; the next turns replay everything. */
   rebuild(): Promise<void>;
   /** Resolves when everything up to the chain's final head is applied. */
   caughtUp(): Promise<void>;
@@ -121,36 +118,36 @@ type Deps = {
   lease: Lease;
   finalityDepth: number;
   pollMs: number;
-  /** Called with the events of a page after its transaction; what it throws is logged. */
+  /** Called with the events of a page after its transaction; errors are logged. */
   applied?: (events: readonly ChainEvent[]) => void | Promise<void>;
   /** Called with each fault that the node answers. */
   answered?: (fault: FaultWord) => void;
 };
 
-/** Blocks read in one go while catching up. */
+/** Blocks read at once while catching up. */
 const PAGE = 500;
 /**
- * Events applied in one transaction, unless one block has more: what is behind by much is seen to
- * catch up, and little is lost by a kill.
+ * Events applied in one transaction, unless one block has more: a follower that is far behind shows
+ * progress, and a kill loses little.
  */
 const MAX_EVENTS = 500;
 /** Feed rows of one statement. */
 const FEED_PAGE = 5_000;
-/** A node that contradicts itself is asked again after so long at most. */
+/** The longest pause before a node that contradicts itself is asked again. */
 const MAX_PATIENCE_MS = 30_000;
-/** PostgreSQL's code of a deadlock. */
+/** PostgreSQL's code for a deadlock. */
 const DEADLOCK = "40P01";
 const REBUILD_TRIES = 20;
-/** How often a process that stands by looks where the others are. */
+/** How often a process on standby reads where the others are. */
 const STANDBY_MS = 1_000;
 
 /**
- * What changes no invoice, so that one of them may come again in a run, as it does where somebody
- * relays an act a hundred times.
+ * Events that change no invoice, so one invoice may occur several times in a run, for example if
+ * somebody relays an act a hundred times.
  */
 const CHANGE_NOTHING: ReadonlySet<string> = new Set(["Refused", "LotRefused"]);
 
-/** Events in order, cut where the name changes or an invoice that they change comes again. */
+/** Events in order, split where the name changes or an invoice that they change recurs. */
 function runsOf(events: readonly Applied[]): Applied[][] {
   const runs: Applied[][] = [];
   let seen = new Set<unknown>();
@@ -205,11 +202,12 @@ export function createFollower(deps: Deps): Follower {
     if (at.genesis !== deployment.genesis)
       return stay("forked", at, 0, "the database belongs to another chain");
     const from = Number(at.block);
-    const [latest, here] = await Promise.all([chain.head(), chain.block(from)]);
+    const [latest, blockAtCursor] = await Promise.all([chain.head(), chain.block(from)]);
     const head = latest - deps.finalityDepth;
     if (head < from) return stay("behind", at, head, "the node is behind the cursor");
-    if (!here) return stay("behind", at, head, "the node does not have the cursor's block yet");
-    if (here.hash !== at.hash) {
+    if (!blockAtCursor)
+      return stay("behind", at, head, "the node does not have the cursor's block yet");
+    if (blockAtCursor.hash !== at.hash) {
       const first = await chain.block(0);
       const another = first !== undefined && first.hash !== deployment.genesis;
       return stay(
@@ -222,40 +220,41 @@ export function createFollower(deps: Deps): Follower {
       );
     }
     if (head === from) return stay("following", at, head);
-    const to = await besides(from + 1, Math.min(head, from + PAGE));
+    const to = await endOfPage(from + 1, Math.min(head, from + PAGE));
     const reached = await apply(at, from + 1, to);
-    // another follower was first: look where the cursor is now
+    // another follower was faster: read the cursor again
     if (reached === undefined) return true;
     current = { state: "following", block: reached, head };
     return reached < head;
   }
 
-  /** The end of a page: not beyond a block at which something comes besides. */
-  async function besides(from: number, to: number): Promise<number> {
+  /** The end of a page: not beyond a block with arrivals. */
+  async function endOfPage(from: number, to: number): Promise<number> {
     const blocks = await Promise.all(
-      deps.projections.map((projection) => projection.besides?.next(sql, from, to)),
+      deps.projections.map((projection) => projection.arrivals?.next(sql, from, to)),
     );
     return Math.min(to, ...blocks.filter((block) => block !== undefined));
   }
 
-  function stay(state: FollowerState["state"], at: Cursor, head: number, why?: string): false {
-    if (why && current.state !== state) log.error({ state, block: Number(at.block), head }, why);
+  function stay(state: FollowerState["state"], at: Cursor, head: number, message?: string): false {
+    if (message && current.state !== state)
+      log.error({ state, block: Number(at.block), head }, message);
     current = { state, block: Number(at.block), head };
     return false;
   }
 
   /**
    * Applies blocks, as many as MAX_EVENTS allows and at least one, and moves the cursor. Returns
-   * how far; undefined, with nothing changed, when another follower has moved it.
+   * the last block; undefined, with nothing changed, if another follower has moved the cursor.
    */
   async function apply(at: Cursor, from: number, to: number): Promise<number | undefined> {
     const { headers, logs } = await readBlocks(chain, contracts.addresses, at.hash, from, to);
-    const beyond = logs[MAX_EVENTS]?.block ?? to + 1;
-    const last = headers[Math.max(from, beyond - 1) - from] as Header;
+    const nextBlock = logs[MAX_EVENTS]?.block ?? to + 1;
+    const last = headers[Math.max(from, nextBlock - 1) - from] as Header;
     const events: ChainEvent[] = [];
-    const breathe = createSlices();
+    const pauseIfDue = createSlices();
     for (const raw of logs) {
-      await breathe();
+      await pauseIfDue();
       const event = raw.block <= last.number ? contracts.event(raw) : undefined;
       if (event) events.push(event);
     }
@@ -279,7 +278,7 @@ export function createFollower(deps: Deps): Follower {
         for (const projection of deps.projections)
           await projection.on[run[0]?.name ?? ""]?.(tx, run);
       }
-      for (const projection of deps.projections) await projection.besides?.put(tx, last.number);
+      for (const projection of deps.projections) await projection.arrivals?.put(tx, last.number);
       const notices = await placedIn(tx, from, last.number);
       for (const notice of notices)
         rows.push(
@@ -296,11 +295,11 @@ export function createFollower(deps: Deps): Follower {
       return true;
     });
     if (moved && deps.applied && events.length > 0) {
-      // the events are applied, whatever becomes of what is told of them
+      // the events are applied, even if the callback fails
       await Promise.resolve(events)
         .then(deps.applied)
         .catch((cause: Error) =>
-          log.warn({ error: cause.message }, "what was applied could not be told"),
+          log.warn({ error: cause.message }, "the callback for applied events failed"),
         );
     }
     return moved ? last.number : undefined;
@@ -313,7 +312,7 @@ export function createFollower(deps: Deps): Follower {
         as row (position bigint, type text, number numeric, accounts text[], data jsonb, bureau jsonb, at timestamptz, tx text, log_index int)`;
   }
 
-  /** A notice as the feed has it. */
+  /** A notice as a row of the feed. */
   function noticeRow(
     { block: _, ...notice }: PlacedNotice,
     time: number,
@@ -328,7 +327,7 @@ export function createFollower(deps: Deps): Follower {
     };
   }
 
-  /** The event as projections see it; what they tell of it goes into `rows`, from `position` on. */
+  /** The event for projections; the rows that they add go into `rows`, from `position` on. */
   function toApply(
     event: ChainEvent,
     signed: SignedAct | undefined,
@@ -336,18 +335,18 @@ export function createFollower(deps: Deps): Follower {
     position: bigint,
     rows: FeedRow[],
   ): Applied {
-    let told = 0;
+    let count = 0;
     const at = new Date(time * 1_000);
     return {
       ...event,
       ...(signed ? { signed } : {}),
       at,
       tell: (row) => {
-        // one more would stand in the next event's place
-        if (told === rowsOf(event))
-          throw new RangeError(`${event.name} adds more than ${told} rows to the feed`);
+        // another row would take the next event's position
+        if (count === rowsOf(event))
+          throw new RangeError(`${event.name} adds more than ${count} rows to the feed`);
         rows.push({
-          position: String(position + BigInt(told)),
+          position: String(position + BigInt(count)),
           type: row.type,
           number: row.number ?? null,
           accounts: [...new Set(row.accounts)],
@@ -357,12 +356,12 @@ export function createFollower(deps: Deps): Follower {
           tx: event.tx,
           log_index: event.index,
         });
-        told += 1;
+        count += 1;
       },
     };
   }
 
-  /** Where the process that follows has come to, as the database and this process's node say. */
+  /** The block of the process that follows, according to the database and this process's node. */
   async function standBy(): Promise<void> {
     const [[row], latest] = await Promise.all([
       sql<{ block: bigint }[]>`select block from cursor`,
@@ -375,14 +374,14 @@ export function createFollower(deps: Deps): Follower {
     };
   }
 
-  let stoodBy = Number.NEGATIVE_INFINITY;
+  let lastStandby = Number.NEGATIVE_INFINITY;
   async function turn(): Promise<Next> {
     let more = false;
     if (deps.lease.held()) {
       more = await step();
-      stoodBy = Number.NEGATIVE_INFINITY;
-    } else if (performance.now() - stoodBy > STANDBY_MS) {
-      stoodBy = performance.now();
+      lastStandby = Number.NEGATIVE_INFINITY;
+    } else if (performance.now() - lastStandby > STANDBY_MS) {
+      lastStandby = performance.now();
       await standBy();
     }
     patience = 0;
@@ -408,7 +407,7 @@ export function createFollower(deps: Deps): Follower {
 
   const loop = createLoop({
     atMostMs: Math.min(deps.pollMs, 1_000),
-    // a lane that has seen a receipt knows of a block that there is to read
+    // a lane that has seen a receipt knows of a block to read
     listen: (changed) => deps.changes.on(["lease", "send"], changed),
     turn,
     failed,
@@ -437,8 +436,8 @@ export function createFollower(deps: Deps): Follower {
             await tx`delete from cursor`;
           });
         } catch (cause) {
-          // others read several of these tables in an order of their own: where both wait for each
-          // other, this one begins again
+          // others read several of these tables in another order: if both wait for each other, this
+          // one starts again
           if (
             !(cause instanceof DatabaseError) ||
             cause.code !== DEADLOCK ||
@@ -451,7 +450,7 @@ export function createFollower(deps: Deps): Follower {
     async caughtUp() {
       const goal = (await chain.head()) - deps.finalityDepth;
       while (!stopping) {
-        // the cursor itself: what this process last knew of it is old after a rebuild
+        // reads the cursor itself, because `current` is outdated after a rebuild
         const [at] = await sql<{ block: bigint }[]>`select block from cursor`;
         if (
           at &&

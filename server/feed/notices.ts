@@ -1,10 +1,9 @@
 /**
- * Notices: what the feed tells that no event of the chain says, such as the auditor's alarms.
+ * Notices: rows of the feed that no event of the chain causes, such as the auditor's alarms.
  *
- * A notice is stored in the transaction of what it is about. The follower gives it its place behind
- * the events of the block that it applies next, and keeps that block with it, so that a replay of
- * the chain tells it again in the same place. Within a block notices come in the order in which
- * they were stored.
+ * A notice is stored in the transaction of its subject. The follower places it after the events of
+ * the block that it applies next, and stores that block with it, so that a replay of the chain
+ * gives it the same position. Within a block, notices come in the order in which they were stored.
  */
 import type { Json, Tx } from "../db/db.ts";
 
@@ -24,10 +23,10 @@ export type PlacedNotice = {
   block: bigint;
 };
 
-/** Of one page of blocks. */
+/** For one page of blocks. */
 const MAX_NOTICES = 1_000;
 
-/** Stores notices; they are told after `tx` has committed, with the next block. */
+/** Stores notices; they enter the feed after `tx` has committed, with the next block. */
 export async function notify(tx: Tx, notices: readonly Notice[]): Promise<void> {
   for (const { type, number, accounts, data, bureau } of notices) {
     await tx`
@@ -37,9 +36,9 @@ export async function notify(tx: Tx, notices: readonly Notice[]): Promise<void> 
 }
 
 /**
- * For the follower, in its transaction: those that were told in these blocks before, and those that
- * are told in the last of them now. A replay beside the live tables writes nothing, and finds the
- * places that the live one has given.
+ * For the follower, in its transaction: the notices that these blocks have already, and those that
+ * enter the feed with the last block now. A replay next to the live tables writes nothing, and
+ * finds the positions that the live one assigned.
  */
 export async function placedIn(tx: Tx, from: number, to: number): Promise<PlacedNotice[]> {
   await tx`

@@ -1,11 +1,11 @@
 /**
- * Where things stand in the feed. A position is block × 2^27 + place; places of a block are counted
- * from 0 over our own events, in the chain's order, and its notices come behind them.
+ * Positions in the feed. A position is block × 2^27 + place; the places of a block count our own
+ * events from 0, in the chain's order, and its notices follow them.
  *
- * A place never follows from what the node numbers: strangers' logs stand between ours, and there
- * may be any number of them. It is a function of our own events alone, not of what is stored here,
- * so that a replay gives the same positions. 2^27 places are more than a block can use: the
- * cheapest of them, an invoice in a lot, costs more than 500 gas.
+ * A place never depends on the node's numbering: strangers' logs, any number of them, lie between
+ * ours. It depends only on our own events, not on what is stored here, so that a replay gives the
+ * same positions. 2^27 places are more than a block can use: the cheapest of them, an invoice in a
+ * lot, costs more than 500 gas.
  */
 const BLOCK_BITS = 27n;
 const PLACES = 1n << BLOCK_BITS;
@@ -16,7 +16,9 @@ export const blockOf = (position: bigint): bigint => position >> BLOCK_BITS;
 export const rowsOf = (event: { name: string; args: Readonly<Record<string, unknown>> }): number =>
   event.name === "LotSealed" ? (event.args["count"] as number) : 1;
 
-/** Gives places in the order in which it is asked: the first of `count` positions in the block. */
+/**
+ * Assigns places in the order of the calls: returns the first of `count` positions in the block.
+ */
 export function createPlaces(): (block: number | bigint, count: number) => bigint {
   const used = new Map<bigint, bigint>();
   return (block, count) => {

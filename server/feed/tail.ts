@@ -1,27 +1,28 @@
 /**
  * The feed's tail: the latest rows in memory, read once for all streams of this process.
  *
- * Reads only while somebody follows, one query for a change, whoever and however many they are. Who
- * is further back than memory reaches pages through the database (feed.ts) until it is near enough.
+ * It reads only while a stream follows, one query for each change, however many streams there are.
+ * A stream that is further back than the rows in memory pages through the database (feed.ts) until
+ * it is near enough.
  *
- * Invariant: what `read` returns after a position is everything after it that this process has
- * read; rows come in order and none is left out between. Does not own: who sees which row.
+ * Invariant: `read` returns everything after a position that this process has read, in order and
+ * without gaps. Does not own: who sees which row.
  */
 import type { Changes, Sql } from "../db/db.ts";
 import type { Log } from "../kernel/log.ts";
 import { type FeedRow, headOf } from "./feed.ts";
 
 export type Tail = {
-  /** Begins to follow; resolves when the tail reads. Call the result to let go. */
+  /** Starts to follow; resolves when the tail reads. Call the result to stop. */
   follow(): Promise<() => void>;
   /**
-   * Rows after a position, oldest first, at most `limit`; undefined when it is further back than
-   * memory reaches.
+   * Rows after a position, oldest first, at most `limit`; undefined if the position is further back
+   * than the rows in memory.
    */
   read(after: bigint, limit: number): FeedRow[] | undefined;
   /**
-   * Resolves when rows were read after `position`, when so many milliseconds are over, or when the
-   * signal says so.
+   * Resolves when rows after `position` were read, when this time is over, or when the signal
+   * aborts.
    */
   wait(position: bigint, milliseconds: number, signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
@@ -49,7 +50,7 @@ export function createTail({ sql, changes, log, keep = 2_000, pollMs = 1_000 }: 
   let ready: Promise<void> | undefined;
   const waiting = new Set<() => void>();
 
-  /** Reads what is new; true when there may be more at once. */
+  /** Reads new rows; true if there may be more right away. */
   async function pull(): Promise<boolean> {
     const fresh = await sql<
       FeedRow[]
@@ -84,7 +85,7 @@ export function createTail({ sql, changes, log, keep = 2_000, pollMs = 1_000 }: 
     running = undefined;
   }
 
-  /** From an idle tail: nothing is in memory yet, and nothing before now will be. */
+  /** Starts an idle tail: memory is empty, and earlier rows will not come. */
   async function begin(): Promise<void> {
     head = await headOf(sql);
     floor = head;
@@ -101,7 +102,7 @@ export function createTail({ sql, changes, log, keep = 2_000, pollMs = 1_000 }: 
         following = false;
       };
       try {
-        // whoever comes while it begins waits for the same beginning
+        // streams that come while it starts wait for the same start
         if (running === undefined) ready ??= begin();
         await ready;
       } catch (cause) {
@@ -114,7 +115,7 @@ export function createTail({ sql, changes, log, keep = 2_000, pollMs = 1_000 }: 
     },
     read(after, limit) {
       if (after < floor) return undefined;
-      // ascending: the first one after it
+      // ascending: binary search for the first row after it
       let [low, high] = [0, rows.length];
       while (low < high) {
         const middle = (low + high) >> 1;

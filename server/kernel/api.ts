@@ -1,21 +1,23 @@
 /**
- * What a route says of its HTTP shape (server/api/) and what the HTTP layer makes of it.
+ * The description of a route's HTTP shape (server/api/), from which the HTTP layer makes handlers.
  *
- * A route is data: schemas that validate are the schemas in /openapi.json. Deny by default: a route
- * names its roles, and its feature scopes every query to `caller.account`. Owns types only; http/
- * does the work.
+ * A route is data: the schemas that validate are the schemas in /openapi.json. Access is denied by
+ * default: a route names its roles, and its feature limits every query to `caller.account`. Owns
+ * types only; http/ does the work.
  */
 
 import type { Code, Problem } from "@onepiao/protocol/values/problems.ts";
 import type { ZodObject, ZodType, z } from "zod";
 
-/** `admin` counts as every role of its party, and manages the access to it (features/access). */
+/**
+ * `admin` counts as every role of its party, and manages access to it (features/parties/access.ts).
+ */
 export const roles = ["bureau", "issuer", "employer", "holder", "admin"] as const;
 export type Role = (typeof roles)[number];
 
 /**
- * Who calls: the party that the API key belongs to, and what the key may do for it: of a key with
- * the role `admin`, all roles of the party. `session`: the key is stood for by the console's cookie
+ * The caller: the party of the API key, and what the key may do for it; a key with the role `admin`
+ * has all roles of the party. `session`: the console's cookie represents the key
  * (features/parties/browser-sessions.ts).
  */
 export type Caller = {
@@ -42,7 +44,7 @@ export type CookieSessions<S> = {
 };
 
 /**
- * `sql` is the SQL transaction of the request (a POST's idempotency row is in it), or a plain
+ * `sql` is the SQL transaction of the request, which contains a POST's idempotency row, or a plain
  * connection for a GET.
  */
 export type Request<S, Params, Query, Body> = {
@@ -53,21 +55,21 @@ export type Request<S, Params, Query, Body> = {
   body: Body;
   /** Media type of the body without parameters, lower case. */
   mediaType: string;
-  /** What is to be answered: one of the route's `produces`, chosen by the Accept header. */
+  /** The media type of the answer: one of the route's `produces`, chosen by the Accept header. */
   accept: string;
   requestId: string;
   /** A header of the request; the API key is not among them. */
   header(name: string): string | undefined;
-  /** Aborted when the client has gone or the process stops: ends streams. */
+  /** Aborted when the client disconnects or the process stops: ends streams. */
   signal: AbortSignal;
 };
 
 /**
- * `body`: what JSON can say; or, with a Content-Type of its own in `headers`, a string, a
- * Uint8Array (not for a POST: it must be storable) or an AsyncIterable of either (GET only: a
- * stream). `undefined` is no body.
+ * `body`: a JSON value; or, with a Content-Type in `headers`, a string, a Uint8Array (not for a
+ * POST: it must be storable) or an AsyncIterable of either (GET only: a stream). `undefined`: no
+ * body.
  *
- * `secrets`: members of a JSON body that go out with this answer alone. They are never stored, so a
+ * `secrets`: members of a JSON body that only this answer carries. They are never stored, so a
  * replay does not have them.
  */
 export type Answer = {
@@ -78,7 +80,7 @@ export type Answer = {
 };
 
 /**
- * What somebody else has written, to be kept as a file: no browser takes it for a page. `name`:
+ * Content from another party, for download as a file: no browser renders it as a page. `name`:
  * letters, digits, . and -.
  */
 export const fileAnswer = (body: string, name: string): Answer => ({
@@ -91,29 +93,29 @@ export const fileType = "application/octet-stream";
 type Parsed<T> = T extends ZodType ? z.output<T> : undefined;
 
 /**
- * The work of a POST that comes often: requests that are there at once share one transaction, so
- * that what a transaction costs is paid by all of them (http/groups.ts).
+ * The work of a frequent POST: requests that arrive at the same time share one transaction, and
+ * with it the cost of the transaction (http/groups.ts).
  */
 export type Together<S, R, Prepared> = {
-  /** What needs no database. What it throws is this request's refusal, and it joins no group. */
+  /** The work that needs no database. An error refuses this request, which then joins no group. */
   prepare(request: R): Prepared;
   /**
-   * One answer or refusal each, in the order given. A refused one must have changed nothing:
-   * refusals are decided before anything is written. To throw undoes the whole group, and each of
-   * it is tried alone.
+   * One answer or refusal for each request, in order. A refused request must have changed nothing,
+   * so refusals are decided before anything is written. An error undoes the whole group; each
+   * request is then tried alone.
    */
   run(sql: S, group: readonly Prepared[]): Promise<(Answer | Problem)[]>;
 };
 
 /**
- * The work of a POST that is a stream: lines in, a line out for each (http/streams.ts). Each is a
- * piece of work of its own, done once, in one transaction with others; its answer's body goes out
- * beside `line` and `status`.
+ * The work of a POST that is a stream: lines in, one line out for each (http/streams.ts). Each line
+ * is a separate piece of work, done once, in one transaction with others; the body of its answer
+ * goes out next to `line` and `status`.
  */
 export type Lines<S, R, Prepared> = {
   /**
-   * Once a stream, before its first line. Gives what makes work of a line without the database;
-   * what that throws is the line's refusal.
+   * Called once for each stream, before its first line. Returns a function that prepares a line
+   * without the database; its errors refuse the line.
    */
   open(request: R): (line: Uint8Array) => Prepared;
   /** As in Together. */
@@ -128,54 +130,55 @@ export type Route<S = never> = {
   description?: string;
   tag: string;
   /**
-   * Roles of which the caller needs one. "public" asks for no key: the caller has an empty account
+   * Roles, of which the caller needs one. "public" asks for no key: the caller has an empty account
    * and no roles, and nothing can be written (a POST runs in a read-only transaction and takes no
-   * Idempotency-Key, for there is nobody whose key it would be).
+   * Idempotency-Key, because no party would own the key).
    */
   roles: readonly Role[] | "public";
   /**
-   * The one exception: a public POST by which a caller comes to be known. It may write, and knows
-   * the session that the browser has.
+   * The only exception: a public POST that signs a caller in. It may write, and knows the browser's
+   * session.
    */
   signsIn?: true;
   params?: ZodObject;
   query?: ZodObject;
   /**
-   * JSON body; validated before `run`. Unknown members of the outermost object are refused; write
-   * z.strictObject for inner ones.
+   * JSON body; validated before `run`. Unknown members of the outermost object are refused; use
+   * z.strictObject for inner objects.
    */
   body?: ZodType;
-  /** Bodies that the feature reads itself, by media type: `run` gets a Uint8Array. */
+  /** Bodies that the feature reads itself, by media type: `run` receives a Uint8Array. */
   rawBody?: { mediaTypes: readonly string[]; schema?: ZodType; example?: unknown };
-  /** Media types that it can answer, the preferred one first; without it: application/json. */
+  /** Media types of the answer, the preferred one first; default: application/json. */
   produces?: readonly string[];
   /** Successful answers by status. */
   answers: Record<number, { description: string; schema?: ZodType }>;
-  /** Refusals that the feature itself may give, for the documentation. */
+  /** Refusals by the feature itself, for the documentation. */
   problems?: readonly Code[];
   /**
-   * For a POST whose work goes on after its 202: `Prefer: wait=SECONDS` asks this until it gives
-   * the final answer or time is up. Gets the 202 as it was given (or stored: a replay waits as
-   * well), so what to look for must be told by its body or headers. May throw a Problem: that is an
-   * outcome, and the stored answer from then on.
+   * For a POST whose work continues after its 202: `Prefer: wait=SECONDS` calls this until it
+   * returns the final answer or the time is up. It receives the 202 as sent (or stored: a replay
+   * waits too), so the body or headers of the 202 must say what to look for. It may throw a
+   * Problem: that is an outcome, and from then on the stored answer.
    */
   settled?(sql: S, accepted: Answer, caller: Caller): Promise<Answer | undefined>;
   /**
-   * For a public POST: what takes long or asks others than the database. It runs before the
-   * transaction, or strangers could hold all connections; what it gives is `run`'s body.
+   * For a public POST: work that takes long or asks more than the database. It runs before the
+   * transaction, because otherwise strangers could occupy all connections; its result is `run`'s
+   * body.
    */
   prepare?(
     request: Pick<Request<S, unknown, unknown, unknown>, "body" | "mediaType" | "signal">,
   ): Promise<unknown>;
-  // what the work takes is told by the schemas: `routeFor` checks that the two agree
+  // the schemas give the types of the work: `routeFor` checks that the two agree
   // biome-ignore lint/suspicious/noExplicitAny: erased here on purpose
 } & Work<S, Request<S, any, any, any>>;
 
-// biome-ignore lint/suspicious/noExplicitAny: what is prepared is the route's own affair
+// biome-ignore lint/suspicious/noExplicitAny: only the route knows what it prepares
 type Own = any;
 
 /**
- * A request's work: by itself, or, for a POST with a caller, together with others, or as a stream
+ * The work of a request: alone or, for a POST with a caller, together with others, or as a stream
  * of lines.
  */
 type Work<S, R> =
@@ -186,7 +189,7 @@ type Work<S, R> =
 type Media = readonly string[] | undefined;
 type Raw = Route["rawBody"];
 
-/** What a caller has to know of a route: clients are inferred from it (server/api/api.ts). */
+/** What a caller has to know about a route: clients are inferred from it (server/api/api.ts). */
 export interface Contract<M, Path, P, Q, B, R, Produces, A> {
   readonly method: M;
   readonly path: Path;
@@ -198,7 +201,7 @@ export interface Contract<M, Path, P, Q, B, R, Produces, A> {
   readonly answers: A;
 }
 
-/** A route with its types. `contract` is a type alone: no route has such a member. */
+/** A route with its types. `contract` exists only as a type: no route has such a member. */
 export type TypedRoute<S, C> = Route<S> & { readonly contract?: C };
 
 type Kept = "method" | "path" | "params" | "query" | "body" | "rawBody" | "produces" | "answers";

@@ -1,11 +1,10 @@
 /**
- * How often something has been tried of late, for as many things as anybody names, in memory that
- * never grows.
+ * How often something was tried recently, for any number of things, in memory that never grows.
  *
- * Counters are shared by what hashes to the same place, twice over; a thing has been tried as often
- * as its smaller counter says. So it is never less than it was, and sometimes more: whoever fills
- * the table locks out, and lets nobody through. The hash is keyed, or somebody could choose what
- * falls together with what. Counts are of this process, and begin anew with each window.
+ * Things that hash to the same place share a counter, and each thing has two; its smaller counter
+ * is its number of attempts. So the number is never too small, and sometimes too large: an attacker
+ * who fills the table locks others out, but gets nobody in. The hash is keyed, so that nobody can
+ * choose which things share a counter. Counts are of this process, and restart with each window.
  */
 import { createHmac, randomBytes } from "node:crypto";
 
@@ -13,11 +12,11 @@ const PLACES = 1 << 16;
 
 export type Attempts = {
   /**
-   * Counts an attempt at `thing`. Returns 0, or after how many seconds it may be tried again; then
-   * nothing is counted.
+   * Counts an attempt at `thing`. Returns 0, or the seconds until it may be tried again; then the
+   * attempt is not counted.
    */
   take(thing: string): number;
-  /** The attempt was none to be counted. */
+  /** Takes back an attempt that should not count. */
   giveBack(thing: string): void;
 };
 
@@ -48,10 +47,10 @@ export function createAttempts({
         counters.fill(0);
         window = current;
       }
-      const [one, other] = placesOf(thing);
-      if (Math.min(count(one), count(other)) >= limit)
+      const [first, second] = placesOf(thing);
+      if (Math.min(count(first), count(second)) >= limit)
         return Math.max(1, Math.ceil(((current + 1) * windowMs - time) / 1_000));
-      for (const place of [one, other]) counters[place] = Math.min(count(place) + 1, 0xffff);
+      for (const place of [first, second]) counters[place] = Math.min(count(place) + 1, 0xffff);
       return 0;
     },
     giveBack(thing) {

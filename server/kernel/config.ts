@@ -1,9 +1,9 @@
 /**
- * Settings, from the environment and from files it names; nothing else is read, and secrets are
- * never echoed.
+ * Settings, from the environment and from files that it names; nothing else is read, and secrets
+ * are never echoed.
  *
- * Production asks for everything; the sandbox fills in its own. A setting that is a sandbox
- * convenience is refused elsewhere.
+ * Production requires every setting; the sandbox supplies its own. Settings for the sandbox's
+ * convenience are refused elsewhere.
  */
 import { readFileSync } from "node:fs";
 import ipaddr from "ipaddr.js";
@@ -11,10 +11,7 @@ import { z } from "zod";
 
 const seconds = (d: number, max: number) => z.coerce.number().int().min(1).max(max).default(d);
 
-/**
- * Networks as `10.1.2.0/24,fd00:1::/64`; none as wide as a way around the rule that they are an
- * exception to.
- */
+/** Networks as `10.1.2.0/24,fd00:1::/64`; none so wide that the exception would cancel the rule. */
 const networks = (text: string) =>
   text === "" ||
   text.split(",").every((part) => {
@@ -26,7 +23,7 @@ const networks = (text: string) =>
 const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "127.0.0.1" || host === "[::1]";
 
-/** Holds the largest lot and the largest act that the contracts take (chain/capacity.ts). */
+/** Enough for the largest lot and the largest act that the contracts accept (chain/capacity.ts). */
 export const LEAST_TX = { bytes: 80_000, gas: 8_000_000n };
 
 const schema = z.object({
@@ -46,7 +43,8 @@ const schema = z.object({
     .transform((url) => url.replace(/\/+$/, ""))
     .optional()
     .describe(
-      "Where the gateway is reached from outside, for links in QR codes; without it: where it listens",
+      "Where the gateway is reached from outside, for links in QR codes; without it: where it " +
+        "listens",
     ),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
   FINALITY_DEPTH: z.coerce
@@ -90,7 +88,8 @@ const schema = z.object({
     .max(1_000_000_000n)
     .default(16_000_000n)
     .describe(
-      "Gas that one transaction asks for; Osaka's rules end at 16,777,216. No more than a block of the chain has",
+      "Gas that one transaction asks for; Osaka's rules end at 16,777,216. No more than a " +
+        "block of the chain has",
     ),
   ISSUE_AHEAD_MINUTES: z.coerce
     .number()
@@ -181,7 +180,8 @@ const schema = z.object({
     .max(60_000)
     .default(4_000)
     .describe(
-      "Of several processes on one database another takes over so long after the one at work was last heard of",
+      "Of several processes on one database another takes over so long after the one at work " +
+        "was last heard of",
     ),
   DEPOSIT_URL: z
     .url({ protocol: /^https?$/ })
@@ -228,7 +228,8 @@ const schema = z.object({
     .refine(networks, "networks as 10.1.2.0/24, separated by commas, at least /8 (IPv6: /16)")
     .default("")
     .describe(
-      "Networks that webhooks may reach although they are not public, also over plain http: receivers inside one's own",
+      "Networks that webhooks may reach although they are not public, also over plain http: " +
+        "receivers inside one's own",
     ),
   WEBHOOK_RETRY_SECONDS: z
     .string()
@@ -293,10 +294,11 @@ export const settings = Object.entries(schema.shape).map(([name, type]) => ({
  * its value.
  */
 export function readConfig(env: Record<string, string | undefined>): Config {
-  const given: Record<string, string | undefined> = {};
+  const values: Record<string, string | undefined> = {};
   for (const name of Object.keys(schema.shape)) {
     const file = env[`${name}_FILE`];
-    given[name] = env[name] ?? (file === undefined ? undefined : readFileSync(file, "utf8").trim());
+    values[name] =
+      env[name] ?? (file === undefined ? undefined : readFileSync(file, "utf8").trim());
   }
   const parsed = schema
     .refine(
@@ -307,11 +309,12 @@ export function readConfig(env: Record<string, string | undefined>): Config {
         error: "OIDC_ISSUER and OIDC_CLIENT_ID are set both or neither",
       },
     )
-    .safeParse(given);
+    .safeParse(values);
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map(
     (i) =>
-      `  ${i.path.join(".")}: ${i.code !== "custom" && given[String(i.path[0])] === undefined ? "is not set" : i.message}`,
+      `  ${i.path.join(".")}: ` +
+      `${i.code !== "custom" && values[String(i.path[0])] === undefined ? "is not set" : i.message}`,
   );
   throw new Error(`The settings are not complete:\n${faults.join("\n")}`);
 }

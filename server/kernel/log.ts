@@ -1,6 +1,6 @@
 /**
- * Structured logs. Secrets and documents never go in: callers log ids, and what could carry a
- * secret is cut out here as well.
+ * Structured logs. They never contain secrets or documents: callers log ids, and this file also
+ * cuts out fields that could carry a secret.
  */
 import { type DestinationStream, pino } from "pino";
 

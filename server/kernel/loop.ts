@@ -6,11 +6,11 @@
  * | returns nothing | at a change, or `atMostMs` after this turn began |
  * | returns `{ atMost }` | at a change, or that many milliseconds after this turn began |
  * | returns `{ after }` | that many milliseconds after this turn ended; changes do not hurry it. 0: at once |
- * | throws | as `failed` says, in the same three ways |
+ * | throws | when `failed` says, in the same three ways |
  *
- * The loop listens before a turn begins, so a change that comes during the turn is not missed.
- * Turns never overlap. `stop` cuts a wait short, waits for the turn that runs, and no turn begins
- * afterwards. Owns no lease and no log.
+ * The loop listens before a turn begins, so it does not miss a change during the turn. Turns never
+ * overlap. `stop` cuts a wait short and waits for the running turn; no turn begins afterwards. Owns
+ * no lease and no log.
  */
 
 /** Milliseconds to the next turn; see the table. */
@@ -25,17 +25,17 @@ export type Job = {
 };
 
 export type Loop = {
-  /** Begins to take turns. A loop that runs is left alone. */
+  /** Starts taking turns. A running loop goes on unchanged. */
   start(): void;
   /** Resolves when the running turn has ended. The loop can be started again. */
   stop(): Promise<void>;
 };
 
-/** The time that a loop goes by; a test drives it by hand. */
+/** The clock of a loop; a test drives it by hand. */
 export type Clock = {
   /** Milliseconds, from any beginning. */
   now(): number;
-  /** Calls back once after so many milliseconds, unless the result is called before. */
+  /** Calls back once after this time, unless the result is called before. */
   timer(milliseconds: number, callback: () => void): () => void;
 };
 
@@ -49,16 +49,16 @@ const systemClock: Clock = {
 
 type Options = {
   /**
-   * One turn. `stopping` is aborted when the loop is to stop, so that a long turn can end early.
+   * One turn. `stopping` is aborted when the loop has to stop, so that a long turn can end early.
    */
   turn(stopping: AbortSignal): Promise<Next> | Promise<void>;
   /** The longest wait for a change. */
   atMostMs: number;
-  /** Begins to listen for changes; the result ends it. Without it there are no changes. */
+  /** Starts listening for changes; the result stops it. Without it there are no changes. */
   listen?: (changed: () => void) => () => void;
   /**
-   * Says what a turn has thrown, and when the next one comes. Not called while the loop stops. Must
-   * not throw.
+   * Handles the error of a turn, and says when the next turn comes. Not called while the loop
+   * stops. Must not throw.
    */
   failed(cause: unknown): Next;
   clock?: Clock;

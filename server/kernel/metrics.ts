@@ -1,11 +1,11 @@
 /**
- * What a gateway counts and measures, in Prometheus' form. One table says every metric's name, kind
- * and labels; docs/operations.md is made of it, and nothing that is not in it can be recorded.
+ * What a gateway counts and measures, in Prometheus' format. One table has every metric's name,
+ * kind and labels; docs/operations.md is generated from it, and only its metrics can be recorded.
  *
- * `of`: a metric of the process is this process's own (sum it over the processes); one of the
- * database is the same from every process (take the max). Labels hold words of the code alone
+ * `of`: a metric of the process differs between processes (sum it over them); a metric of the
+ * database is the same in every process (take the max). Labels contain only words of the code
  * (routes as templates, problem codes, kinds): never a party, a number or an amount. Owns no timer
- * and no I/O: what is read from elsewhere is set by those who know it, before a scrape (`refresh`).
+ * and no I/O: the components that know a value set it before a scrape (`refresh`).
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
@@ -116,13 +116,13 @@ export const metricTable = {
   onepiao_lane_blocked: {
     kind: "gauge",
     of: "process",
-    help: "1 while the lane cannot go on by itself; in the process that works it",
+    help: "1 while the lane is blocked; in the process that works on it",
     labels: ["lane"],
   },
   onepiao_node_faults_total: {
     kind: "counter",
     of: "process",
-    help: "Answers of the node to a transaction that are no success, by word",
+    help: "Answers of the node to a transaction other than success, by word",
     labels: ["word"],
   },
   onepiao_chain_head: { kind: "gauge", of: "process", help: "The node's newest block" },
@@ -229,18 +229,18 @@ type NameOf<K extends Spec["kind"]> = {
 type Labels = Record<string, string>;
 
 export type Metrics = {
-  /** Adds to a counter of the process; 1 unless told otherwise. */
-  count(name: NameOf<"counter">, labels?: Labels, by?: number): void;
+  /** Adds to a counter of the process; 1 by default. */
+  count(name: NameOf<"counter">, labels?: Labels, amount?: number): void;
   /** Adds a duration to a histogram, in seconds. */
   observe(name: NameOf<"histogram">, seconds: number, labels?: Labels): void;
   /**
-   * Replaces all values of a gauge, or of a counter that is kept elsewhere; none of them leaves it
-   * out.
+   * Replaces all values of a gauge, or of a counter that is kept elsewhere; without values, the
+   * metric is left out.
    */
   set(name: NameOf<"gauge" | "counter">, ...values: { value: number; labels?: Labels }[]): void;
-  /** Awaited before each scrape; what it throws leaves out nothing but what it would have set. */
+  /** Awaited before each scrape; if it throws, only its own values are missing. */
   refresh(before: () => Promise<void>): void;
-  /** Everything, as Prometheus reads it. */
+  /** All metrics, in Prometheus' format. */
   scrape(): Promise<{ type: string; text: string }>;
 };
 
@@ -254,22 +254,22 @@ export function createMetrics(version: string): Metrics {
     else if (spec.kind === "gauge") made.set(name, new Gauge(common));
     else made.set(name, new Histogram({ ...common, buckets: spec.buckets ?? [] }));
   }
-  // CPU, memory, event loop, garbage collection: named as everyone's dashboards know them, with our
-  // prefix
+  // CPU, memory, event loop, garbage collection: under the names that common dashboards know, with
+  // our prefix
   collectDefaultMetrics({ register: registry, prefix: "onepiao_" });
   const before: (() => Promise<void>)[] = [];
   const metrics: Metrics = {
-    count: (name, labels = {}, by = 1) => (made.get(name) as Counter).inc(labels, by),
+    count: (name, labels = {}, amount = 1) => (made.get(name) as Counter).inc(labels, amount),
     observe: (name, seconds, labels = {}) => (made.get(name) as Histogram).observe(labels, seconds),
     set(name, ...values) {
       const metric = made.get(name) as Counter | Gauge;
       metric.reset();
-      // what has no labels is 0 after a reset, and what has some is not there
+      // after a reset, a metric without labels is 0, and one with labels is gone
       for (const { value, labels = {} } of values) metric.inc(labels, value);
     },
-    refresh: (one) => void before.push(one),
+    refresh: (callback) => void before.push(callback),
     async scrape() {
-      await Promise.allSettled(before.map((one) => one()));
+      await Promise.allSettled(before.map((callback) => callback()));
       return { type: registry.contentType, text: await registry.metrics() };
     },
   };

@@ -1,4 +1,4 @@
-/** Pages of lists: how many entries a caller may ask for at once. */
+/** Pages of lists: how many entries a caller may request at once. */
 import { z } from "zod";
 
 export const MAX_PAGE = 100;
@@ -13,8 +13,8 @@ export const pageLimit = z.coerce
   .describe(`Entries on a page, at most ${MAX_PAGE}`);
 
 /**
- * `next` of a page: where its last row stands. Absent when the page is not full, for then nothing
- * follows; a full one may be the last.
+ * `next` of a page: the place of its last row. Absent if the page is not full, because nothing
+ * follows; a full page may be the last.
  */
 export function nextOf<Row, Place>(
   rows: readonly Row[],

@@ -1,15 +1,12 @@
-/**
- * Long work on the event loop's own thread, in slices: whatever else is due gets its turn between
- * them.
- */
+/** Long work on the event loop's own thread, in slices: other due work runs between them. */
 import { setImmediate } from "node:timers/promises";
 
-/** Milliseconds of work at a stretch. */
+/** Milliseconds of work without a pause. */
 const SLICE_MS = 8;
 
 /**
- * To be called and awaited between two steps of the work: lets the event loop go when a slice is
- * over, and costs nothing before.
+ * Call and await the result between two steps of the work: it yields to the event loop when a slice
+ * is over, and costs nothing before.
  */
 export function createSlices(): () => Promise<void> | undefined {
   let since = performance.now();

@@ -1,15 +1,15 @@
 /**
- * What goes to a terminal. A file that is judged, a name, an id can hold escape codes that clear
- * the screen, direction marks that turn a line round and signs without width; none of it reaches
- * the terminal as it is.
+ * Output to a terminal. A checked file, a name or an id can contain escape codes that clear the
+ * screen, direction marks that reverse a line, and characters without width; none of it reaches the
+ * terminal unchanged.
  *
- * Invariant: nothing else in the server writes to a terminal (a test looks), but for the log, whose
- * texts are our own.
+ * Invariant: nothing else in the server writes to a terminal (a test checks it), except the log,
+ * whose texts are our own.
  */
 
 /**
- * Controls (C0, C1), format signs (direction marks, zero width, tags), line and paragraph
- * separators, halves of pairs, private use.
+ * Controls (C0, C1), format characters (direction marks, zero width, tags), line and paragraph
+ * separators, halves of surrogate pairs, private use.
  */
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}\p{Cn}]/gu;
 
@@ -20,10 +20,7 @@ export const printable = (text: string): string =>
     (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16).toUpperCase()}}`,
   );
 
-/**
- * JSON that says the same, for programs and for eyes: what cannot be printed stands as JSON escapes
- * it.
- */
+/** Equivalent JSON, for programs and for people: unprintable characters appear as JSON escapes. */
 export const printableJson = (value: unknown, indent = 2): string =>
   JSON.stringify(value, undefined, indent).replace(unprintable, (character) =>
     character === "\n"
@@ -33,12 +30,12 @@ export const printableJson = (value: unknown, indent = 2): string =>
           .join(""),
   );
 
-/** What stands on the screen of these lines: each argument is a line, and stays one. */
+/** The screen's text for these lines: each argument is a line, and stays one. */
 export const screen = (...lines: readonly string[]): string => lines.map(printable).join("\n");
-/** Text that `screen` or `printableJson` has made. */
+/** Writes text from `screen` or `printableJson`. */
 export const write = (text: string): void => console.log(text);
 export const say = (...lines: readonly string[]): void => write(screen(...lines));
 export const complain = (...lines: readonly string[]): void => console.error(screen(...lines));
 export const sayJson = (value: unknown): void => write(printableJson(value));
-/** A text of our own, of several lines. */
+/** The lines of a text of our own. */
 export const linesOf = (text: string): string[] => text.split("\n");

@@ -1,34 +1,34 @@
 /**
- * Work that strangers ask for, outside of the gateway's process: a few worker processes, each with
- * one job at a time, and a queue.
+ * Work for strangers, outside of the gateway's process: a few worker processes, each with one job
+ * at a time, and a queue.
  *
- * | bound | what becomes of a job beyond it |
+ * | bound | what happens to a job beyond it |
  * | --- | --- |
- * | jobs that wait | refused: `unavailable`, come again in a moment |
- * | a job's time | its process is killed: `malformed-document`, too-costly; the next job has a fresh one |
+ * | waiting jobs | refused: `unavailable`, retry in a moment |
+ * | a job's time | its process is killed: `malformed-document`, too-costly; the next job gets a new process |
  * | a process's memory | the same |
  *
- * Processes and not threads: a thread that runs out of memory in one large step ends the whole
- * process, the gateway with it. A worker has none of the gateway's environment, so none of its
+ * Processes instead of threads: a thread that runs out of memory in one large step ends the whole
+ * process, including the gateway. A worker has nothing of the gateway's environment, so none of its
  * secrets.
  *
- * Invariant: a job's outcome is its own; no process is kept that has failed. A process starts when
- * it is first needed, and ends with the gateway.
+ * Invariant: jobs do not affect each other's outcome; no process is reused after a failure. A
+ * process starts when it is first needed, and ends with the gateway.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { type Code, Problem, type Violation } from "@onepiao/protocol/values/problems.ts";
 
-/** Functions by name; arguments and results are copied between the processes (structured clone). */
-export type Work = Record<string, (...given: never[]) => unknown>;
+/** Functions by name; structured clone copies arguments and results between the processes. */
+export type Work = Record<string, (...args: never[]) => unknown>;
 type Results<W extends Work> = { [N in keyof W]: Awaited<ReturnType<W[N]>> };
 
 export type Workers<W extends Work> = {
   /** Throws the work's own Problem, or one of the table above. */
-  run<N extends keyof W & string>(name: N, ...given: Parameters<W[N]>): Promise<Results<W>[N]>;
+  run<N extends keyof W & string>(name: N, ...args: Parameters<W[N]>): Promise<Results<W>[N]>;
   close(): Promise<void>;
 };
 
-type Request = { name: string; given: unknown[] };
+type Request = { name: string; args: unknown[] };
 type Reply =
   | { result: unknown }
   | {
@@ -72,18 +72,18 @@ const environment = () =>
     ),
   );
 /**
- * V8 ends a process that has no memory left by this signal, or by this code where there are no
+ * V8 ends a process that is out of memory with a signal, or with this code on systems without
  * signals.
  */
 const isOutOfMemory = (code: number | null, signal: NodeJS.Signals | null) =>
   signal !== null || code === 134;
 
-/** `file`: calls `serve` with the same work. */
+/** `file`: a module that calls `serve` with the same work. */
 export function createWorkers<W extends Work>(
   file: URL,
   { processes, queue, milliseconds, megabytes }: WorkerBounds,
 ): Workers<W> {
-  /** Every worker with what it is at. */
+  /** Every worker with its present job. */
   const busy = new Map<ChildProcess, Job | undefined>();
   const idle: ChildProcess[] = [];
   const waiting: Job[] = [];
@@ -96,8 +96,8 @@ export function createWorkers<W extends Work>(
       job.reject(tooCostly());
       worker.kill("SIGKILL");
     }, milliseconds);
-    // A worker that cannot be written to is about to exit, which settles its job.
-    worker.send({ name: job.name, given: job.given } satisfies Request, () => undefined);
+    // If the worker cannot be written to, it is about to exit, which settles its job.
+    worker.send({ name: job.name, args: job.args } satisfies Request, () => undefined);
   }
 
   function start(): ChildProcess {
@@ -157,9 +157,9 @@ export function createWorkers<W extends Work>(
   }
 
   return {
-    run: (name, ...given) =>
+    run: (name, ...args) =>
       new Promise((resolve, reject) => {
-        const job: Job = { name, given, resolve, reject };
+        const job: Job = { name, args, resolve, reject };
         const free = idle.pop();
         if (closed) reject(full());
         else if (free) give(free, job);
@@ -172,7 +172,7 @@ export function createWorkers<W extends Work>(
       for (const job of waiting.splice(0)) job.reject(full());
       const ended = [...ends.values()];
       for (const worker of busy.keys()) {
-        // What is waited for keeps the event loop; a worker that is at rest does not.
+        // A referenced worker keeps the event loop alive until it has ended.
         worker.ref();
         worker.kill("SIGKILL");
       }
@@ -181,14 +181,14 @@ export function createWorkers<W extends Work>(
   };
 }
 
-/** In the worker: does what is asked, one job after another, until the gateway is gone. */
+/** In the worker: runs the requested jobs one after another, until the gateway is gone. */
 export function serve(work: Work): void {
   if (!process.send) throw new Error("This is run as a worker process");
   process.on("disconnect", () => process.exit());
-  process.on("message", async ({ name, given }: Request) => {
+  process.on("message", async ({ name, args }: Request) => {
     let reply: Reply;
     try {
-      reply = { result: await work[name]?.(...(given as never[])) };
+      reply = { result: await work[name]?.(...(args as never[])) };
     } catch (cause) {
       if (cause instanceof Problem) {
         const { code, message: detail, violations, extra } = cause;

@@ -1,11 +1,11 @@
 /**
- * Custodial keys: secp256k1 private keys, sealed in the database. The operator is trusted with
- * these (docs/threat-model.md); a party that does not want that keeps its own key, and then there
- * is none here to sign with.
+ * Custodial keys: secp256k1 private keys, sealed in the database. Parties trust the operator with
+ * these (docs/threat-model.md); a party that does not keeps its own key, and then the gateway has
+ * none to sign with.
  *
- * Opened keys are cached in memory, bounded. Never logs or returns a private key. The curve is
- * libsecp256k1's, compiled to WebAssembly: a signature takes a fifth, a public key a quarter of
- * what ethers' own arithmetic takes, and both are made all the time.
+ * A bounded cache keeps opened keys in memory. Never logs or returns a private key. The curve is
+ * libsecp256k1's, compiled to WebAssembly: compared with ethers' own arithmetic, a signature takes
+ * a fifth of the time and a public key a quarter, and both are frequent.
  */
 
 import {
@@ -28,14 +28,14 @@ export type TransactionFields = {
 };
 
 export type Keystore = {
-  /** Makes a key and returns its address. */
+  /** Creates a key and returns its address. */
   create(tx: Tx): Promise<string>;
-  /** Takes a key that was made elsewhere; returns its address. */
+  /** Imports a key that was created elsewhere; returns its address. */
   take(tx: Tx, privateKey: string): Promise<string>;
   holds(address: string): Promise<boolean>;
-  /** Signs a 32-byte digest with the key of this address; undefined when it is not kept here. */
+  /** Signs a 32-byte digest with the key of this address; undefined if it is not kept here. */
   sign(address: string, digest: string): Promise<CompactSignature | undefined>;
-  /** Signs a legacy transaction with zero gas price. Throws when the key is not kept here. */
+  /** Signs a legacy transaction with zero gas price. Throws if the key is not kept here. */
   signTransaction(
     address: string,
     fields: TransactionFields,
@@ -81,13 +81,13 @@ export function createKeystore(deps: { sql: Sql; vault: Vault }): Keystore {
     holds: async (address) => (await keyOf(address)) !== undefined,
     async sign(address, digest) {
       const key = await keyOf(address);
-      return key && compactSignature(signed(key, digest));
+      return key && compactSignature(signatureOf(key, digest));
     },
     async signTransaction(address, fields) {
       const key = await keyOf(address);
       if (!key) throw new Error(`The key of ${address} is not kept here`);
       const transaction = Transaction.from({ ...fields, type: 0, gasPrice: 0n, value: 0n });
-      transaction.signature = signed(key, transaction.unsignedHash);
+      transaction.signature = signatureOf(key, transaction.unsignedHash);
       return { raw: transaction.serialized, hash: transaction.hash as string };
     },
   };
@@ -97,18 +97,18 @@ export function createKeystore(deps: { sql: Sql; vault: Vault }): Keystore {
  * r, s and v of a signature over a 32-byte digest, as 65 bytes in hex; deterministic (RFC 6979), s
  * in the lower half.
  */
-function signed(key: Uint8Array, digest: string): string {
+function signatureOf(key: Uint8Array, digest: string): string {
   const { signature, recoveryId } = signRecoverable(bytesOf(digest), key);
   return `0x${Buffer.from(signature).toString("hex")}${recoveryId === 0 ? "1b" : "1c"}`;
 }
 
 const bytesOf = (hex: string): Buffer => Buffer.from(hex.slice(2), "hex");
 
-/** The account that a private key (32 bytes in 0x-hex) signs for. Throws when it is no key. */
+/** The account of a private key (32 bytes in 0x-hex). Throws if the key is invalid. */
 export function accountOfSecret(privateKey: string): string {
   const point = /^0x[0-9a-fA-F]{64}$/.test(privateKey)
     ? pointFromScalar(bytesOf(privateKey), false)
     : null;
-  if (point === null) throw new RangeError("This is no private key");
+  if (point === null) throw new RangeError("This is not a private key");
   return checksummed(`0x${keccak(point.subarray(1)).slice(-40)}`);
 }

@@ -4,12 +4,12 @@
  * `context` is authenticated, so a sealed value cannot be moved to another row.
  *
  * Form of a sealed value: nonce 12 ‖ ciphertext ‖ tag 16. Blind indexes are HMAC-SHA-256 under a
- * data key of their own. Losing the master key loses every document: it is backed up apart from the
- * database (docs/operations.md).
+ * data key of their own. Losing the master key means losing every document: back it up separately
+ * from the database (docs/operations.md).
  *
- * The master key is rotated without a stop: data keys are wrapped for the old one and the new one
- * until every process has been started with the new one (`wrapFor`), and then for the new one alone
- * (`wrapForNoOther`). A process has them in memory.
+ * The master key can be rotated without downtime: data keys are wrapped for the old key and the new
+ * one (`addWraps`) until every process runs with the new one, and then only for the new one
+ * (`dropOtherWraps`). A running process has the data keys in memory.
  */
 import {
   createCipheriv,
@@ -35,18 +35,15 @@ export type Purpose = (typeof purposes)[number];
 
 export type Vault = {
   seal(purpose: Purpose, context: string, plain: Uint8Array | string): Buffer;
-  /** Throws when the value was altered, or sealed for another context. */
+  /** Throws if the value was altered, or sealed for another context. */
   open(purpose: Purpose, context: string, sealed: Uint8Array): Buffer;
   /**
-   * Keyed hash by which an equal value is found again. `field` keeps equal values of different
-   * fields apart.
+   * A keyed hash, to find an equal value again. `field` separates equal values of different fields.
    */
   blind(field: string, value: string): Buffer;
-  /** 32 bytes that follow from the context alone, for a secret that need not be stored. */
+  /** 32 bytes that follow from the context, for a secret that need not be stored. */
   derive(purpose: Purpose, context: string): Buffer;
-  /**
-   * The key that the document of this context is sealed under, to be handed to one of its readers.
-   */
+  /** The key that seals the document of this context, for one of its readers. */
   documentKey(context: string): Buffer;
 };
 
@@ -58,7 +55,7 @@ function encrypt(key: KeyObject, context: string, plain: Uint8Array): Buffer {
 }
 
 function decrypt(key: KeyObject, context: string, sealed: Uint8Array): Buffer {
-  // a value cut short must not pass with a shorter tag
+  // a truncated value must not pass with a shorter tag
   const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, 12), {
     authTagLength: 16,
   });
@@ -70,15 +67,15 @@ function decrypt(key: KeyObject, context: string, sealed: Uint8Array): Buffer {
   ]);
 }
 
-// keys as KeyObjects: from a Buffer, a cipher or an HMAC takes Node 24 four times as long
+// keys as KeyObjects: with a Buffer, a cipher or an HMAC takes Node 24 four times as long
 const hmac = (key: KeyObject | string, text: Uint8Array | string): Buffer =>
   createHmac("sha256", key).update(text).digest();
 
 const wrapContext = (purpose: string) => `data-key/${purpose}`;
 
 /**
- * The master key, and the name that its wraps go by: nobody learns it from its hash. Throws when it
- * is not 32 bytes in hex.
+ * The master key, and a name for its wraps that does not reveal the key. Throws if it is not 32
+ * bytes in hex.
  */
 function masterOf(hex: string): { key: KeyObject; id: string } {
   const bytes = Buffer.from(hex, "hex");
@@ -91,12 +88,12 @@ function masterOf(hex: string): { key: KeyObject; id: string } {
   return { key: createSecretKey(bytes), id };
 }
 
-/** Two processes must not make two data keys for one purpose. */
+/** Two processes must not create two data keys for one purpose. */
 const VAULT_LOCK = 7_146_009_514;
 
 /**
- * The data keys as the master key opens them; those of new purposes are made. Throws when it is not
- * the key of this database.
+ * The data keys, opened with the master key; creates those of new purposes. Throws if it is not the
+ * key of this database.
  */
 async function unwrapAll(
   tx: Tx,
@@ -109,33 +106,32 @@ async function unwrapAll(
   const keys = new Map<Purpose, Buffer>();
   for (const purpose of purposes) {
     const all = rows.filter((row) => row.purpose === purpose);
-    const mine =
-      all.find((row) => row.master === master.id) ?? all.find((row) => row.master === "");
+    const own = all.find((row) => row.master === master.id) ?? all.find((row) => row.master === "");
     if (all.length === 0) {
-      const made = randomBytes(32);
-      await tx`insert into data_keys (purpose, master, wrapped) values (${purpose}, ${master.id}, ${encrypt(master.key, wrapContext(purpose), made)})`;
-      keys.set(purpose, made);
+      const fresh = randomBytes(32);
+      await tx`insert into data_keys (purpose, master, wrapped) values (${purpose}, ${master.id}, ${encrypt(master.key, wrapContext(purpose), fresh)})`;
+      keys.set(purpose, fresh);
       continue;
     }
     try {
       keys.set(
         purpose,
-        decrypt(master.key, wrapContext(purpose), mine?.wrapped ?? Buffer.alloc(28)),
+        decrypt(master.key, wrapContext(purpose), own?.wrapped ?? Buffer.alloc(28)),
       );
     } catch (cause) {
       throw new Error("MASTER_KEY is not the key that this database was made with", { cause });
     }
-    if (mine?.master === "")
+    if (own?.master === "")
       await tx`update data_keys set master = ${master.id} where purpose = ${purpose} and master = ''`;
   }
   return keys;
 }
 
 /**
- * Wraps the data keys for a second master key as well. From here on processes start with either.
- * Throws when `masterKeyHex` does not open this database, and when the two are the same.
+ * Wraps the data keys for a second master key too. From then on processes start with either key.
+ * Throws if `masterKeyHex` does not open this database, and if the two are equal.
  */
-export async function wrapFor(sql: Sql, masterKeyHex: string, nextKeyHex: string): Promise<void> {
+export async function addWraps(sql: Sql, masterKeyHex: string, nextKeyHex: string): Promise<void> {
   const next = masterOf(nextKeyHex);
   const master = masterOf(masterKeyHex);
   if (next.id === master.id) throw new Error("The new master key is the present one");
@@ -149,29 +145,29 @@ export async function wrapFor(sql: Sql, masterKeyHex: string, nextKeyHex: string
 }
 
 /**
- * Forgets the wraps for every other master key; returns how many masters that were. Throws when
+ * Deletes the wraps for all other master keys; returns the number of those keys. Throws if
  * `masterKeyHex` does not open this database.
  */
-export async function wrapForNoOther(sql: Sql, masterKeyHex: string): Promise<number> {
+export async function dropOtherWraps(sql: Sql, masterKeyHex: string): Promise<number> {
   const master = masterOf(masterKeyHex);
   return sql.begin(async (tx) => {
     await unwrapAll(tx, master);
-    const gone = await tx<
+    const dropped = await tx<
       { master: string }[]
     >`delete from data_keys where master <> ${master.id} returning master`;
-    return new Set(gone.map((row) => row.master)).size;
+    return new Set(dropped.map((row) => row.master)).size;
   });
 }
 
 /**
- * Unwraps the data keys, making those that are missing. Throws when the master key is not the one
- * that wrapped them.
+ * Unwraps the data keys, and creates missing ones. Throws if the master key is not the one that
+ * wrapped them.
  */
 export async function openVault(sql: Sql, masterKeyHex: string): Promise<Vault> {
   const unwrapped = await sql.begin((tx) => unwrapAll(tx, masterOf(masterKeyHex)));
   const keys = new Map([...unwrapped].map(([purpose, key]) => [purpose, createSecretKey(key)]));
-  // HKDF-SHA-256 (RFC 5869), the first half once a data key: what is left for each of its keys of
-  // 32 bytes is one HMAC
+  // HKDF-SHA-256 (RFC 5869), with the first half once for each data key: each derived key of 32
+  // bytes then costs one HMAC
   const extracts = new Map<string, KeyObject>();
   const hkdf = (purpose: Purpose, salt: string, context: string): Buffer => {
     let extract = extracts.get(`${purpose}/${salt}`);
@@ -182,8 +178,7 @@ export async function openVault(sql: Sql, masterKeyHex: string): Promise<Vault> 
     return hmac(extract, `${context}\x01`);
   };
   const keyFor = (purpose: Purpose, context: string): KeyObject =>
-    // each document under a key of its own, derived, so that one can be handed out without the
-    // others
+    // each document has a derived key of its own, so that one can be handed out without the others
     purpose === "documents"
       ? createSecretKey(hkdf(purpose, "", context))
       : (keys.get(purpose) as KeyObject);

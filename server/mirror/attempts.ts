@@ -1,20 +1,20 @@
 /**
  * Attempts at a second reimbursement, each once.
  *
- * An attempt is (party, kind of act, invoice, version, counterparty); what was signed is its
- * evidence. So whoever relays a refused act again, or signs the same wish anew, adds nothing.
+ * An attempt is (party, kind of act, invoice, version, counterparty); the signed act is its
+ * evidence. So relaying a refused act again, or signing the same request again, adds nothing.
  *
- * | the chain refuses | and it is an attempt when | party | counterparty | version |
+ * | the chain refuses | and it is an attempt if | party | counterparty | version |
  * | --- | --- | --- | --- | --- |
  * | with an alarm: a claim | always | holder | employer | the invoice's |
  * | with an alarm: a reimbursement, an admission | always | employer | holder | the invoice's |
- * | a claim on a version that is gone | the same holder has claimed that version from another employer, and its present key has signed both | holder | employer | which the first claim has left |
+ * | a claim on an outdated version | the same holder has claimed that version from another employer, and its present key has signed both | holder | employer | the one after the first claim |
  *
- * The chain raises no alarm in the last case, for it looks at the version first. Invoices issued
- * elsewhere are left out of it: an employer's admission looks like a claim there. When the signed
- * act cannot be read (another contract has passed it on, or there is too much calldata), who was to
- * pay is not known, and such attempts count once for a kind and the claim that the invoice is in. A
- * digest that was seen adds nothing in any case.
+ * The chain raises no alarm in the last case, because it checks the version first. Invoices issued
+ * elsewhere are excluded from that case: there, an employer's admission looks like a claim. If the
+ * signed act cannot be read (another contract passed it on, or there is too much calldata), the
+ * intended payer is unknown, and such attempts count once for a kind and the invoice's present
+ * claim. A digest that was seen before never adds anything.
  */
 
 import { type ActKind, actKinds, acts } from "@onepiao/protocol/ledger/acts.ts";
@@ -29,49 +29,50 @@ import { createSlices } from "../kernel/slices.ts";
 import { keysOf } from "./registry.ts";
 
 export type Attempt = {
-  /** "" when it is not known. */
+  /** "" if it is unknown. */
   party: string;
   /** The kind of act in lower case. */
   kind: string;
   number: string;
   version: number;
   counterparty: string;
-  /** Index of the employer that was to pay; null when it is not known. */
+  /** The index of the employer that was to pay; null if it is unknown. */
   employer: number | null;
-  /** Digest of what was signed. */
+  /** The digest of the signed act. */
   act: string;
   /** Name of the contract's error. */
   reason: string;
 };
 
 /**
- * Signatures of one act that are looked at: the act has one, and whoever relays copies may add
+ * How many signatures of one act are checked: the act has one, and those who relay copies may add
  * others.
  */
 const MAX_SIGNATURES = 4;
 
 type ClaimedVersion = { number: string; version: number; holder: string; employer: number };
 
-/** The claims that have left these invoices at these versions. */
+/** The claims that left these invoices at these versions. */
 const claimsAt = (tx: Tx, at: readonly { number: string; version: number }[]) => tx<
   ClaimedVersion[]
 >`
   select c.number, c.version, c.holder, c.employer
-  from unnest(${at.map((one) => one.number)}::numeric[], ${at.map((one) => one.version)}::int[]) as w (number, version)
+  from unnest(${at.map((entry) => entry.number)}::numeric[], ${at.map((entry) => entry.version)}::int[]) as w (number, version)
   join claimed_versions c on c.number = w.number and c.version = w.version`;
 
-/** What the chain has raised its alarm at. */
+/** The attempts behind the chain's alarms. */
 async function alarmed(tx: Tx, events: readonly Applied[]): Promise<Map<Applied, Attempt>> {
   const numbers = [...new Set(events.map((event) => String(event.args["id"])))];
-  // an invoice that raises an alarm is claimed or reimbursed: whoever has claimed it last holds it
-  const last = await tx<{ number: string; version: number; holder: string }[]>`
+  // an invoice that raises an alarm is claimed or reimbursed: its holder is the one who claimed it
+  // last
+  const lastClaims = await tx<{ number: string; version: number; holder: string }[]>`
     select w.number, c.version, c.holder from unnest(${numbers}::numeric[]) as w (number)
     cross join lateral (select version, holder from claimed_versions where number = w.number order by version desc limit 1) c`;
   const indexes = [...new Set(events.flatMap((event) => event.signed?.taxpayer ?? []))];
   const employers = await tx<
     { index: number; account: string }[]
   >`select index, account from taxpayers where index = any(${indexes}::int[])`;
-  const lastOf = new Map(last.map((row) => [row.number, row]));
+  const lastOf = new Map(lastClaims.map((row) => [row.number, row]));
   const accountOf = new Map(employers.map((row) => [row.index, row.account]));
   return new Map(
     events.map((event) => {
@@ -88,7 +89,7 @@ async function alarmed(tx: Tx, events: readonly Applied[]): Promise<Map<Applied,
         ? [claimant, employer === null ? "" : String(employer)]
         : [payer, holder];
       const version =
-        signed?.invoices.find((one) => one.id === number)?.version ??
+        signed?.invoices.find((entry) => entry.id === number)?.version ??
         lastOf.get(number)?.version ??
         0;
       return [
@@ -114,7 +115,7 @@ const evidenceOf = ({ args }: Applied) => ({
 
 /** Claims on a version that their holder has claimed from another employer. */
 async function claimedTwice(tx: Tx, events: readonly Applied[]): Promise<Map<Applied, Attempt>> {
-  const found = new Map<Applied, Attempt>();
+  const byEvent = new Map<Applied, Attempt>();
   const targets = (signed: SignedAct) =>
     signed.invoices
       .filter(({ id }) => !isExternal(id))
@@ -123,28 +124,28 @@ async function claimedTwice(tx: Tx, events: readonly Applied[]): Promise<Map<App
     tx,
     events.flatMap(({ signed }) => (signed ? targets(signed) : [])),
   );
-  if (claims.length === 0) return found;
-  const claimOf = new Map(claims.map((one) => [`${one.number}/${one.version}`, one]));
-  const holders = [...new Set(claims.map((one) => one.holder))];
+  if (claims.length === 0) return byEvent;
+  const claimOf = new Map(claims.map((entry) => [`${entry.number}/${entry.version}`, entry]));
+  const holders = [...new Set(claims.map((entry) => entry.holder))];
   const keys = await keysOf(tx, holders);
-  const breathe = createSlices();
+  const pauseIfDue = createSlices();
   const signers = new Map<string, string | undefined>();
   for (const event of events) {
     const { signed } = event;
     if (!signed) continue;
     const { act, reason } = evidenceOf(event);
     for (const { number, version } of targets(signed)) {
-      const first = claimOf.get(`${number}/${version}`);
-      if (!first || first.employer === signed.taxpayer) continue;
-      const key = keys.get(first.holder);
+      const claim = claimOf.get(`${number}/${version}`);
+      if (!claim || claim.employer === signed.taxpayer) continue;
+      const key = keys.get(claim.holder);
       for (const signature of signed.signatures.slice(0, MAX_SIGNATURES)) {
-        await breathe();
+        await pauseIfDue();
         const name = `${act}/${signature.r}/${signature.vs}`;
         if (!signers.has(name)) signers.set(name, signerOf(act, signature));
         if (key === undefined || signers.get(name) !== key) continue;
         const counterparty = String(signed.taxpayer);
-        found.set(event, {
-          party: first.holder,
+        byEvent.set(event, {
+          party: claim.holder,
           kind: signed.kind.toLowerCase(),
           number,
           version,
@@ -154,10 +155,10 @@ async function claimedTwice(tx: Tx, events: readonly Applied[]): Promise<Map<App
           reason,
         });
       }
-      if (found.has(event)) break;
+      if (byEvent.has(event)) break;
     }
   }
-  return found;
+  return byEvent;
 }
 
 async function refused(tx: Tx, run: readonly Applied[]): Promise<void> {
@@ -173,15 +174,15 @@ async function refused(tx: Tx, run: readonly Applied[]): Promise<void> {
   const all = [...attempts.values()];
   const seen = await tx<{ act: string; number: string }[]>`
     select act, number from attempts
-    where (act, number) in (select * from unnest(${all.map((one) => one.act)}::text[], ${all.map((one) => one.number)}::numeric[]))`;
-  const known = new Set(seen.map(({ act, number }) => `${act}/${number}`));
-  // in the chain's order: of several that are the same, the first one stays
+    where (act, number) in (select * from unnest(${all.map((entry) => entry.act)}::text[], ${all.map((entry) => entry.number)}::numeric[]))`;
+  const recorded = new Set(seen.map(({ act, number }) => `${act}/${number}`));
+  // in the chain's order: of several equal attempts, the first one stays
   const rows = run.flatMap((event) => {
     const attempt = attempts.get(event);
     if (!attempt) return [];
     const evidence = `${attempt.act}/${attempt.number}`;
-    if (known.has(evidence)) return [];
-    known.add(evidence);
+    if (recorded.has(evidence)) return [];
+    recorded.add(evidence);
     return [{ ...attempt, block: event.block, log: event.index }];
   });
   if (rows.length === 0) return;
@@ -195,7 +196,7 @@ async function refused(tx: Tx, run: readonly Applied[]): Promise<void> {
     on conflict do nothing`;
 }
 
-/** Those of these refusals that show an attempt for the first time. */
+/** The refusals among these that show an attempt for the first time. */
 export async function attemptsIn(tx: Tx, run: readonly Applied[]): Promise<Map<Applied, Attempt>> {
   const rows = await tx<(Attempt & { block: bigint; log: number })[]>`
     select a.* from unnest(${run.map((event) => event.block)}::bigint[], ${run.map((event) => event.index)}::int[]) as e (block, log)
@@ -209,7 +210,7 @@ export async function attemptsIn(tx: Tx, run: readonly Applied[]): Promise<Map<A
   );
 }
 
-/** Keeps who has claimed which version, and from whom. */
+/** Records who has claimed which version, and from whom. */
 async function claimed(tx: Tx, run: readonly Applied[]): Promise<void> {
   await tx`
     insert into claimed_versions (number, version, holder, employer)

@@ -1,6 +1,6 @@
 /**
- * Book entry as the chain has it: the mark of an invoice, and the act that set it. Rows are kept by
- * the ledger's mirror (ledger.ts).
+ * Book entry on the chain: the mark of an invoice, and the act that set it. The ledger's mirror
+ * (ledger.ts) writes the rows.
  */
 import { nameOf } from "@onepiao/protocol/ledger/external.ts";
 import type { Json, Tx } from "../db/db.ts";
@@ -17,11 +17,11 @@ export type Entry = {
   since: { at: Date; act: string; tx: string; block: number } | undefined;
 };
 
-/** The mark that the chain has as a number. */
+/** The mark for the chain's number. */
 export const markFrom = (value: number): Mark =>
   marks.find((mark) => Number(mark) === value) ?? "01";
 
-/** What there is already, for whoever is refused. */
+/** What exists already, for the answer to a refused request. */
 export const originalEntry = ({ number, mark, since }: Entry): Record<string, Json> => ({
   number: nameOf(number),
   mark,
@@ -30,7 +30,7 @@ export const originalEntry = ({ number, mark, since }: Entry): Record<string, Js
     : { since: since.at.toISOString(), act: since.act, tx: since.tx, block: since.block }),
 });
 
-/** Marks of invoices that have a record here. */
+/** The marks of invoices that have a record here. */
 export async function entriesOf(tx: Tx, numbers: readonly string[]): Promise<Map<string, Entry>> {
   type Row = {
     number: string;

@@ -1,11 +1,11 @@
 /**
- * The ledger's state in tables: lots, and the record of every invoice whose document is here. A
- * function of the chain and of the stored leaves.
+ * The ledger's state in tables: lots, and the record of every invoice whose document is here. It
+ * depends only on the chain and the stored leaves.
  *
  * Invariant: an invoice gets a row only from a lot whose root is the root of the leaves stored
- * here, so a row says "sealed with the content that was accepted" (of an imported one its path
- * leads to the root); or, issued elsewhere, from its first admission, by whichever employer and
- * through whichever gateway: then the row says nothing but what the chain's record says.
+ * here, so a row says "sealed with the accepted content" (for an imported invoice, its path leads
+ * to the root). An invoice issued elsewhere gets its row from its first admission, by any employer
+ * and through any gateway: that row says only what the chain's record says.
  */
 import {
   type EventOfAct,
@@ -20,7 +20,8 @@ import { onActs } from "../feed/acts.ts";
 import type { Applied, Projection } from "../feed/follower.ts";
 
 /**
- * What there is already of an invoice, for whoever is refused; undefined: it has no record here.
+ * What exists already of an invoice, for the answer to a refused request; undefined if it has no
+ * record here.
  */
 export async function originalOf(
   tx: Tx,
@@ -38,24 +39,24 @@ export async function originalOf(
   );
 }
 
-/** Changes the records of a run's invoices as the table says. */
-async function change(tx: Tx, run: readonly Applied[], to: RecordChange): Promise<void> {
-  const taken = (name: string | undefined) =>
+/** Changes the records of a run's invoices as the table of acts says. */
+async function change(tx: Tx, run: readonly Applied[], target: RecordChange): Promise<void> {
+  const column = (name: string | undefined) =>
     run.map((event) => (name === undefined ? null : (event.args[name] ?? null)));
   await tx`
     update invoice_states s set
-      state = coalesce(${to.state ?? null}, s.state),
+      state = coalesce(${target.state ?? null}, s.state),
       holder = coalesce(e.holder, s.holder),
-      employer = ${to.release ? tx`case when s.titled then s.employer else 0 end` : tx`coalesce(e.employer, s.employer)`},
-      claim_ref = ${to.release ? tx`null` : tx`coalesce(e.ref, s.claim_ref)`},
+      employer = ${target.release ? tx`case when s.titled then s.employer else 0 end` : tx`coalesce(e.employer, s.employer)`},
+      claim_ref = ${target.release ? tx`null` : tx`coalesce(e.ref, s.claim_ref)`},
       version = e.version,
-      updated_at = ${to.state === undefined ? tx`s.updated_at` : tx`e.at`}
-    from unnest(${taken("id")}::numeric[], ${taken(to.holder)}::text[], ${taken(to.employer)}::int[], ${taken(to.claim)}::text[],
-                ${taken("version")}::int[], ${run.map((event) => event.at)}::timestamptz[]) as e (number, holder, employer, ref, version, at)
+      updated_at = ${target.state === undefined ? tx`s.updated_at` : tx`e.at`}
+    from unnest(${column("id")}::numeric[], ${column(target.holder)}::text[], ${column(target.employer)}::int[], ${column(target.claim)}::text[],
+                ${column("version")}::int[], ${run.map((event) => event.at)}::timestamptz[]) as e (number, holder, employer, ref, version, at)
     where s.number = e.number`;
 }
 
-/** A first admission makes the row that the change is then made to. */
+/** A first admission creates the row that the change then applies to. */
 async function admit(tx: Tx, run: readonly Applied[]): Promise<void> {
   const admitted = run.filter((event) => isExternal(event.args["id"] as string));
   if (admitted.length === 0) return;
@@ -78,8 +79,8 @@ async function mark(tx: Tx, run: readonly Applied[], argument: string): Promise<
 }
 
 /**
- * Counts the parts taken back, also of an invoice whose document is elsewhere: a check of it says
- * how many there are.
+ * Counts the parts that were taken back, also for an invoice whose document is elsewhere, because a
+ * check of it reports their number.
  */
 async function countPart(tx: Tx, run: readonly Applied[]): Promise<void> {
   await tx`
@@ -125,21 +126,21 @@ export const ledgerMirror: Projection = {
           ${lots.map((lot) => lot.count)}::int[], ${lots.map((lot) => lot.time)}::bigint[], ${lots.map((lot) => lot.root)}::text[],
           ${lots.map((lot) => lot.block)}::bigint[])`;
       const leaves = await leavesOfRuns(tx, lots);
-      // of another gateway's lot the documents are not here, or came later
+      // the documents of another gateway's lot are not here, or came later
       const imports = await tx<
         { lot: string }[]
       >`select distinct lot from imported_now where lot = any(${lots.map((lot) => lot.first)}::numeric[])`;
-      const brought = new Set(imports.map((one) => one.lot));
-      const ours = lots.filter((lot) => {
-        if (brought.has(lot.first)) return false;
+      const importedLots = new Set(imports.map((imported) => imported.lot));
+      const ownLots = lots.filter((lot) => {
+        if (importedLots.has(lot.first)) return false;
         const stored = leaves.get(lot.first) ?? [];
         return stored.length === lot.count && lotTree(stored.map(leafHash)).root === lot.root;
       });
-      if (ours.length === 0) return;
+      if (ownLots.length === 0) return;
       await tx`
         insert into invoice_states (number, lot, issuer, state, holder, employer, titled, version, accepted_at, issued_at, updated_at)
         select i.number, l.first, i.issuer, 'issued', i.leaf_holder, i.leaf_buyer, i.leaf_buyer <> 0, 0, i.accepted_at, l.at, l.at
-        from unnest(${ours.map((lot) => lot.first)}::numeric[], ${ours.map((lot) => lot.count)}::int[], ${ours.map((lot) => lot.at)}::timestamptz[])
+        from unnest(${ownLots.map((lot) => lot.first)}::numeric[], ${ownLots.map((lot) => lot.count)}::int[], ${ownLots.map((lot) => lot.at)}::timestamptz[])
           as l (first, count, at)
         cross join lateral (
           select * from accepted_now
@@ -148,9 +149,9 @@ export const ledgerMirror: Projection = {
     },
     ...onActs(act),
   },
-  // an imported invoice is here from the block on that the chain was asked up to, in the state that
-  // it had there
-  besides: {
+  // an imported invoice is here from the block at which the chain was read, in the state that it
+  // had there
+  arrivals: {
     async next(tx, from, to) {
       const [row] = await tx<
         { block: bigint | null }[]

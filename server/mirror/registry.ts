@@ -1,6 +1,6 @@
 /**
  * The registry's state in tables: taxpayers, accounts (keys, present and past; counters), quotas,
- * segments. A function of the chain alone.
+ * segments. It depends only on the chain.
  */
 import type { Tx } from "../db/db.ts";
 import { each, type Projection } from "../feed/follower.ts";
@@ -34,7 +34,7 @@ const setQuota = (
   values (${args["index"] as number}, ${args["period"] as number}, ${args[column] as string})
   on conflict (taxpayer, period) do update set ${tx(column)} = excluded.${tx(column)}`;
 
-/** A signed act of the registry was taken: its account's counter moved. */
+/** The registry accepted a signed act, so the account's counter moved. */
 const count = (tx: Tx, index: number) => tx`
   insert into accounts (account, counter) select account, 1 from taxpayers where index = ${index}
   on conflict (account) do update set counter = accounts.counter + 1`;

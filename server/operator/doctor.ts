@@ -1,11 +1,11 @@
 /**
- * Doctor: looks at the database and the node, and says what waits, why, and what to do. Changes
+ * Doctor: examines the database and the node, and reports what waits, why, and what to do. Changes
  * nothing.
  *
- * Every finding has a row in `findingTable`; docs/operations.md has the same table, and more on
- * each. What it says are ids, numbers of lots, indexes of issuers, states and ages: no name, tax
- * id, amount, URL of a webhook or secret. A part that cannot be examined is a finding itself, and
- * the others are examined all the same.
+ * Every finding has a row in `findingTable`; docs/operations.md has the same table, with more
+ * details. A report contains ids, numbers of lots, indexes of issuers, states and ages: no name,
+ * tax id, amount, URL of a webhook or secret. A part that cannot be examined is a finding itself,
+ * and the other parts are still examined.
  */
 import type { ChainClient } from "../chain/client.ts";
 import type { Contracts } from "../chain/contracts.ts";
@@ -22,24 +22,25 @@ type Deps = {
   contracts: Contracts;
   finalityDepth: number;
   maxHeadAgeSeconds: number;
-  /** Blocks that the follower may be behind; without it 50. */
+  /** How many blocks the follower may be behind; default 50. */
   maxLagBlocks?: number;
   maxTxGas: bigint;
   idempotencyDays: number;
   reconcileDays: number;
 };
 
-/** Seconds after which waiting is told. */
+/** Waiting is a finding after this many seconds. */
 const PATIENCE = 60;
 const LAG_BLOCKS = 50;
 /**
- * A node that serves has the block of so many seconds before the newest one, by the chain's time.
+ * A node in service has the block that was the newest one this many seconds ago, by the chain's
+ * time.
  */
 const BLOCK_PATIENCE = 15;
-/** Seconds that a process may be without its node before it is told. */
+/** A process without its node is a finding after this many seconds. */
 const BLIND_PATIENCE = 5;
-/** Rows of a kind that are told one by one. */
-const MAX_TOLD = 20;
+/** How many rows of a kind are listed one by one. */
+const MAX_LISTED = 20;
 
 type Unknown = {
   id: string;
@@ -66,9 +67,9 @@ export async function examine(deps: Deps): Promise<Report> {
   const { sql, chain, contracts, maxLagBlocks = LAG_BLOCKS } = deps;
   const { deployment } = contracts;
   const facts: Record<string, Json> = { network: deployment.network, chainId: deployment.chainId };
-  const found: Finding[] = [];
-  const find = (code: FindingCode, subject: string, detail: string) =>
-    void found.push({ code, subject, detail });
+  const list: Finding[] = [];
+  const note = (code: FindingCode, subject: string, detail: string) =>
+    void list.push({ code, subject, detail });
 
   // ── the node ───────────────────────────────────────────────────────────────────────────────────
 
@@ -77,17 +78,17 @@ export async function examine(deps: Deps): Promise<Report> {
     try {
       const chainId = await chain.chainId();
       if (chainId !== deployment.chainId) {
-        find("wrong-chain", `chain ${chainId}`, `DEPLOYMENT is of chain ${deployment.chainId}`);
+        note("wrong-chain", `chain ${chainId}`, `DEPLOYMENT is of chain ${deployment.chainId}`);
         return undefined;
       }
       head = await chain.head();
     } catch (cause) {
-      find("node-unreachable", "node", textOf(cause));
+      note("node-unreachable", "node", textOf(cause));
       return undefined;
     }
     const [first, last] = [await chain.block(0), await chain.block(head)];
     if (first && first.hash !== deployment.genesis) {
-      find(
+      note(
         "wrong-chain",
         "genesis",
         `the node's is ${first.hash}, the deployment's ${deployment.genesis}`,
@@ -96,33 +97,33 @@ export async function examine(deps: Deps): Promise<Report> {
     }
     const seconds = Math.max(0, Date.now() / 1_000 - (last?.time ?? 0));
     facts["head"] = { block: head, ageSeconds: Math.round(seconds) };
-    if (seconds > deps.maxHeadAgeSeconds) await still(head, seconds);
+    if (seconds > deps.maxHeadAgeSeconds) await explainStillHead(head, seconds);
     const gas = await chain.blockGas();
     if (gas < deps.maxTxGas)
-      find("gas-above-block", `MAX_TX_GAS ${deps.maxTxGas}`, `a block has ${gas}`);
+      note("gas-above-block", `MAX_TX_GAS ${deps.maxTxGas}`, `a block has ${gas}`);
     const registry = await chain
       .call(deployment.ledger, contracts.ledgerCall("registry", []))
       .then((data) => String(contracts.ledgerResult("registry", data)[0]))
       .catch(() => "");
     if (registry.toLowerCase() !== deployment.registry.toLowerCase())
-      find("contracts-missing", deployment.ledger, "it does not answer as this network's ledger");
+      note("contracts-missing", deployment.ledger, "it does not answer as this network's ledger");
     return head;
   }
 
   /**
-   * Whose fault it is that this node has no new block: gateways say in the database how far theirs
+   * Explains why this node has no new block: gateways write in the database how far their nodes
    * reach.
    */
-  async function still(head: number, seconds: number): Promise<void> {
+  async function explainStillHead(head: number, seconds: number): Promise<void> {
     const others = sql<
       { best: bigint | null }[]
     >`select max(reach) as best from process_now where seen > now() - interval '1 minute'`;
     const best = await others.then(([row]) => Number(row?.best ?? -1)).catch(() => -1);
-    // asked after the others: a block that came in between is no difference
+    // after the query for the others: a block in between makes no difference
     const beyond = best > (await chain.head());
     const old = `${age(seconds)} old by its own time`;
-    if (beyond) find("node-still", `block ${head}`, `${old}; a gateway's node is at block ${best}`);
-    else find("head-still", `block ${head}`, old);
+    if (beyond) note("node-still", `block ${head}`, `${old}; a gateway's node is at block ${best}`);
+    else note("head-still", `block ${head}`, old);
   }
 
   // ── the database ───────────────────────────────────────────────────────────────────────────────
@@ -131,11 +132,11 @@ export async function examine(deps: Deps): Promise<Report> {
     try {
       await sql`select 1`;
     } catch (cause) {
-      find("database-unreachable", "database", textOf(cause));
+      note("database-unreachable", "database", textOf(cause));
       return false;
     }
     const pending = await pendingMigrations(sql);
-    if (pending.length > 0) find("migrations-pending", "schema", pending.join(", "));
+    if (pending.length > 0) note("migrations-pending", "schema", pending.join(", "));
     return true;
   }
 
@@ -144,25 +145,25 @@ export async function examine(deps: Deps): Promise<Report> {
       { block: bigint; hash: string; genesis: string }[]
     >`select block, hash, genesis from chain_now`;
     const [ledger] = await sql<{ closed: boolean }[]>`select closed from ledger_now`;
-    if (ledger?.closed) find("ledger-closed", "ledger", "closed");
-    if (!at) return find("cursor-missing", "cursor", "there are no projections");
+    if (ledger?.closed) note("ledger-closed", "ledger", "closed");
+    if (!at) return note("cursor-missing", "cursor", "there are no projections");
     if (at.genesis !== deployment.genesis)
-      return find("wrong-database", "cursor", "its genesis is not the deployment's");
+      return note("wrong-database", "cursor", "its genesis is not the deployment's");
     const block = Number(at.block);
-    // asked after the cursor was read: a follower is quick
+    // after reading the cursor: a follower is quick
     const final = head === undefined ? null : (await chain.head()) - deps.finalityDepth;
     const lag = final === null ? null : final - block;
     facts["cursor"] = { block, lagBlocks: lag };
     if (head === undefined || lag === null) return;
-    const here = await chain.block(block);
-    if (!here || lag < 0)
-      return find(
+    const atCursor = await chain.block(block);
+    if (!atCursor || lag < 0)
+      return note(
         "node-behind",
         "cursor",
         `the cursor is at block ${block}, the node's final head ${final}`,
       );
-    if (here.hash !== at.hash) return find("cursor-forked", "cursor", `at block ${block}`);
-    if (lag > maxLagBlocks) find("cursor-lags", "cursor", `${lag} blocks to go`);
+    if (atCursor.hash !== at.hash) return note("cursor-forked", "cursor", `at block ${block}`);
+    if (lag > maxLagBlocks) note("cursor-lags", "cursor", `${lag} blocks to go`);
   }
 
   async function lanes(): Promise<void> {
@@ -179,24 +180,29 @@ export async function examine(deps: Deps): Promise<Report> {
       oldestSeconds: oldest === null ? null : Math.round(oldest),
     }));
     for (const { lane, queued, pending, oldest, known } of rows) {
-      if (!known) find("lane-missing", lane, `${queued} wait`);
+      if (!known) note("lane-missing", lane, `${queued} wait`);
       else if (oldest !== null && oldest > PATIENCE)
-        find("lane-waits", lane, `${queued} queued, ${pending} pending, the oldest ${age(oldest)}`);
+        note("lane-waits", lane, `${queued} queued, ${pending} pending, the oldest ${age(oldest)}`);
     }
     const unknown = await sql.unsafe<Unknown[]>(`
       select id::text, lane, nonce::int, hash, tries, fault, reason, last_error, cancel_hash, ${secondsSince("created_at")} as seconds
       from send_now where status = 'pending' and (tries > 3 or fault is not null or created_at < now() - interval '${PATIENCE} seconds')
-      order by lane, nonce limit ${MAX_TOLD}`);
-    for (const one of unknown) {
-      const said =
-        one.last_error === null
+      order by lane, nonce limit ${MAX_LISTED}`);
+    for (const send of unknown) {
+      const answer =
+        send.last_error === null
           ? "the node said nothing against it"
-          : `the node said: ${one.last_error.slice(0, 200)}`;
+          : `the node said: ${send.last_error.slice(0, 200)}`;
       const word =
-        one.fault === null ? "" : `, ${one.fault}${one.reason === null ? "" : ` (${one.reason})`}`;
-      const given = one.cancel_hash === null ? "" : `; it is being given up by ${one.cancel_hash}`;
-      const detail = `lane ${one.lane}, nonce ${one.nonce}, ${one.hash}, sent ${one.tries} times in ${age(one.seconds)}${word}; ${said}${given}`;
-      find(one.fault === "rejected" ? "lane-blocked" : "send-unknown", `send ${one.id}`, detail);
+        send.fault === null
+          ? ""
+          : `, ${send.fault}${send.reason === null ? "" : ` (${send.reason})`}`;
+      const cancelNote =
+        send.cancel_hash === null ? "" : `; it is being given up by ${send.cancel_hash}`;
+      const detail =
+        `lane ${send.lane}, nonce ${send.nonce}, ${send.hash}, sent ${send.tries} times in ` +
+        `${age(send.seconds)}${word}; ${answer}${cancelNote}`;
+      note(send.fault === "rejected" ? "lane-blocked" : "send-unknown", `send ${send.id}`, detail);
     }
   }
 
@@ -220,17 +226,17 @@ export async function examine(deps: Deps): Promise<Report> {
       by: detail,
       sinceSeconds: Math.round(seconds),
     }));
-    if (rows.length === 0) find("nobody-works", "leases", "no gateway has ever worked here");
+    if (rows.length === 0) note("nobody-works", "leases", "no gateway has ever worked here");
     for (const { name, held, detail } of rows)
-      if (!held) find("nobody-works", name, `the last was ${detail}`);
-    for (const [process, of] of Map.groupBy(
+      if (!held) note("nobody-works", name, `the last was ${detail}`);
+    for (const [process, held] of Map.groupBy(
       rows.filter((row) => row.held && row.seen),
       (row) => row.detail,
     ))
-      await servedBy(process, of, head);
+      await servedBy(process, held, head);
   }
 
-  /** Whether the node of a process that works serves it, as far as this node can tell. */
+  /** Whether the node of a working process serves it, as far as this node can tell. */
   async function servedBy(
     process: string,
     held: readonly LeaseRow[],
@@ -240,14 +246,14 @@ export async function examine(deps: Deps): Promise<Report> {
     const work = `it holds ${held.map(({ name }) => name).join(", ")}`;
     if (reach === null) {
       if (reached > BLIND_PATIENCE)
-        find("holder-blind", process, `its node has not served it for ${age(reached)}; ${work}`);
+        note("holder-blind", process, `its node has not served it for ${age(reached)}; ${work}`);
       return;
     }
     if (head === undefined || head <= reach) return;
     const [missing, newest] = await Promise.all([chain.block(reach + 1), chain.block(head)]);
     const seconds = missing === undefined || newest === undefined ? 0 : newest.time - missing.time;
     if (seconds > BLOCK_PATIENCE)
-      find(
+      note(
         "holder-blind",
         process,
         `its node stands at block ${reach}, and this one is at ${head}; ${work}`,
@@ -263,8 +269,8 @@ export async function examine(deps: Deps): Promise<Report> {
       n,
       oldestSeconds: Math.round(oldest),
     }));
-    // lots of issuers that may not issue are told below, and while the ledger is closed nothing
-    // else is to be expected
+    // lots of suspended issuers are reported below, and waiting is normal while the ledger is
+    // closed
     const stuck = await sql.unsafe<
       {
         id: string;
@@ -280,12 +286,13 @@ export async function examine(deps: Deps): Promise<Report> {
       where o.status in ('queued', 'signed', 'sent') and o.updated_at < now() - interval '${PATIENCE} seconds'
         and (l.first is null or (t.standing = 'active' and t.capabilities & 1 = 1))
         and (o.command->>'type' not in ('act', 'seal') or not (select coalesce(bool_or(closed), false) from ledger_now))
-      order by o.id limit ${MAX_TOLD}`);
+      order by o.id limit ${MAX_LISTED}`);
     for (const { id, kind, status, tries, seconds, code } of stuck)
-      find(
+      note(
         "operation-waits",
         id,
-        `${kind}, ${status} for ${age(seconds)}, tried ${tries + 1} times${code === null ? "" : `, last ${code}`}`,
+        `${kind}, ${status} for ${age(seconds)}, tried ${tries + 1} ` +
+          `times${code === null ? "" : `, last ${code}`}`,
       );
   }
 
@@ -319,13 +326,13 @@ export async function examine(deps: Deps): Promise<Report> {
     }));
     for (const { issuer, unlotted, lotted, oldest, status, free } of waiting) {
       if (!free)
-        find(
+        note(
           "issuer-suspended",
           `issuer ${issuer}`,
           `${status}; ${unlotted + lotted} invoices wait`,
         );
       else if (unlotted > 0 && (oldest ?? 0) > PATIENCE)
-        find(
+        note(
           "lots-wait",
           `issuer ${issuer}`,
           `${unlotted} invoices, the oldest ${age(oldest ?? 0)}`,
@@ -338,7 +345,7 @@ export async function examine(deps: Deps): Promise<Report> {
       from operation_now o join sealing_now l on l.operation = o.id where o.status = 'awaiting-signature' group by l.issuer order by l.issuer`);
     for (const { issuer, lots, invoices: n, oldest } of unsigned)
       if (oldest > PATIENCE)
-        find(
+        note(
           "awaiting-signature",
           `issuer ${issuer}`,
           `${lots} lots of ${n} invoices, the oldest ${age(oldest)}`,
@@ -358,13 +365,14 @@ export async function examine(deps: Deps): Promise<Report> {
       active: Number(all?.active),
       failing: rows.filter((row) => row.disabled === null).length,
     };
-    for (const { id, tries, disabled, behind } of rows.slice(0, MAX_TOLD)) {
-      if (disabled !== null) find("webhook-disabled", id, disabled);
+    for (const { id, tries, disabled, behind } of rows.slice(0, MAX_LISTED)) {
+      if (disabled !== null) note("webhook-disabled", id, disabled);
       else
-        find(
+        note(
           "webhook-failing",
           id,
-          `${tries} attempts failed${behind === null ? "" : `, its next event is ${age(behind)} old`}`,
+          `${tries} attempts ` +
+            `failed${behind === null ? "" : `, its next event is ${age(behind)} old`}`,
         );
     }
   }
@@ -378,15 +386,15 @@ export async function examine(deps: Deps): Promise<Report> {
       oldestSeconds: keys?.oldest == null ? null : Math.round(keys.oldest),
     };
     if ((keys?.oldest ?? 0) > (deps.idempotencyDays + 1) * 86_400)
-      find("expiry-waits", "idempotency", `the oldest is ${age(keys?.oldest ?? 0)} old`);
+      note("expiry-waits", "idempotency", `the oldest is ${age(keys?.oldest ?? 0)} old`);
     const differences = await reconcileFindings(sql);
-    for (const { kind, subject, detail } of differences.slice(0, MAX_TOLD))
-      find("reconcile-difference", `${kind} ${subject}`, detail);
-    if (differences.length > MAX_TOLD)
-      find(
+    for (const { kind, subject, detail } of differences.slice(0, MAX_LISTED))
+      note("reconcile-difference", `${kind} ${subject}`, detail);
+    if (differences.length > MAX_LISTED)
+      note(
         "reconcile-difference",
         "more",
-        `and ${differences.length - MAX_TOLD} more, in the table reconcile_findings`,
+        `and ${differences.length - MAX_LISTED} more, in the table reconcile_findings`,
       );
     const [sweep] = await sql.unsafe<
       { block: number; ended: number | null; begun: number; invoices: number }[]
@@ -400,7 +408,7 @@ export async function examine(deps: Deps): Promise<Report> {
     };
     const since = sweep === undefined ? undefined : (sweep.ended ?? sweep.begun);
     if (since !== undefined && since > 2 * deps.reconcileDays * 86_400)
-      find(
+      note(
         "reconcile-old",
         "sweep",
         `the last one ended ${sweep?.ended == null ? "never" : `${age(since)} ago`}`,
@@ -410,37 +418,38 @@ export async function examine(deps: Deps): Promise<Report> {
   async function redLetters(): Promise<void> {
     const rows = await sql.unsafe<{ id: string; problem: string | null; seconds: number }[]>(`
       select id, problem, ${secondsSince("updated_at")} as seconds from red_letter_now
-      where acted and number is null and updated_at < now() - interval '${PATIENCE} seconds' order by id limit ${MAX_TOLD}`);
+      where acted and number is null and updated_at < now() - interval '${PATIENCE} seconds' order by id limit ${MAX_LISTED}`);
     for (const { id, problem, seconds } of rows)
-      find("red-letter-waits", id, `${problem ?? "no problem is told"}, for ${age(seconds)}`);
+      note("red-letter-waits", id, `${problem ?? "no problem is recorded"}, for ${age(seconds)}`);
   }
 
   async function audit(): Promise<void> {
-    const found = await sql<{ kind: string; issuer: number; subject: string }[]>`
-      select kind, issuer, subject from audit_finding_now order by found_at, kind, subject limit ${MAX_TOLD}`;
-    for (const { kind, issuer, subject } of found)
-      find("audit-finding", `issuer ${issuer}`, `${kind} ${subject}`);
+    const audited = await sql<{ kind: string; issuer: number; subject: string }[]>`
+      select kind, issuer, subject from audit_finding_now order by found_at, kind, subject limit ${MAX_LISTED}`;
+    for (const { kind, issuer, subject } of audited)
+      note("audit-finding", `issuer ${issuer}`, `${kind} ${subject}`);
     const [waiting] = await sql.unsafe<{ lots: number; oldest: number | null }[]>(`
       select count(*)::int as lots, ${secondsSince("min(since)")} as oldest from audit_lot_now where state = 'waiting'`);
     if ((waiting?.oldest ?? 0) > PATIENCE)
-      find("audit-waits", "lots", `${waiting?.lots}, the oldest for ${age(waiting?.oldest ?? 0)}`);
+      note("audit-waits", "lots", `${waiting?.lots}, the oldest for ${age(waiting?.oldest ?? 0)}`);
     const [late] = await sql.unsafe<
       { lots: number; oldest: number | null; error: string | null }[]
     >(`
       select count(*)::int as lots, ${secondsSince("min(to_timestamp(l.time))")} as oldest, (array_agg(d.error order by d.next_at))[1] as error
       from delivery_now d join lot_now l on l.first = d.lot where d.delivered_at is null`);
     if ((late?.oldest ?? 0) > PATIENCE)
-      find(
+      note(
         "deposits-wait",
         "lots",
-        `${late?.lots}, the oldest for ${age(late?.oldest ?? 0)}; ${late?.error ?? "not tried yet"}`,
+        `${late?.lots}, the oldest for ${age(late?.oldest ?? 0)}; ` +
+          `${late?.error ?? "not tried yet"}`,
       );
   }
 
   // ── all of it ──────────────────────────────────────────────────────────────────────────────────
 
   const head = await node().catch(
-    (cause: unknown) => void find("not-examined", "node", textOf(cause)),
+    (cause: unknown) => void note("not-examined", "node", textOf(cause)),
   );
   if (await schema()) {
     for (const [name, part] of Object.entries({
@@ -454,35 +463,35 @@ export async function examine(deps: Deps): Promise<Report> {
       audit,
       upkeep,
     })) {
-      await part().catch((cause: unknown) => find("not-examined", name, textOf(cause)));
+      await part().catch((cause: unknown) => note("not-examined", name, textOf(cause)));
     }
   }
-  return { healthy: found.length === 0, facts, findings: withCauses(found) };
+  return { healthy: list.length === 0, facts, findings: withCauses(list) };
 }
 
-/** Of one line: a library's text may hold the address, and with it a password. */
+/** One line; without a password that a library's text may contain in an address. */
 const textOf = (cause: unknown) => {
   const text = cause instanceof Error ? cause.message || cause.name : String(cause);
   return (text.split("\n")[0] ?? "").replaceAll(/\/\/[^@\s/]*@/g, "//…@").slice(0, 300);
 };
 
 /** The report as lines for a person. */
-export function told({ healthy, facts, findings }: Report): string[] {
+export function reportLines({ healthy, facts, findings }: Report): string[] {
   const lines = Object.entries(facts).map(
     ([name, fact]) => `${name.padEnd(14)}${typeof fact === "string" ? fact : JSON.stringify(fact)}`,
   );
   if (healthy) return [...lines, "", "healthy: nothing waits that should not"];
-  const effects = Map.groupBy(findings, (one) => one.follows);
-  const said = [...Map.groupBy(effects.get(undefined) ?? [], (one) => one.code)].flatMap(
-    ([code, of]) => [
-      "",
-      `${code}: ${findingTable[code].means}`,
-      ...of.map(({ subject, detail }) => `  ${subject}: ${detail}`),
-      `  → ${findingTable[code].do}`,
-      ...(effects.get(code) ?? []).map(
-        (one) => `  and so ${one.code}, ${one.subject}: ${one.detail}`,
-      ),
-    ],
-  );
-  return [...lines, ...said];
+  const effects = Map.groupBy(findings, (finding) => finding.follows);
+  const causeLines = [
+    ...Map.groupBy(effects.get(undefined) ?? [], (finding) => finding.code),
+  ].flatMap(([code, causes]) => [
+    "",
+    `${code}: ${findingTable[code].means}`,
+    ...causes.map(({ subject, detail }) => `  ${subject}: ${detail}`),
+    `  → ${findingTable[code].do}`,
+    ...(effects.get(code) ?? []).map(
+      (effect) => `  and so ${effect.code}, ${effect.subject}: ${effect.detail}`,
+    ),
+  ]);
+  return [...lines, ...causeLines];
 }

@@ -1,11 +1,12 @@
 /**
- * Rebuild: the projections from the chain anew, beside the live ones to compare
+ * Rebuild: replays the projections from the chain, next to the live ones for a comparison
  * (`checkProjections`), or in their place (`rebuildProjections`).
  *
- * Beside: in a schema of its own, which is in front on the search path of the connections that
- * replay. What is projected has empty tables there; everything else is a view on the live table
- * that swallows every write, so that a replay reads what the live one reads and changes nothing of
- * it, operations included. Views are made again there, over those tables. The live follower is held at its cursor only while rows are compared.
+ * Next to them: in a separate schema, which comes first on the search path of the connections that
+ * replay. There the projections have empty tables. Every other table is a view on the live table
+ * that discards all writes, so that a replay reads what the live follower reads and changes nothing
+ * live, operations included. Views are made again there, over those tables. The live follower has to wait at its cursor only while rows are
+ * compared.
  *
  * Owns neither: the follower replays, the projections project.
  */
@@ -17,8 +18,10 @@ import { holdCursor } from "../feed/cursor.ts";
 import { createFollower, type Projection } from "../feed/follower.ts";
 import type { Log } from "../kernel/log.ts";
 
-export type Progress = { block: number; of: number };
-/** What one table has that the other has not, row by row; `keys` are the first few of them. */
+export type Progress = { block: number; total: number };
+/**
+ * Rows that only one of two tables has: `missing` and `extra` count them, `keys` are the first few.
+ */
 export type TableDifference = { table: string; missing: number; extra: number; keys: string[] };
 export type TableChange = { table: string; before: number; after: number };
 
@@ -36,19 +39,19 @@ type Deps = {
 
 const SCHEMA = "rebuild_check";
 const POLL_MS = 20;
-const TOLD_MS = 500;
+const REPORT_MS = 500;
 const KEYS = 5;
 
-/** Tables that are a function of the chain and the stored rows, the cursor among them. */
+/** Tables that depend only on the chain and the stored rows, including the cursor. */
 const projected = (projections: readonly Projection[]): string[] => [
-  ...new Set([...projections.flatMap((one) => one.tables), "feed", "cursor"]),
+  ...new Set([...projections.flatMap((projection) => projection.tables), "feed", "cursor"]),
 ];
 
-/** A follower that goes up to a block and no further, and waits there. */
+/** A follower that stops at a block and waits there. */
 async function openReplay(deps: Deps, sql: Sql) {
   let limit = 0;
   const changes = await openChanges(sql);
-  // what the follower takes for the head is where it is to stop
+  // the head for the follower is the block at which it has to stop
   const chain: ChainClient = {
     ...deps.chain,
     head: async () => Math.min(await deps.chain.head(), limit + deps.finalityDepth),
@@ -68,16 +71,16 @@ async function openReplay(deps: Deps, sql: Sql) {
     follower,
     async upTo(block: number): Promise<void> {
       limit = block;
-      let told = 0;
+      let lastReport = 0;
       for (;;) {
         if (deps.stopping?.aborted) throw new Error("Interrupted");
         const [at] = await sql<{ block: bigint }[]>`select block from chain_now`;
         if (follower.state().state === "forked")
           throw new Error("The chain has another block than it had a moment ago: try again");
         const now = Number(at?.block ?? deps.contracts.deployment.block);
-        if (performance.now() - told > TOLD_MS || now >= block) {
-          deps.progress({ block: now, of: block });
-          told = performance.now();
+        if (performance.now() - lastReport > REPORT_MS || now >= block) {
+          deps.progress({ block: now, total: block });
+          lastReport = performance.now();
         }
         if (now >= block) return;
         await changes.wait(POLL_MS);
@@ -92,24 +95,24 @@ async function openReplay(deps: Deps, sql: Sql) {
 
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
-/** The schema in which a replay changes nothing that is live. */
-async function openBeside(deps: Deps): Promise<{ sql: Sql; close(): Promise<void> }> {
+/** The schema in which a replay changes nothing live. */
+async function openCheckSchema(deps: Deps): Promise<{ sql: Sql; close(): Promise<void> }> {
   const { sql } = deps;
-  const mine = new Set(projected(deps.projections));
+  const projectedTables = new Set(projected(deps.projections));
   await sql.begin(async (tx) => {
     await tx.unsafe(`drop schema if exists ${SCHEMA} cascade; create schema ${SCHEMA}`);
     const tables = await tx<
       { name: string }[]
     >`select tablename as name from pg_tables where schemaname = 'public'`;
     for (const { name } of tables) {
-      const [live, beside] = [`public.${quoted(name)}`, `${SCHEMA}.${quoted(name)}`];
-      if (mine.has(name)) {
-        await tx.unsafe(`create table ${beside} (like ${live} including all)`);
+      const [live, shadow] = [`public.${quoted(name)}`, `${SCHEMA}.${quoted(name)}`];
+      if (projectedTables.has(name)) {
+        await tx.unsafe(`create table ${shadow} (like ${live} including all)`);
         continue;
       }
-      await tx.unsafe(`create view ${beside} as select * from ${live}`);
+      await tx.unsafe(`create view ${shadow} as select * from ${live}`);
       for (const write of ["insert", "update", "delete"])
-        await tx.unsafe(`create rule no_${write} as on ${write} to ${beside} do instead nothing`);
+        await tx.unsafe(`create rule no_${write} as on ${write} to ${shadow} do instead nothing`);
     }
     // the rooms' views as well, over what stands in front on the search path
     const views = await tx<{ name: string; definition: string }[]>`
@@ -121,11 +124,11 @@ async function openBeside(deps: Deps): Promise<{ sql: Sql; close(): Promise<void
   });
   const url = new URL(deps.databaseUrl);
   url.searchParams.set("options", `-c search_path=${SCHEMA},public`);
-  const beside = openDb(url.href, { connections: 3 });
+  const checkSql = openDb(url.href, { connections: 3 });
   return {
-    sql: beside,
+    sql: checkSql,
     async close() {
-      await beside.end({ timeout: 5 });
+      await checkSql.end({ timeout: 5 });
       await sql.unsafe(`drop schema if exists ${SCHEMA} cascade`);
     },
   };
@@ -136,21 +139,22 @@ async function compareTable(tx: Tx, table: string): Promise<TableDifference | un
     select a.attname as name, coalesce(a.attnum = any(i.indkey), false) as key
     from pg_attribute a left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
     where a.attrelid = ${`public.${quoted(table)}`}::regclass and a.attnum > 0 and not a.attisdropped order by a.attnum`;
-  const all = columns.map((one) => quoted(one.name)).join(", ");
+  const all = columns.map((column) => quoted(column.name)).join(", ");
   const key = columns
-    .filter((one) => one.key)
-    .map((one) => `${quoted(one.name)}::text`)
+    .filter((column) => column.key)
+    .map((column) => `${quoted(column.name)}::text`)
     .join(" || '/' || ");
   const less = (from: string, minus: string) =>
     `(select ${all} from ${from} except all select ${all} from ${minus})`;
   const [live, replayed] = [`public.${quoted(table)}`, `${SCHEMA}.${quoted(table)}`];
-  const found = async (from: string, minus: string) =>
+  const rowsOnlyIn = async (from: string, minus: string) =>
     (
       await tx.unsafe<{ n: number; keys: string[] | null }[]>(
-        `with d as materialized ${less(from, minus)} select (select count(*)::int from d) as n, array(select ${key || "'a row'"} from d limit ${KEYS}) as keys`,
+        `with d as materialized ${less(from, minus)} select (select count(*)::int from d) as ` +
+          `n, array(select ${key || "'a row'"} from d limit ${KEYS}) as keys`,
       )
     )[0] ?? { n: 0, keys: [] };
-  const [missing, extra] = [await found(replayed, live), await found(live, replayed)];
+  const [missing, extra] = [await rowsOnlyIn(replayed, live), await rowsOnlyIn(live, replayed)];
   if (missing.n === 0 && extra.n === 0) return undefined;
   return {
     table,
@@ -161,9 +165,9 @@ async function compareTable(tx: Tx, table: string): Promise<TableDifference | un
 }
 
 /**
- * Replays the chain beside the live projections and compares them, row by row, at the same block.
- * `missing`: the replay has the row and the live table has not; `extra`: the other way round; a
- * changed row is one of each. May run beside any number of gateways.
+ * Replays the chain next to the live projections and compares them, row by row, at the same block.
+ * `missing`: the replay has the row and the live table does not; `extra`: the reverse; a changed
+ * row counts in both. May run while any number of gateways run.
  */
 export async function checkProjections(
   deps: Deps,
@@ -175,9 +179,9 @@ export async function checkProjections(
     return Number(at.block);
   };
   const first = await liveBlock(sql);
-  const beside = await openBeside(deps);
+  const check = await openCheckSchema(deps);
   try {
-    const replay = await openReplay(deps, beside.sql);
+    const replay = await openReplay(deps, check.sql);
     try {
       replay.follower.start();
       await replay.upTo(first);
@@ -185,16 +189,18 @@ export async function checkProjections(
         await tx.unsafe(
           "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0",
         );
-        // whoever follows waits here; it moves the cursor before it writes anything
+        // the live follower waits here, because it moves the cursor before it writes anything
         await holdCursor(tx);
         const block = await liveBlock(tx);
         await replay.upTo(block);
         await replay.follower.stop();
         await tx.unsafe(
-          `create table ${SCHEMA}.told as select distinct unnest(accounts) as account, position from ${SCHEMA}.feed`,
+          `create table ${SCHEMA}.readers as select distinct unnest(accounts) as account, ` +
+            `position from ${SCHEMA}.feed`,
         );
         await tx.unsafe(
-          `drop view ${SCHEMA}.feed_accounts cascade; alter table ${SCHEMA}.told rename to feed_accounts`,
+          `drop view ${SCHEMA}.feed_accounts cascade; alter table ${SCHEMA}.readers rename to ` +
+            "feed_accounts",
         );
         const differences: TableDifference[] = [];
         for (const table of [...projected(deps.projections), "feed_accounts"]) {
@@ -207,12 +213,12 @@ export async function checkProjections(
       await replay.close();
     }
   } finally {
-    await beside.close();
+    await check.close();
   }
 }
 
-/** Who follows the chain on this database now, as its lease names it. */
-export async function followedBy(sql: Tx): Promise<string | undefined> {
+/** The process that follows the chain on this database now, by its lease. */
+export async function followerName(sql: Tx): Promise<string | undefined> {
   return (
     await sql<
       { detail: string }[]
@@ -220,28 +226,29 @@ export async function followedBy(sql: Tx): Promise<string | undefined> {
   )[0]?.detail;
 }
 
-/** Rows of each table, and a number that follows from all of them in whatever order. */
+/** The number of rows of each table, and a checksum that does not depend on their order. */
 async function fingerprints(
   sql: Sql,
   tables: readonly string[],
 ): Promise<Map<string, { rows: number; sum: string }>> {
   return sql.begin(async (tx) => {
     await tx.unsafe("set local statement_timeout = 0");
-    const found = new Map<string, { rows: number; sum: string }>();
+    const sums = new Map<string, { rows: number; sum: string }>();
     for (const table of tables) {
       const [row] = await tx.unsafe<{ rows: number; sum: string }[]>(
-        `select count(*)::int as rows, coalesce(sum(hashtextextended(t::text, 0)), 0)::text as sum from ${quoted(table)} t`,
+        "select count(*)::int as rows, coalesce(sum(hashtextextended(t::text, 0)), 0)::text " +
+          `as sum from ${quoted(table)} t`,
       );
-      found.set(table, row ?? { rows: 0, sum: "0" });
+      sums.set(table, row ?? { rows: 0, sum: "0" });
     }
-    return found;
+    return sums;
   });
 }
 
 /**
- * Empties the projections and replays them, outcomes of operations included. Compares at the block
- * that they had come to (or the final head, when that is lower), and then goes on to the final
- * head. No gateway may follow meanwhile.
+ * Empties the projections and replays them, including the outcomes of operations. Compares at the
+ * block that they had reached (or at the final head, if that is lower), and then continues to the
+ * final head. No gateway may follow meanwhile.
  */
 export async function rebuildProjections(
   deps: Deps,
@@ -249,13 +256,13 @@ export async function rebuildProjections(
   const { sql } = deps;
   const tables = projected(deps.projections);
   const final = async () => (await deps.chain.head()) - deps.finalityDepth;
-  const [was] = await sql<{ block: bigint }[]>`select block from chain_now`;
+  const [previous] = await sql<{ block: bigint }[]>`select block from chain_now`;
   const before = await fingerprints(sql, tables);
   const replay = await openReplay(deps, sql);
   try {
     await replay.follower.rebuild();
     const head = await final();
-    const compared = Math.min(was === undefined ? head : Number(was.block), head);
+    const compared = Math.min(previous === undefined ? head : Number(previous.block), head);
     replay.follower.start();
     await replay.upTo(compared);
     const after = await fingerprints(sql, tables);

@@ -1,10 +1,10 @@
 /**
  * The sealer: closes lots. Accepted invoices of a segment go into lots in the order of their
- * numbers, without a gap: a lot is closed when it is full or its first invoice is old enough, and
- * from then on its root is fixed and its seal is an operation.
+ * numbers, without gaps. A lot is closed when it is full or its first invoice is old enough; then
+ * its root is fixed, and its seal is an operation.
  *
- * One sealer works at a time: whose process has the lease; the lock keeps a second one that
- * believes so from harm. It knows nothing of what an invoice says: leaves alone.
+ * Only the lease holder seals. If two processes both believe that they hold the lease, the advisory
+ * lock makes the second a no-op. The sealer knows nothing of an invoice's content, only leaves.
  */
 import { leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
 import { lockSegments, markLotted } from "../accepted/accepting.ts";
@@ -29,17 +29,17 @@ export type Sealer = Loop;
 
 export const sealerLock = 7_146_009_513;
 
-/** The sealer looks at least this often. */
+/** The longest time between two turns. */
 const MAX_WAIT_MS = 1_000;
-/** So long it sleeps through changes: under load there is one with every group of invoices. */
+/** How long it sleeps regardless of changes: under load, every group of invoices makes a change. */
 const NAP_MS = 250;
 
-/** Lots of one transaction; the next ones are closed right after. */
+/** Lots of one transaction; the next ones are closed right after it. */
 const MAX_LOTS = 100;
-/** Segments of one look. */
+/** Segments examined in one turn. */
 const LOOKED_AT = 1_000;
 
-/** Null: the segment's issuer, or the first invoice that waits, is not there. */
+/** Null: the segment's issuer, or the first waiting invoice, is missing. */
 type Waiting = {
   segment: string;
   lotted: bigint;
@@ -56,8 +56,8 @@ export function createSealer(deps: Deps): Sealer {
   if (size === 0) throw new Error("No transaction within MAX_TX_BYTES and MAX_TX_GAS holds a lot");
 
   /**
-   * Closes what is full or old. Returns in how many milliseconds the next lot is old; undefined
-   * while nothing waits.
+   * Closes full and old lots. Returns the milliseconds until the next lot is old; undefined while
+   * nothing waits.
    */
   async function close(): Promise<number | undefined> {
     return sql.begin(async (tx) => {
@@ -65,7 +65,7 @@ export function createSealer(deps: Deps): Sealer {
         { got: boolean }[]
       >`select pg_try_advisory_xact_lock(${sealerLock}) as got`;
       if (!lock?.got) return undefined;
-      // the longest first; behind so many the others wait for the next look
+      // the longest waiting first; the rest has to wait for the next turn
       const waiting = await tx<Waiting[]>`
         select u.segment, coalesce(l.lotted, 0) as lotted, u.accepted - coalesce(l.lotted, 0) as waiting, s.issuer, t.account,
                extract(epoch from now() - i.accepted_at)::float8 * 1000 as age
@@ -77,8 +77,8 @@ export function createSealer(deps: Deps): Sealer {
         order by u.waiting_since`;
       const lots = waiting.flatMap(lotsOf);
       const now = lots.slice(0, MAX_LOTS);
-      const broken = now.length > 0 ? await sealLots(tx, now) : new Set<string>();
-      await settle(tx, waiting, now, broken);
+      const unsealable = now.length > 0 ? await sealLots(tx, now) : new Set<string>();
+      await settle(tx, waiting, now, unsealable);
       if (lots.length > now.length || (now.length > 0 && waiting.length === LOOKED_AT)) return 0;
       const young = waiting.flatMap(({ age }) =>
         age !== null && age < deps.lotAgeMs ? [deps.lotAgeMs - age] : [],
@@ -88,37 +88,38 @@ export function createSealer(deps: Deps): Sealer {
   }
 
   /**
-   * Takes the mark from segment_now of which nothing waits any more, and puts those that cannot be
-   * closed at the end. A row that somebody accepts into at this moment is left to the next look:
-   * nobody waits for one another.
+   * Clears the mark of segments without waiting invoices, and moves segments that cannot be closed
+   * to the end. A row that a request is accepting into is left to the next turn, so that nobody
+   * waits for another.
    */
   async function settle(
     tx: Tx,
     waiting: readonly Waiting[],
     closed: readonly Lot[],
-    broken: ReadonlySet<string>,
+    unsealable: ReadonlySet<string>,
   ): Promise<void> {
     const stuck = waiting
       .filter(
-        (one) =>
-          one.waiting > 0n && (one.age === null || one.issuer === null || broken.has(one.segment)),
+        (row) =>
+          row.waiting > 0n &&
+          (row.age === null || row.issuer === null || unsealable.has(row.segment)),
       )
-      .map((one) => one.segment);
+      .map((row) => row.segment);
     const done = [
       ...new Set([
         ...closed.map((lot) => lot.segment),
-        ...waiting.filter((one) => one.waiting === 0n).map((one) => one.segment),
+        ...waiting.filter((row) => row.waiting === 0n).map((row) => row.segment),
       ]),
     ];
     if (done.length + stuck.length === 0) return;
-    // what is under the lock is read by the next statement: one of the same would still see what
-    // was there before
-    const mine = await lockSegments(tx, [...done, ...stuck]);
+    // the next statement reads what the lock protects: the locking statement itself would still see
+    // the state before
+    const locked = await lockSegments(tx, [...done, ...stuck]);
     await markLotted(
       tx,
       await tx<{ segment: string; lotted: bigint }[]>`
         select m.segment, coalesce(l.lotted, 0) as lotted
-        from unnest(${mine}::numeric[]) as m (segment) left join lateral (
+        from unnest(${locked}::numeric[]) as m (segment) left join lateral (
           select lotted from segment_lotted where segment = m.segment offset 0) l on true`,
     );
   }
@@ -139,18 +140,18 @@ export function createSealer(deps: Deps): Sealer {
     return lots;
   }
 
-  /** Returns the segments of those that cannot be closed. */
+  /** Returns the segments whose lots cannot be closed. */
   async function sealLots(tx: Tx, due: readonly Lot[]): Promise<ReadonlySet<string>> {
     const leaves = await leavesOfRuns(tx, due);
-    // accepted numbers without their rows: somebody has been at the database. That segment stays as
-    // it is, the others go on
-    const broken = new Set(
+    // accepted numbers without rows: the database was modified. This segment stays as it is, the
+    // others go on
+    const unsealable = new Set(
       due.filter((lot) => leaves.get(lot.first)?.length !== lot.count).map((lot) => lot.segment),
     );
-    for (const segment of broken)
+    for (const segment of unsealable)
       log.error({ segment }, "a lot cannot be closed: accepted invoices are missing");
-    const lots = due.filter((lot) => !broken.has(lot.segment));
-    if (lots.length === 0) return broken;
+    const lots = due.filter((lot) => !unsealable.has(lot.segment));
+    if (lots.length === 0) return unsealable;
     const operations = await enqueueSeals(tx, lots);
     await closeLots(
       tx,
@@ -160,23 +161,25 @@ export function createSealer(deps: Deps): Sealer {
         operation: operations.get(lot.first) as string,
       })),
     );
-    const bySegment = [...Map.groupBy(lots, (lot) => lot.segment)].map(([segment, of]) => ({
-      segment,
-      count: of.reduce((sum, lot) => sum + lot.count, 0),
-    }));
+    const bySegment = [...Map.groupBy(lots, (lot) => lot.segment)].map(
+      ([segment, segmentLots]) => ({
+        segment,
+        count: segmentLots.reduce((sum, lot) => sum + lot.count, 0),
+      }),
+    );
     await tx`
       insert into segment_lotted (segment, lotted)
-      select * from unnest(${bySegment.map((one) => one.segment)}::numeric[], ${bySegment.map((one) => one.count)}::bigint[])
+      select * from unnest(${bySegment.map((row) => row.segment)}::numeric[], ${bySegment.map((row) => row.count)}::bigint[])
       on conflict (segment) do update set lotted = segment_lotted.lotted + excluded.lotted`;
     await tx`update lotted set invoices = invoices + ${lots.reduce((sum, lot) => sum + lot.count, 0)}`;
     log.debug({ closed: lots.length }, "lots closed");
-    return broken;
+    return unsealable;
   }
 
   async function turn(): Promise<Next> {
     const due = deps.lease.held() ? await close() : undefined;
-    // until the first of them is old there is nothing to close but what fills up: that can wait a
-    // moment, not longer
+    // until the first of them is old, only full lots can be closed: those can wait a moment, but no
+    // longer
     return due !== undefined && due <= NAP_MS ? { after: due } : undefined;
   }
 

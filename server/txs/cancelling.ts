@@ -1,6 +1,4 @@
-/**
- * Cancelling: an operator's command for a send that the node will never take.
- */
+/** Cancelling: an operator's command for a send that the node will never accept. */
 import { announce, type Sql } from "../db/db.ts";
 import type { Keystore } from "../keys/keystore.ts";
 
@@ -16,8 +14,8 @@ export type Cancellation =
   | { outcome: "not-pending" | "unknown" };
 
 /**
- * Writes a no-op under the same nonce, which the lane then offers instead of the send. Safe at any
- * time, because one nonce lands once: if the no-op lands, the work of the send goes out again; if the
+ * Writes a no-op under the same nonce, which the lane then sends in place of the send. Safe at any
+ * time, because one nonce lands once: if the no-op lands, the work of the send is retried; if the
  * send lands after all, it counts.
  */
 export async function cancelSend(

@@ -1,12 +1,11 @@
 /**
- * Confirming: what became of the transactions that a lane has sent. The outcome is taken from final
- * blocks alone.
+ * Confirming: the outcome of the transactions that a lane has sent. Only final blocks decide it.
  *
- * One thing other than a receipt ends a send: another transaction has used its nonce (a database that
- * was restored from an older backup, a key that is used elsewhere). This is believed when the
- * account's count at the final block is beyond the nonce and the node, asked afterwards, has neither
- * receipt nor transaction of ours, three times over two seconds. The send can then no longer be mined,
- * so its work can safely be sent again.
+ * One event other than a receipt ends a send: another transaction has used its nonce (a database
+ * restored from an older backup, a key used elsewhere). The lane believes that if the account's
+ * count at the final block is beyond the nonce, and the node, asked afterwards, has neither receipt
+ * nor transaction of ours, three times over two seconds. The transaction can then no longer be
+ * mined, so its work can safely be retried.
  */
 import type { ChainClient } from "../chain/client.ts";
 import { NodeRefused } from "../chain/client.ts";
@@ -16,7 +15,7 @@ import type { Log } from "../kernel/log.ts";
 
 export type Lane = { name: string; address: string };
 
-/** A send whose outcome is not known yet. */
+/** A send whose outcome is unknown. */
 export type Pending = {
   id: bigint;
   nonce: bigint;
@@ -30,21 +29,21 @@ export type Pending = {
   reason: string | null;
   errors: number;
   due: boolean;
-  /** Milliseconds since it was offered last; 0 when it never was. */
+  /** Milliseconds since it was last sent; 0 if it never was. */
   waited: number;
 };
 
-/** What this process knows of a lane's node. */
+/** What this process knows about a lane's node. */
 export type Sight = {
   /** The node's head, as last seen. */
   head: number;
-  /** Of each send: how often it was offered at which head. */
+  /** For each send: how often it was sent at which head. */
   offers: Map<bigint, { head: number; times: number }>;
-  /** The node does not serve: nothing is offered before. */
+  /** The node is out of service: nothing is sent before this time. */
   restingUntil: number;
 };
 
-/** How often, and over how long, a nonce has to be seen used by another transaction. */
+/** How often, and over which time, another transaction must appear to have used a nonce. */
 const SUPERSEDED_LOOKS = 3;
 const SUPERSEDED_MS = 2_000;
 
@@ -54,17 +53,17 @@ type Deps = {
   log: Log;
   finalityDepth: number;
   /**
-   * Called in the transaction that records a failed send, with what its revert said or a word of
+   * Called in the transaction that records a failed send, with its revert data or a word of
    * NEVER_LANDED.
    */
   failed: (tx: Tx, send: bigint, reason: string) => Promise<void>;
 };
 
 export function createConfirming({ sql, chain, log, finalityDepth, failed }: Deps) {
-  /** Sends whose nonce another transaction seems to have used: since when, and how often seen. */
+  /** Sends whose nonce another transaction appears to have used: since when, and how often. */
   const suspected = new Map<bigint, { since: number; looks: number }>();
 
-  /** Ends a send; false when another process, or an earlier look, has ended it. */
+  /** Ends a send; false if another process, or an earlier turn, has ended it. */
   async function record(
     tx: Tx,
     send: bigint,
@@ -80,7 +79,7 @@ export function createConfirming({ sql, chain, log, finalityDepth, failed }: Dep
     return true;
   }
 
-  /** Looks for the receipts of a lane's pending sends. Returns the sends that have none. */
+  /** Looks for the receipts of a lane's pending sends. Returns the sends without a receipt. */
   async function confirm(lane: Lane, sight: Sight): Promise<Pending[]> {
     const pending = await sql<Pending[]>`
       select id, nonce, hash, raw, to_address, data, cancel_hash, cancel_raw, fault, reason, errors, retry_at is null or retry_at <= now() as due,
@@ -120,22 +119,23 @@ export function createConfirming({ sql, chain, log, finalityDepth, failed }: Dep
 
   /** Ends the sends whose nonce another transaction has used. Returns the others. */
   async function supersede(lane: Lane, waiting: Pending[], final: number): Promise<Pending[]> {
-    // the node's word that the nonce is used only begins the search
+    // the node's answer that the nonce is used only starts the search
     const suspects = waiting.filter((send) => send.fault === "landed");
     const used = suspects.length === 0 ? 0 : await chain.nonce(lane.address, final);
     const ended = new Set<bigint>();
     for (const send of waiting) {
-      // asked after the count: the send may have landed between the two
-      if (!suspects.includes(send) || Number(send.nonce) >= used || (await isThere(send))) {
+      // asked after the count: the send may have landed in between
+      if (!suspects.includes(send) || Number(send.nonce) >= used || (await isOnNode(send))) {
         suspected.delete(send.id);
         continue;
       }
-      const seen = suspected.get(send.id) ?? { since: performance.now(), looks: 0 };
-      seen.looks += 1;
-      suspected.set(send.id, seen);
-      if (seen.looks < SUPERSEDED_LOOKS || performance.now() - seen.since < SUPERSEDED_MS) continue;
+      const suspicion = suspected.get(send.id) ?? { since: performance.now(), looks: 0 };
+      suspicion.looks += 1;
+      suspected.set(send.id, suspicion);
+      if (suspicion.looks < SUPERSEDED_LOOKS || performance.now() - suspicion.since < SUPERSEDED_MS)
+        continue;
       await sql.begin(async (tx) => {
-        // the chain has used the nonces below; the next sends go on from there
+        // the chain has used the nonces below; later sends continue from there
         await tx`update lanes set base_nonce = greatest(base_nonce, ${used}) where name = ${lane.name}`;
         if (await record(tx, send.id, "failed", null, "superseded"))
           log.error(
@@ -149,7 +149,7 @@ export function createConfirming({ sql, chain, log, finalityDepth, failed }: Dep
     return waiting.filter((send) => !ended.has(send.id));
   }
 
-  async function isThere(send: Pending): Promise<boolean> {
+  async function isOnNode(send: Pending): Promise<boolean> {
     const hashes = [send.hash, ...(send.cancel_hash === null ? [] : [send.cancel_hash])];
     const [receipts, inputs] = await Promise.all([
       chain.receipts(hashes),
@@ -158,7 +158,7 @@ export function createConfirming({ sql, chain, log, finalityDepth, failed }: Dep
     return [...receipts, ...inputs].some((answer) => answer !== undefined);
   }
 
-  /** The revert data of a call, run again at its block; empty when there is none. */
+  /** The revert data of a call, repeated at its block; empty if there is none. */
   async function revertData(lane: Lane, send: Pending, block: number): Promise<string> {
     try {
       await chain.call(send.to_address, send.data, lane.address, block);

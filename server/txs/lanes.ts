@@ -1,25 +1,25 @@
 /**
- * Signed-transaction lanes: one per sending key, write-ahead.
+ * Lanes of signed transactions: one for each sending key, write-ahead.
  *
  * | a send is | when | and then |
  * | --- | --- | --- |
- * | queued | its calldata is written, in the transaction that asks for it | gets nonce, signed bytes and hash: pending |
+ * | queued | its calldata is written, in the requester's transaction | gets nonce, signed bytes and hash: pending |
  * | pending | those three are written, before any broadcast | receipt final → mined or failed; no receipt → same bytes again |
  * | pending, cancelled | a no-op is written under the same nonce | whichever of the two lands decides |
  * | mined | its receipt is final | done |
  * | failed | its receipt is final and says reverted, the no-op has landed, or another transaction has its nonce | `failed` is called |
  *
  * Invariants: a send is signed once and never again, whatever the node answers, so an unknown
- * outcome cannot become two transactions; the next nonce is one more than the highest that is
- * written. Each wake-up runs recover → confirm → send.
+ * outcome cannot become two transactions; the next nonce is one more than the highest written
+ * nonce. Each turn runs recover → confirm → send.
  *
- * What the node answers is a word of chain/faults.ts. No word ends a send (confirming.ts says what
- * does); it decides when the same bytes go out again: landed, unknown and taken after `resendMs`, and
- * ever more slowly while the node's head stands still, because nothing can land then; rejected ever
- * more slowly in any case; and while the node is down, one send at a time.
+ * The node's answer is a word of chain/faults.ts. No word ends a send (confirming.ts has what
+ * does); the word decides when the same bytes go out again. Landed, unknown and accepted: after
+ * `resendMs`, and ever more slowly while the node's head does not move, because nothing can land
+ * then. Rejected: ever more slowly in any case. Down: one send at a time.
  *
- * Only the holder of a lane's lease works on it. If two processes both believe that they hold it, row
- * locks and compare-and-set make the second harmless. Lanes do not know what they send.
+ * Only the holder of a lane's lease works on it. If two processes both believe that they hold it,
+ * row locks and compare-and-set make the second harmless. Lanes do not know what they send.
  */
 import type { ChainClient } from "../chain/client.ts";
 import { NodeDown, NodeRefused } from "../chain/client.ts";
@@ -34,23 +34,23 @@ import { createConfirming, type Lane, type Pending, type Sight } from "./confirm
 export type Send = { to: string; data: string; gas: bigint };
 
 /**
- * Why a send has failed that never came to the chain: it did nothing, and can be done anew.
- * Otherwise a reason is revert data.
+ * Reasons of failed sends that never reached the chain: they did nothing, and can be retried. Any
+ * other reason is revert data.
  */
 export const NEVER_LANDED: ReadonlySet<string> = new Set(["cancelled", "superseded"]);
 
 /** A lane as this process last saw it. */
 export type LaneState = {
   name: string;
-  /** Whether this process is the one that works on it. */
+  /** Whether this process works on the lane. */
   held: boolean;
   queued: number;
   pending: number;
-  /** When the oldest that is not on the chain yet was queued. */
+  /** When the oldest send that is not on the chain yet was queued. */
   oldest: Date | undefined;
   /**
-   * The first send that the node will not take, which those after it wait for; an operator has to
-   * act.
+   * The first send that the node does not accept; the later ones wait for it, and an operator has
+   * to act.
    */
   blocked?: { send: bigint; reason: string; since: Date };
 };
@@ -75,11 +75,11 @@ type Deps = {
   finalityDepth: number;
   window: number;
   pollMs: number;
-  /** After so long without a receipt the same bytes go out again. Default 3,000. */
+  /** After this time without a receipt the same bytes go out again. Default 3,000. */
   resendMs?: number;
   /**
-   * Called in the transaction that records a send which has failed: with what its revert said, or a
-   * word of NEVER_LANDED.
+   * Called in the transaction that records a failed send, with its revert data or a word of
+   * NEVER_LANDED.
    */
   failed: (tx: Tx, send: bigint, reason: string) => Promise<void>;
   /** Called with each fault that the node answers. */
@@ -89,16 +89,16 @@ type Deps = {
 type Outgoing = Pick<Pending, "id" | "raw" | "cancel_raw" | "fault" | "reason" | "errors">;
 
 const FIRST_REJECTED_MS = 1_000;
-/** The longest from one offer of the same bytes to the next. */
+/** The longest time until the same bytes are sent again. */
 const MAX_RESEND_MS = 30_000;
-/** How soon a lane looks again at what waits for its receipt. */
+/** How soon a lane looks again for missing receipts. */
 const BUSY_MS = 100;
-/** How often the rows are looked at for `state`. */
+/** How often the rows are read for `state`. */
 const LOOK_MS = 500;
 
 /**
- * The lane of this name, with the sending key it was begun with; begun now, with a new key of the
- * keystore, if it is not there.
+ * The lane of this name with its sending key; created now, with a new key of the keystore, if
+ * missing.
  */
 export async function openLane(
   deps: Pick<Deps, "sql" | "chain" | "keys">,
@@ -110,7 +110,7 @@ export async function openLane(
     const [known] = await tx<Lane[]>`select name, address from lanes where name = ${name}`;
     if (known) return known;
     const address = await keys.create(tx);
-    // a key of one's own starts at what the chain says of it; every later nonce comes from the rows
+    // a new key starts at the chain's count for it; every later nonce comes from the rows
     await tx`insert into lanes (name, address, base_nonce) values (${name}, ${address}, ${await chain.nonce(address)})`;
     return { name, address };
   });
@@ -131,8 +131,8 @@ export function createLanes(deps: Deps): Lanes {
   );
 
   /**
-   * Whether the same bytes go out again now. What was offered at an older head, or by another
-   * process, waits for `resendMs` alone.
+   * Whether the same bytes go out again now. If they were sent at an older head, or by another
+   * process, only `resendMs` counts.
    */
   function isDue(send: Pending, sight: Sight): boolean {
     const atHead = sight.offers.get(send.id)?.head === sight.head;
@@ -141,8 +141,8 @@ export function createLanes(deps: Deps): Lanes {
   }
 
   /**
-   * Offers a send's bytes to the node and writes down what it says to them. Returns how long a lane
-   * rests whose node is down.
+   * Sends the bytes to the node and records its answer. Returns how long the lane rests if the node
+   * is down.
    */
   async function broadcast(send: Outgoing, sight: Sight): Promise<number | undefined> {
     const last = sight.offers.get(send.id);
@@ -161,8 +161,8 @@ export function createLanes(deps: Deps): Lanes {
       return undefined;
     }
     const fault = faultOfCause(cause);
-    const again = send.fault === fault.word && send.reason === fault.reason;
-    const errors = again ? send.errors + 1 : 1;
+    const repeated = send.fault === fault.word && send.reason === fault.reason;
+    const errors = repeated ? send.errors + 1 : 1;
     // while the node is down the lane rests, and the same send goes first next time
     const delays = {
       landed: patience,
@@ -173,28 +173,28 @@ export function createLanes(deps: Deps): Lanes {
     await sql`
       update sends set tries = tries + 1, sent_at = now(), retry_at = now() + ${delays[fault.word]}::float8 * interval '1 millisecond',
              fault = ${fault.word}, reason = ${fault.reason}, errors = ${errors}, last_error = ${cause.message},
-             first_error_at = case when ${again} then coalesce(first_error_at, now()) else now() end
+             first_error_at = case when ${repeated} then coalesce(first_error_at, now()) else now() end
       where id = ${send.id}`;
     deps.answered?.(fault.word);
-    const said = {
+    const details = {
       send: String(send.id),
       fault: fault.word,
       reason: fault.reason,
       error: cause.message,
     };
-    if (fault.word === "rejected" && !again)
-      log.error(said, "the node will not take a transaction: an operator has to act");
-    else log.debug(said, "the node's answer to a broadcast; the receipt will tell");
+    if (fault.word === "rejected" && !repeated)
+      log.error(details, "the node will not take a transaction: an operator has to act");
+    else log.debug(details, "the node's answer to a broadcast; the receipt will tell");
     return fault.word === "down" ? patience : undefined;
   }
 
-  /** Gives nonces to what is queued, as far as the window allows, and writes the signed bytes. */
+  /** Gives nonces to queued sends, as far as the window allows, and writes the signed bytes. */
   async function sign(lane: Lane): Promise<Outgoing[]> {
-    const [one] =
+    const [waiting] =
       await sql`select 1 from sends where lane = ${lane.name} and status = 'queued' limit 1`;
-    if (one === undefined) return [];
+    if (waiting === undefined) return [];
     return sql.begin(async (tx) => {
-      // one process at a time hands out this lane's nonces
+      // one process at a time assigns this lane's nonces
       const [row] = await tx<
         { base_nonce: bigint }[]
       >`select base_nonce from lanes where name = ${lane.name} for update`;
@@ -234,15 +234,15 @@ export function createLanes(deps: Deps): Lanes {
     for (const send of [...due, ...signed]) {
       const rest = await broadcast(send, sight);
       if (rest === undefined) continue;
-      // a node that does not serve is not asked for each of them
+      // do not ask a node that is out of service for each of them
       sight.restingUntil = performance.now() + rest;
       break;
     }
     return waiting.length > 0 || signed.length > 0;
   }
 
-  /** What waits in a lane, and whether it is blocked, for whoever asks. */
-  async function look(lane: Lane, held: boolean): Promise<void> {
+  /** Reads what waits in a lane, and whether it is blocked, for `state`. */
+  async function updateState(lane: Lane, held: boolean): Promise<void> {
     const [[depth], [blocked]] = await Promise.all([
       sql<{ queued: bigint; pending: bigint; oldest: Date | null }[]>`
         select count(*) filter (where status = 'queued') as queued, count(*) filter (where status = 'pending') as pending, min(created_at) as oldest
@@ -263,8 +263,8 @@ export function createLanes(deps: Deps): Lanes {
 
   function loopOf(lane: Lane): Loop {
     const lease = leases.get(lane.name) as Lease;
-    let looked = Number.NEGATIVE_INFINITY;
-    /** Whether something waits for its receipt, as the last turn that succeeded saw it. */
+    let lastLook = Number.NEGATIVE_INFINITY;
+    /** Whether a send waits for its receipt, according to the last turn that succeeded. */
     let busy = false;
     const next = (): Next => (busy ? { atMost: Math.min(deps.pollMs, BUSY_MS) } : undefined);
     return createLoop({
@@ -273,9 +273,9 @@ export function createLanes(deps: Deps): Lanes {
       async turn() {
         const held = lease.held();
         busy = held && (await wake(lane));
-        if (performance.now() - looked > LOOK_MS || held !== states.get(lane.name)?.held) {
-          await look(lane, held);
-          looked = performance.now();
+        if (performance.now() - lastLook > LOOK_MS || held !== states.get(lane.name)?.held) {
+          await updateState(lane, held);
+          lastLook = performance.now();
         }
         return next();
       },
@@ -312,7 +312,7 @@ export function createLanes(deps: Deps): Lanes {
   };
 }
 
-/** The delay after so many offers of the same bytes in a row: twice as long each time. */
+/** The delay after this many broadcasts of the same bytes in a row: twice as long each time. */
 const slower = (first: number, times: number): number =>
   Math.min(MAX_RESEND_MS, first * 2 ** Math.min(times - 1, 10));
 

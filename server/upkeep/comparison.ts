@@ -1,21 +1,21 @@
 /**
- * Comparison of what is stored here with the chain. Of each page of blocks it
+ * Compares stored data with the chain. For each page of blocks it
  *
  * | compares | with | a difference is a |
  * | --- | --- | --- |
- * | the slot of each lot of ours | the hash of the header that its event states | `lot-slot` |
+ * | the slot of each of our lots | the hash of the header in its event | `lot-slot` |
  * | the row of each lot in these blocks | its event | `lot` |
  * | each document of the lot, opened | the hash that its leaf commits to | `document`, `document-missing` |
- * | the root over the stored leaves | the root that the chain has | `leaf` |
+ * | the root of the stored leaves | the root on the chain | `leaf` |
  * | the state of each untouched invoice | its leaf | `state` |
  * | the state of each invoice that was acted on | its record, at the cursor's block | `state` |
  *
- * and apart from the pages: accepted invoices whose waiting nothing explains (`unsealed`), lots that
- * were given up (`lot`), accepted numbers without a document (`document-missing`).
+ * and apart from the pages: accepted invoices that wait without an explanation (`unsealed`), lots
+ * that were given up (`lot`), accepted numbers without a document (`document-missing`).
  *
- * Everything of a page is read in one snapshot together with the cursor, and records are asked for at
- * the cursor's block, so a page never mistakes what is under way for a difference. Differences hold
- * hashes, numbers and accounts, never what a document says. Writes nothing.
+ * Everything of a page is read in one snapshot together with the cursor, and records are read at
+ * the cursor's block, so a page never mistakes work in progress for a difference. Differences
+ * contain hashes, numbers and accounts, never the content of a document. Writes nothing.
  */
 import { setImmediate } from "node:timers/promises";
 import { recordStates } from "@onepiao/protocol/ledger/acts.ts";
@@ -79,7 +79,7 @@ type Deps = {
   documents: Pick<Documents, "open">;
   chain: ChainClient;
   contracts: Contracts;
-  /** An accepted invoice has to be sealed in this time. */
+  /** The time within which an accepted invoice should be sealed. */
   patienceSeconds: number;
 };
 
@@ -112,7 +112,7 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
     }
   }
 
-  /** An invoice on which nobody has acted, as its row says. */
+  /** Checks an invoice that no act has touched, according to its row. */
   function compareUntouched(row: Invoice, lot: string): Difference | undefined {
     const { number: subject } = row;
     if (row.state === null)
@@ -120,8 +120,12 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
     if (row.lot !== lot)
       return { kind: "state", subject, detail: `it is in lot ${lot}, its state says ${row.lot}` };
     if (row.version !== 0) return undefined;
-    const stored = `${row.state} holder ${row.holder} employer ${row.employer} titled ${row.titled} mark ${row.entry}`;
-    const sealed = `issued holder ${row.leaf_holder} employer ${row.leaf_buyer} titled ${row.leaf_buyer !== 0} mark 1`;
+    const stored =
+      `${row.state} holder ${row.holder} employer ${row.employer} titled ${row.titled} mark ` +
+      `${row.entry}`;
+    const sealed =
+      `issued holder ${row.leaf_holder} employer ${row.leaf_buyer} titled ` +
+      `${row.leaf_buyer !== 0} mark 1`;
     return stored === sealed
       ? undefined
       : { kind: "state", subject, detail: `untouched, it is ${sealed}; its row says ${stored}` };
@@ -136,7 +140,7 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
     const { args } = event;
     const first = args["first"] as string;
     const count = args["count"] as number;
-    const [ours] =
+    const [segment] =
       await tx`select 1 from segment_use_now where segment = ${args["segment"] as string}`;
     const [lot] = await tx<
       { issuer: number; segment: string; count: number; time: bigint; root: string }[]
@@ -156,8 +160,8 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
         subject: first,
         detail: lot ? "its row is not what the chain has" : "it is sealed and has no row",
       });
-    // a lot of another gateway: its documents are not here
-    if (!ours) return;
+    // another gateway's lot: its documents are not here
+    if (!segment) return;
     const rows = await tx<Invoice[]>`
       select i.number, i.content, i.salt, i.document, i.leaf_holder, i.leaf_buyer, s.state, s.lot, s.holder, s.employer, s.titled, s.entry, s.version
       from accepted_now i left join record_now s on s.number = i.number
@@ -169,10 +173,10 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
     const suspect = await tx<{ subject: string }[]>`
       select subject from reconcile_findings where kind = 'state' and subject >= ${first} and subject <= ${last}`;
     for (const { subject } of suspect) touched.add(subject);
-    const there = new Set(rows.map((row) => row.number));
-    for (let i = 0n; there.size < count && i < BigInt(count); i += 1n) {
+    const present = new Set(rows.map((row) => row.number));
+    for (let i = 0n; present.size < count && i < BigInt(count); i += 1n) {
       const subject = (BigInt(first) + i).toString();
-      if (!there.has(subject))
+      if (!present.has(subject))
         page.differences.push({
           kind: "document-missing",
           subject,
@@ -212,30 +216,34 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
     page: Page,
   ): Promise<void> {
     for (let i = 0; i < numbers.length; i += MAX_AT_ONCE) {
-      const some = numbers.slice(i, i + MAX_AT_ONCE);
+      const batch = numbers.slice(i, i + MAX_AT_ONCE);
       const rows = await tx<StateRow[]>`
-        select number, state, holder, employer, titled, entry, version, updated_at from record_now where number = any(${some}::numeric[])`;
+        select number, state, holder, employer, titled, entry, version, updated_at from record_now where number = any(${batch}::numeric[])`;
       const leaves = await tx<{ number: string; leaf_holder: string; leaf_buyer: number }[]>`
-        select number, leaf_holder, leaf_buyer from accepted_now where number = any(${some}::numeric[])`;
+        select number, leaf_holder, leaf_buyer from accepted_now where number = any(${batch}::numeric[])`;
       const leafOf = new Map(leaves.map((row) => [row.number, row]));
       const byNumber = new Map(rows.map((row) => [row.number, row]));
-      page.scopes.push({ kind: "state", subjects: some });
-      const records = await Promise.all(some.map((number) => ask("record", number, block)));
-      for (const [place, number] of some.entries()) {
+      page.scopes.push({ kind: "state", subjects: batch });
+      const records = await Promise.all(batch.map((number) => ask("record", number, block)));
+      for (const [place, number] of batch.entries()) {
         const { holder, employer, state, titled, mark, version, updatedAt } = records[
           place
         ] as Record<string, bigint | string | boolean>;
         const row = byNumber.get(number);
         const leaf = leafOf.get(number);
-        // an invoice of another gateway; one issued outside the network has a row at every gateway
+        // another gateway's invoice; an invoice issued elsewhere has a row at every gateway
         if (!row && !leaf && !isExternal(number)) continue;
         const since = (at: unknown) => ` since ${String(at)}`;
         const untouched = state === 0n;
         const expected = untouched
-          ? `issued holder ${leaf?.leaf_holder} employer ${leaf?.leaf_buyer} titled ${leaf?.leaf_buyer !== 0} mark 1 version 0`
-          : `${recordStates[Number(state)]} holder ${holder} employer ${employer} titled ${titled} mark ${mark} version ${version}${since(updatedAt)}`;
+          ? `issued holder ${leaf?.leaf_holder} employer ${leaf?.leaf_buyer} titled ` +
+            `${leaf?.leaf_buyer !== 0} mark 1 version 0`
+          : `${recordStates[Number(state)]} holder ${holder} employer ${employer} titled ` +
+            `${titled} mark ${mark} version ${version}${since(updatedAt)}`;
         const stored = row
-          ? `${row.state} holder ${row.holder} employer ${row.employer} titled ${row.titled} mark ${row.entry} version ${row.version}${untouched ? "" : since(row.updated_at.getTime() / 1_000)}`
+          ? `${row.state} holder ${row.holder} employer ${row.employer} titled ${row.titled} ` +
+            `mark ${row.entry} version ` +
+            `${row.version}${untouched ? "" : since(row.updated_at.getTime() / 1_000)}`
           : "nothing";
         if (expected !== stored)
           page.differences.push({
@@ -270,11 +278,11 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
           .map((event) => event.args["id"] as string),
       );
       for (let i = 0; i < sealed.length; i += MAX_AT_ONCE) {
-        const some = sealed.slice(i, i + MAX_AT_ONCE);
+        const batch = sealed.slice(i, i + MAX_AT_ONCE);
         const slots = await Promise.all(
-          some.map((event) => ask("lotHash", event.args["first"] as string, block)),
+          batch.map((event) => ask("lotHash", event.args["first"] as string, block)),
         );
-        for (const [place, event] of some.entries()) {
+        for (const [place, event] of batch.entries()) {
           const first = event.args["first"] as string;
           page.scopes.push({ kind: "lot-slot", subjects: [first] });
           const header = headerHash(event.args as LotHeader);
@@ -285,7 +293,7 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
               detail: `the slot holds ${slots[place]}, the header hashes to ${header}`,
             });
           await compareLot(tx, event, page, touched);
-          // hashing occupies this process: let others have their turn
+          // hashing occupies this process: let other work run
           await setImmediate();
         }
       }
@@ -303,7 +311,7 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
     return applied ? page : undefined;
   }
 
-  /** Lots and invoices that have not come to the chain though nothing explains it. */
+  /** Lots and invoices that have not reached the chain, if nothing explains it. */
   async function compareUnsealed(): Promise<Page> {
     const page: Page = { differences: [], scopes: [], lots: 0, invoices: 0 };
     const explained = sql`(t.standing is distinct from 'active' or t.capabilities & 1 = 0 or (select coalesce(bool_or(closed), false) from ledger_now))`;
@@ -344,8 +352,8 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
   }
 
   /**
-   * Lots whose operation has ended and that the chain does not have: looked for once a sweep, 500 at
-   * a time.
+   * Lots whose operation has ended without a lot on the chain: looked for once in each sweep, 500
+   * at a time.
    */
   async function compareEnded(): Promise<Page> {
     const differences: Difference[] = [];

@@ -1,11 +1,12 @@
 /**
- * Depositing: delivers the documents of this gateway's sealed lots to the gateway that the bureau
- * is at, so that its auditor can open them. Once each; what did not arrive is sent again, ever more
- * slowly, and for ever.
+ * Depositing: delivers the documents of this gateway's sealed lots to the bureau's gateway, so that
+ * its auditor can open them. Each lot once; a delivery that fails is repeated ever more slowly, and
+ * without end.
  *
- * A lot goes in pieces that a request takes; the receiver stores them by number, so a piece that
- * comes twice is as one. The documents are encrypted to the bureau's key, which is asked for anew
- * from time to time and, where the operator has named its thumbprint, taken only if it is that one.
+ * A lot is sent in pieces of a request's size; the receiver stores documents by number, so
+ * receiving a piece twice does no harm. The documents are encrypted to the bureau's key. It is
+ * requested again from time to time; if the operator has configured its thumbprint, only that key
+ * is accepted.
  */
 import type { Sql, Tx } from "../db/db.ts";
 import type { Audit } from "../features/bureau/audit.ts";
@@ -18,7 +19,7 @@ type Deps = {
   sql: Sql;
   audit: Pick<Audit, "ownDeposit">;
   log: Log;
-  /** Where the bureau is, an issuer's API key there, and the thumbprint of the bureau's key. */
+  /** The bureau's gateway, an issuer's API key there, and the thumbprint of the bureau's key. */
   to: { url: string; token: string; kid?: string | undefined };
   everyMs?: number;
   fetch?: typeof globalThis.fetch;
@@ -27,8 +28,8 @@ type Deps = {
 const PAGE = 100;
 const TIMEOUT_MS = 30_000;
 /**
- * What a request carries: within the receiver's bound on bodies, which is a mebibyte unless its
- * operator says otherwise.
+ * The size of a request: within the receiver's limit on bodies, which is a mebibyte unless its
+ * operator changes it.
  */
 const MAX_DOCUMENTS = 200;
 const MAX_BYTES = 700_000;
@@ -38,7 +39,7 @@ const LAST = "99999999999999999999";
 
 export function createDepositing(deps: Deps): Job {
   const { sql, audit, log, to, fetch = globalThis.fetch } = deps;
-  let known: { jwk: PublicKey; until: number } | undefined;
+  let cachedKey: { jwk: PublicKey; until: number } | undefined;
 
   async function ask(path: string, body?: { value: unknown; key: string }): Promise<unknown> {
     const response = await fetch(new URL(path, to.url), {
@@ -62,16 +63,16 @@ export function createDepositing(deps: Deps): Job {
   }
 
   async function bureauKey(): Promise<PublicKey> {
-    if (known !== undefined && known.until > performance.now()) return known.jwk;
+    if (cachedKey !== undefined && cachedKey.until > performance.now()) return cachedKey.jwk;
     const { jwk } = (await ask("/v1/deposits/key")) as { jwk: PublicKey };
     if (!(await isPublicKey(jwk))) throw new Error("the bureau's gateway gives no public key");
     if (to.kid !== undefined && (await thumbprint(jwk)) !== to.kid)
       throw new Error("the bureau's key is not the one that DEPOSIT_KID names");
-    known = { jwk, until: performance.now() + KEY_MEMORY_MS };
+    cachedKey = { jwk, until: performance.now() + KEY_MEMORY_MS };
     return jwk;
   }
 
-  /** Notes the lots that were sealed here since. */
+  /** Records the lots that were sealed here since the last call. */
   const takeUp = (): Promise<number> =>
     sql.begin(async (tx) => {
       await tx`insert into delivery_cursor (block, first) values (0, ${LAST}) on conflict do nothing`;
@@ -106,14 +107,14 @@ export function createDepositing(deps: Deps): Job {
   async function deliver(first: string, count: number): Promise<void> {
     const jwk = await bureauKey();
     const deposit = await audit.ownDeposit(sql as Tx, jwk, { first, count });
-    if (deposit === undefined) throw new Error("not all of its documents are here");
-    // another try is another request: it has another key of the lot in it
+    if (deposit === undefined) throw new Error("some of its documents are not here");
+    // another try is another request: it contains the lot's key in another encryption
     for (const piece of piecesOf(deposit))
       await ask("/v1/deposits", { value: piece, key: crypto.randomUUID() });
   }
 
-  /** Delivers the lots whose turn it is; false when there are none. */
-  async function some(stopping: AbortSignal): Promise<boolean> {
+  /** Delivers the lots that are due; false if there are none. */
+  async function deliverDue(stopping: AbortSignal): Promise<boolean> {
     const due = await sql<{ lot: string; count: number; tries: number }[]>`
       select d.lot, l.count, d.tries from deliveries d join lot_now l on l.first = d.lot
       where d.delivered_at is null and d.next_at <= now() order by d.next_at, d.lot limit ${PAGE}`;
@@ -127,8 +128,8 @@ export function createDepositing(deps: Deps): Job {
         const seconds = Math.min(LONGEST_SECONDS, 2 ** Math.min(tries, 12));
         await sql`update deliveries set tries = tries + 1, error = ${error}, next_at = now() + make_interval(secs => ${seconds}) where lot = ${lot}`;
         log.warn({ lot, tries: tries + 1, error }, "a lot could not be deposited");
-        known = undefined;
-        // the next one would fare no better
+        cachedKey = undefined;
+        // the next one would fail too
         return false;
       }
     }
@@ -140,10 +141,10 @@ export function createDepositing(deps: Deps): Job {
     everyMs: deps.everyMs ?? 1_000,
     async run(stopping) {
       while (!stopping.aborted && (await takeUp()) > 0) {
-        // as long as there are more
+        // until there are no more
       }
-      while (await some(stopping)) {
-        // as long as there are more
+      while (await deliverDue(stopping)) {
+        // until there are no more
       }
     },
   };

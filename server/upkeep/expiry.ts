@@ -1,10 +1,10 @@
 /**
- * Expiry of idempotency keys: a stored answer is deleted when it is so many days old. What comes
- * after it is a new request; an original that has an id of its own (`sourceId`) is refused all the
- * same, and below it the chain seals a number once.
+ * Expiry of idempotency keys: a stored answer is deleted when it is older than the configured days.
+ * A later request with that key is a new request; an original with an id of its own (`sourceId`) is
+ * still refused, and below that the chain seals a number once.
  *
- * In batches, oldest first, so that no statement holds many rows and a key that is being replayed
- * is passed over.
+ * In batches, oldest first, so that no statement locks many rows; a key that is being replayed is
+ * skipped.
  */
 import type { Sql } from "../db/db.ts";
 import { expireAnswers } from "../http/kept-answers.ts";
@@ -26,9 +26,9 @@ export function createExpiry(deps: {
     everyMs: EVERY_MS,
     async run(stopping) {
       for (let more = true; more && !stopping.aborted; ) {
-        const gone = await expireAnswers(sql, deps.days, batch);
-        metrics.count("onepiao_idempotency_expired_total", {}, gone);
-        more = gone === batch;
+        const deleted = await expireAnswers(sql, deps.days, batch);
+        metrics.count("onepiao_idempotency_expired_total", {}, deleted);
+        more = deleted === batch;
       }
     },
   };

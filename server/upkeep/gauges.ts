@@ -1,10 +1,10 @@
 /**
- * The metrics that are read elsewhere at a scrape: the database, the node, the pool, the leases.
- * And those that follow from the chain's events as this process's follower applies them.
+ * The metrics that a scrape reads from elsewhere: the database, the node, the pool, the leases.
+ * Also those that follow from the chain's events, as this process's follower applies them.
  *
- * However often it is asked, the database is asked once in a few seconds; each statement goes over
- * an index of what is unfinished, or a table of a few rows. A statement that fails leaves its
- * metrics as they were.
+ * The database is asked at most once in a few seconds, however often a scrape comes; each statement
+ * uses an index of unfinished work, or a small table. If a statement fails, its metrics stay as
+ * they were.
  */
 
 import { actEvents } from "@onepiao/protocol/ledger/acts.ts";
@@ -43,13 +43,13 @@ export function createGauges(deps: Deps): void {
       where o.status in ('queued', 'awaiting-signature', 'signed', 'sent') and o.kind = 'seal'`);
     const stages = { unlotted: lotted, unsealed: sealed };
     metrics.set("onepiao_invoices_accepted_total", { value: lotted?.accepted ?? 0 });
-    const of = (pick: "waiting" | "oldest") =>
+    const valuesOf = (pick: "waiting" | "oldest") =>
       Object.entries(stages).map(([stage, row]) => ({
         labels: { stage },
         value: row?.[pick] ?? 0,
       }));
-    metrics.set("onepiao_invoices_waiting", ...of("waiting"));
-    metrics.set("onepiao_invoices_waiting_oldest_seconds", ...of("oldest"));
+    metrics.set("onepiao_invoices_waiting", ...valuesOf("waiting"));
+    metrics.set("onepiao_invoices_waiting_oldest_seconds", ...valuesOf("oldest"));
   }
 
   async function operations(): Promise<void> {
@@ -79,12 +79,12 @@ export function createGauges(deps: Deps): void {
     const oldest = Map.groupBy(rows, (row) => row.lane);
     metrics.set(
       "onepiao_lane_oldest_seconds",
-      ...[...oldest].map(([lane, of]) => ({
+      ...[...oldest].map(([lane, laneRows]) => ({
         labels: { lane },
-        value: Math.max(...of.map((row) => row.oldest)),
+        value: Math.max(...laneRows.map((row) => row.oldest)),
       })),
     );
-    const stuck = new Set(deps.blocked().map((one) => one.lane));
+    const stuck = new Set(deps.blocked().map((entry) => entry.lane));
     metrics.set(
       "onepiao_lane_blocked",
       ...[...oldest.keys()].map((lane) => ({ labels: { lane }, value: stuck.has(lane) ? 1 : 0 })),
@@ -116,12 +116,12 @@ export function createGauges(deps: Deps): void {
       select case when disabled is not null then 'disabled' when tries > 0 then 'failing' else 'delivering' end as state, count(*)::float8 as n,
              coalesce(max(extract(epoch from now() - since)) filter (where disabled is null), 0)::float8 as behind
       from webhook_backlog_now group by 1`;
-    const by = new Map(rows.map((row) => [row.state, row]));
+    const rowByState = new Map(rows.map((row) => [row.state, row]));
     metrics.set(
       "onepiao_webhooks",
       ...["delivering", "failing", "disabled"].map((state) => ({
         labels: { state },
-        value: by.get(state)?.n ?? 0,
+        value: rowByState.get(state)?.n ?? 0,
       })),
     );
     metrics.set("onepiao_webhook_lag_seconds", {
@@ -129,7 +129,7 @@ export function createGauges(deps: Deps): void {
     });
   }
 
-  async function rest(): Promise<void> {
+  async function remaining(): Promise<void> {
     const [row] = await sql<{ position: number; pass: number | null }[]>`
       select coalesce((select max(position) from feed_now), 0)::float8 as position,
              (select extract(epoch from now() - ended_at)::float8 from reconcile_cursors where name = 'sweep') as pass`;
@@ -143,24 +143,27 @@ export function createGauges(deps: Deps): void {
     metrics.set("onepiao_lots_uncounted", { value: lots?.uncounted ?? 0 });
     metrics.set("onepiao_lots_undocumented", { value: lots?.undocumented ?? 0 });
     if (row?.pass != null) metrics.set("onepiao_reconcile_pass_age_seconds", { value: row.pass });
-    const found = await sql<{ kind: string; n: number }[]>`
+    const counts = await sql<{ kind: string; n: number }[]>`
       select k.kind, (select count(*) from (select 1 from reconcile_findings where kind = k.kind order by subject limit 1000) f)::float8 as n
       from unnest(${Object.keys(findingKinds)}::text[]) as k (kind)`;
-    const by = new Map(found.map((one) => [one.kind, one.n]));
+    const countByKind = new Map(counts.map((row) => [row.kind, row.n]));
     metrics.set(
       "onepiao_reconcile_differences",
-      ...Object.keys(findingKinds).map((kind) => ({ labels: { kind }, value: by.get(kind) ?? 0 })),
+      ...Object.keys(findingKinds).map((kind) => ({
+        labels: { kind },
+        value: countByKind.get(kind) ?? 0,
+      })),
     );
   }
 
   async function audit(): Promise<void> {
-    const found = await sql<{ kind: string; n: number }[]>`
+    const counts = await sql<{ kind: string; n: number }[]>`
       select k.kind, (select count(*) from (select 1 from audit_finding_now where kind = k.kind order by issuer, subject limit 1000) f)::float8 as n
       from unnest(${[...auditKinds]}::text[]) as k (kind)`;
-    const by = new Map(found.map((one) => [one.kind, one.n]));
+    const countByKind = new Map(counts.map((row) => [row.kind, row.n]));
     metrics.set(
       "onepiao_audit_findings",
-      ...auditKinds.map((kind) => ({ labels: { kind }, value: by.get(kind) ?? 0 })),
+      ...auditKinds.map((kind) => ({ labels: { kind }, value: countByKind.get(kind) ?? 0 })),
     );
     const [row] = await sql.unsafe<{ audited: number; delivered: number; oldest: number }[]>(`
       select (select count(*) from audit_lot_now where state = 'waiting')::float8 as audited, count(d.lot)::float8 as delivered,
@@ -191,7 +194,9 @@ export function createGauges(deps: Deps): void {
       last = {
         at: performance.now(),
         done: Promise.allSettled(
-          [invoices, operations, lanes, chain, webhooks, rest, audit, process].map((one) => one()),
+          [invoices, operations, lanes, chain, webhooks, remaining, audit, process].map((refresh) =>
+            refresh(),
+          ),
         ),
       };
     }
@@ -202,8 +207,8 @@ export function createGauges(deps: Deps): void {
 type Event = { name: string; block: number; args: Record<string, string | number | boolean> };
 
 /**
- * For the follower, after its transaction: counts what was applied, and how long the sealed
- * invoices of ours took.
+ * For the follower, after its transaction: counts what it applied, and how long the sealed invoices
+ * of this gateway took.
  */
 export function createTally({
   sql,
@@ -231,11 +236,12 @@ export function createTally({
       metrics.count("onepiao_alarms_total", {}, row?.count ?? 0);
     }
     if (sealed.length === 0) return;
-    const took = await sql<{ seconds: number }[]>`
+    const durations = await sql<{ seconds: number }[]>`
       select extract(epoch from now() - i.accepted_at)::float8 as seconds
       from unnest(${sealed.map(({ args }) => args["first"])}::numeric[], ${sealed.map(({ args }) => args["count"])}::int[]) as l (first, count)
       cross join lateral (select accepted_at from accepted_now where number >= l.first and number < l.first + l.count offset 0) i`;
-    metrics.count("onepiao_invoices_sealed_total", {}, took.length);
-    for (const { seconds } of took) metrics.observe("onepiao_seal_seconds", Math.max(0, seconds));
+    metrics.count("onepiao_invoices_sealed_total", {}, durations.length);
+    for (const { seconds } of durations)
+      metrics.observe("onepiao_seal_seconds", Math.max(0, seconds));
   };
 }

@@ -1,12 +1,12 @@
 /**
- * Whether this process can do its work, for /readyz: what it sees of the database, the node, the
- * follower and the lanes.
+ * Whether this process can do its work, for /readyz: the state of the database, the node, the
+ * follower and the lanes, as it sees them.
  *
- * The whole is ok when the database and the node answer, the head is young, a follower at work here
- * is not stopped, and somebody moves the projections on, here or in another process. A process that
- * holds no lease is as ready as any. Lanes that do not move are told and do not take the process
- * out of service: all processes share them, and what is accepted meanwhile is kept. Says numbers
- * and states alone; no party, no address.
+ * The whole is ok if the database and the node answer, the head is young, the follower of this
+ * process is not stopped, and some process moves the projections on. A process that holds no lease
+ * is as ready as any other. Lanes that do not move are reported, but do not take the process out of
+ * service: all processes share them, and everything accepted meanwhile is kept. Reports only
+ * numbers and states: no party, no address.
  */
 import type { ChainClient } from "../chain/client.ts";
 import type { Sql } from "../db/db.ts";
@@ -18,8 +18,8 @@ export type Health = {
 };
 
 /**
- * The head as this process has last seen it. `age` by the block's own time, `still` since it was
- * seen to move; both in seconds.
+ * The head as this process last saw it. `age`: by the block's own time; `still`: since it was seen
+ * to move; both in seconds.
  */
 export type Head = { block: number; time: number; age: number; still: number };
 
@@ -33,21 +33,21 @@ type Deps = {
   sql: Sql;
   chain: Pick<ChainClient, "head" | "block">;
   follower: { state(): { state: string; block: number; head: number } };
-  /** Lanes that cannot go on by themselves, with the word for why. */
+  /** Lanes that cannot go on without an operator, with the reason. */
   blocked: () => readonly { lane: string; why: string }[];
   finalityDepth: number;
   maxHeadAgeSeconds: number;
 };
 
-/** Whoever asks whether we are well does not wait longer for a part than this. */
+/** How long a health check waits for one part. */
 const PATIENCE_MS = 2_000;
 
-/** States of a follower in which it does not do its work, and will not by itself. */
+/** States in which a follower does not work, and does not recover alone. */
 const STOPPED: ReadonlySet<string> = new Set(["forked", "lying", "down", "behind"]);
 
 /**
- * The projections may stand so long while the node has blocks that are not in them: about twice
- * what it takes to hand the work over.
+ * How long the projections may stand still while the node has further blocks: about twice the time
+ * that a handover takes.
  */
 const MAX_STILL_SECONDS = 20;
 
@@ -62,24 +62,24 @@ const within = <T>(work: Promise<T>): Promise<T | undefined> => {
 export function createWatch(deps: Deps): Watch {
   const { sql, chain } = deps;
   let moved: { block: number; at: number } | undefined;
-  /** Since when the cursor was seen at this block with others to go. */
+  /** Since when the cursor has been at this block with others to go. */
   let waits: { block: number; at: number } | undefined;
 
   async function head(): Promise<Head | undefined> {
-    const found = await within(
+    const newest = await within(
       (async () => {
         const block = await chain.head();
         return { block, time: (await chain.block(block))?.time };
       })(),
     );
-    if (found?.time === undefined) return undefined;
-    if (moved === undefined || found.block !== moved.block)
-      moved = { block: found.block, at: performance.now() };
-    // a clock that goes after the chain's is no news of the chain
-    const age = Math.max(0, Math.round(Date.now() / 1_000 - found.time));
+    if (newest?.time === undefined) return undefined;
+    if (moved === undefined || newest.block !== moved.block)
+      moved = { block: newest.block, at: performance.now() };
+    // a clock that is behind the chain's says nothing about the chain
+    const age = Math.max(0, Math.round(Date.now() / 1_000 - newest.time));
     return {
-      block: found.block,
-      time: found.time,
+      block: newest.block,
+      time: newest.time,
       age,
       still: Math.round((performance.now() - moved.at) / 1_000),
     };
@@ -90,18 +90,18 @@ export function createWatch(deps: Deps): Watch {
     return row && Number(row.block);
   }
 
-  /** Seconds that the cursor has stood with `lag` blocks to go. */
+  /** How many seconds the cursor has stood still with `lag` blocks to go. */
   function cursorStill(block: number, lag: number): number {
     if (lag === 0) waits = undefined;
     else if (waits?.block !== block) waits = { block, at: performance.now() };
     return waits === undefined ? 0 : Math.round((performance.now() - waits.at) / 1_000);
   }
 
-  function ofChain(seen: Head | undefined, block: number | undefined): Check {
+  function chainCheck(chainHead: Head | undefined, block: number | undefined): Check {
     const { state } = deps.follower.state();
-    if (seen === undefined || block === undefined)
+    if (chainHead === undefined || block === undefined)
       return { ok: !STOPPED.has(state), detail: state };
-    const lag = Math.max(0, seen.block - deps.finalityDepth - block);
+    const lag = Math.max(0, chainHead.block - deps.finalityDepth - block);
     const still = cursorStill(block, lag);
     const detail = `${state}, ${lag} blocks to go`;
     if (still > MAX_STILL_SECONDS)
@@ -114,12 +114,12 @@ export function createWatch(deps: Deps): Watch {
     select lane, count(*) as waiting, extract(epoch from now() - min(created_at))::float8 as oldest
     from send_now where status in ('queued', 'pending') group by lane order by lane`;
 
-  function ofNode(seen: Head | undefined): Check {
-    if (seen === undefined) return { ok: false, detail: "no answer" };
-    const detail = `head ${seen.block}, ${seen.age} s old, seen to move ${seen.still} s ago`;
-    if (seen.still > deps.maxHeadAgeSeconds)
+  function nodeCheck(chainHead: Head | undefined): Check {
+    if (chainHead === undefined) return { ok: false, detail: "no answer" };
+    const detail = `head ${chainHead.block}, ${chainHead.age} s old, seen to move ${chainHead.still} s ago`;
+    if (chainHead.still > deps.maxHeadAgeSeconds)
       return { ok: false, detail: `${detail}: it stands still` };
-    if (seen.age > deps.maxHeadAgeSeconds)
+    if (chainHead.age > deps.maxHeadAgeSeconds)
       return {
         ok: false,
         detail: `${detail}: the node is behind, or this machine's clock is ahead`,
@@ -130,7 +130,7 @@ export function createWatch(deps: Deps): Watch {
   return {
     head,
     async health() {
-      const [seen, cursor, waiting] = await Promise.all([
+      const [chainHead, cursor, waiting] = await Promise.all([
         head(),
         within(cursorBlock().then((block) => ({ block }))),
         within(backlog().then((rows) => rows as readonly Backlog[])),
@@ -145,8 +145,8 @@ export function createWatch(deps: Deps): Watch {
           cursor === undefined
             ? { ok: false, detail: "no answer" }
             : { ok: true, detail: "answers" },
-        node: ofNode(seen),
-        chain: ofChain(seen, cursor?.block),
+        node: nodeCheck(chainHead),
+        chain: chainCheck(chainHead, cursor?.block),
         lanes: {
           ok: blocked.length === 0,
           detail:

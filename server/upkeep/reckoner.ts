@@ -1,6 +1,6 @@
 /**
- * The thread that reckons (reckoning.ts): a pool of its own, one turn of a job after another as it
- * is asked to.
+ * The reckoning thread (reckoning.ts): a pool of its own; it runs one turn of a job after another,
+ * on request.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { createCore, openNetwork } from "../core/core.ts";
@@ -10,15 +10,15 @@ import { createCounting } from "../features/bureau/counting.ts";
 import { createLog } from "../kernel/log.ts";
 import type { Job } from "../kernel/loop.ts";
 import {
-  type Asked,
   type ReckonerData,
   type Reckoning,
+  type Reply,
+  type Request,
   reckonings,
-  type Told,
 } from "./reckoning.ts";
 import { createReconcile } from "./reconcile.ts";
 
-/** A connection a job, and one for what they look up beside it. */
+/** One connection for each job, and one for their look-ups. */
 const CONNECTIONS = 4;
 
 const port = parentPort;
@@ -66,21 +66,21 @@ const running = new Map<number, AbortController>();
 async function haveTurn(run: Reckoning, turn: number): Promise<void> {
   const stopping = new AbortController();
   running.set(turn, stopping);
-  const told: Told = { turn };
+  const reply: Reply = { turn };
   try {
     await jobs[run].run(stopping.signal);
   } catch (cause) {
-    told.error = cause instanceof Error ? cause.message : String(cause);
+    reply.error = cause instanceof Error ? cause.message : String(cause);
   }
   running.delete(turn);
-  port?.postMessage(told);
+  port?.postMessage(reply);
 }
 
-port.on("message", (asked: Asked) => {
-  if (asked === "end") {
+port.on("message", (request: Request) => {
+  if (request === "end") {
     port.close();
     chain.close();
     void sql.end({ timeout: 1 });
-  } else if ("stop" in asked) running.get(asked.stop)?.abort();
-  else void haveTurn(asked.run, asked.turn);
+  } else if ("stop" in request) running.get(request.stop)?.abort();
+  else void haveTurn(request.run, request.turn);
 });

@@ -1,12 +1,12 @@
 /**
- * Jobs that open every document: the bureau's statistics, its audit, and the comparison of what is
- * stored with the chain. A gateway does them in a thread of its own (reckoner.ts), and requests do
- * not wait for it.
+ * Jobs that open every document: the bureau's statistics, its audit, and the comparison of stored
+ * data with the chain. A gateway runs them in a separate thread (reckoner.ts), so requests do not
+ * wait for them.
  *
- * | what could go wrong | what holds it |
+ * | what could go wrong | what happens |
  * | --- | --- |
- * | the thread dies, or cannot start | its jobs fail at this turn; the next one starts another thread. The jobs go on where they were: their cursors are in the database |
- * | it hangs when it is to stop | it is ended after a moment: what it was at is one SQL transaction |
+ * | the thread dies, or cannot start | this turn of its jobs fails; the next one starts another thread. The jobs continue where they were, because their cursors are in the database |
+ * | it hangs when it has to stop | it is terminated after a moment: its work is one SQL transaction |
  */
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
@@ -17,7 +17,7 @@ import type { Config } from "../kernel/config.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Job } from "../kernel/loop.ts";
 
-/** What the thread is told when it starts. */
+/** What the thread gets when it starts. */
 export type ReckonerData = {
   config: Pick<
     Config,
@@ -33,14 +33,14 @@ export type ReckonerData = {
   deployment: Deployment;
 };
 
-/** Jobs by name, with how often they have a turn. */
+/** The jobs by name, with the milliseconds between their turns. */
 export const reckonings = { counting: 500, audit: 1_000, reconcile: 10_000 } as const;
 export type Reckoning = keyof typeof reckonings;
 
-/** To the thread: have a turn of a job, break it off, end. */
-export type Asked = { run: Reckoning; turn: number } | { stop: number } | "end";
+/** To the thread: run a turn of a job, abort it, end. */
+export type Request = { run: Reckoning; turn: number } | { stop: number } | "end";
 /** From the thread: a turn is over. */
-export type Told = { turn: number; error?: string };
+export type Reply = { turn: number; error?: string };
 
 export type Reckoner = { jobs: Job[]; close(): Promise<void> };
 
@@ -50,7 +50,7 @@ type Deps = {
   deployment: Deployment;
   log: Log;
   start?: (data: ReckonerData) => Worker;
-  /** How long a thread may take to stop what it is at, or to end. */
+  /** How long a thread may take to stop its work, or to end. */
   endMs?: number;
 };
 
@@ -94,7 +94,7 @@ export function createReckoner({
 
   function open(): Worker {
     const started = start(data);
-    started.on("message", ({ turn, error }: Told) =>
+    started.on("message", ({ turn, error }: Reply) =>
       waiting.get(turn)?.(error === undefined ? undefined : new Error(error)),
     );
     started.on("error", (cause) =>
@@ -105,14 +105,13 @@ export function createReckoner({
     );
     started.on("exit", () => {
       if (thread === started) thread = undefined;
-      for (const over of waiting.values()) over(new Error("the reckoner has ended"));
+      for (const settle of waiting.values()) settle(new Error("the reckoner has ended"));
     });
     return started;
   }
 
   const turnOf = (run: Reckoning) => async (stopping: AbortSignal) => {
-    // while nothing was ever accepted or sealed there is nothing to reckon, and no thread is needed
-    // for it
+    // until something is accepted or sealed, there is nothing to reckon, and no thread is needed
     if (
       !thread &&
       (await sql`(select 1 from lot_now limit 1) union all (select 1 from accepted_now limit 1)`)
@@ -120,17 +119,17 @@ export function createReckoner({
     )
       return;
     thread ??= open();
-    const asked = thread;
+    const worker = thread;
     const turn = ++turns;
     let hung: NodeJS.Timeout | undefined;
     const stop = () => {
-      asked.postMessage({ stop: turn } satisfies Asked);
-      hung = setTimeout(() => void asked.terminate(), endMs);
+      worker.postMessage({ stop: turn } satisfies Request);
+      hung = setTimeout(() => void worker.terminate(), endMs);
     };
     try {
       await new Promise<void>((resolve, reject) => {
         waiting.set(turn, (error) => (error ? reject(error) : resolve()));
-        asked.postMessage({ run, turn } satisfies Asked);
+        worker.postMessage({ run, turn } satisfies Request);
         if (stopping.aborted) stop();
         else stopping.addEventListener("abort", stop, { once: true });
       });
@@ -151,7 +150,7 @@ export function createReckoner({
       const ending = thread;
       if (!ending) return;
       const ended = once(ending, "exit");
-      ending.postMessage("end" satisfies Asked);
+      ending.postMessage("end" satisfies Request);
       const patience = new AbortController();
       await Promise.race([
         ended,

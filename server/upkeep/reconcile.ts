@@ -1,9 +1,9 @@
 /**
- * Reconcile: compares what is stored here with the chain (comparison.ts), page by page, and keeps what
- * differs. The part `recent` follows the cursor; a `sweep` goes from the deployment to the cursor,
- * a bounded number of invoices at a time.
+ * Reconcile: compares stored data with the chain (comparison.ts), page by page, and keeps the
+ * differences. The part `recent` follows the cursor; a `sweep` goes from the deployment to the
+ * cursor, a bounded number of invoices at a time.
  *
- * The findings of a page are replaced when it is compared again, so what is mended goes away. A new
+ * A new comparison of a page replaces its findings, so a repaired difference disappears. A new
  * finding is an alarm: an error in the log. Owns `reconcile_findings` and `reconcile_cursors`, and
  * changes nothing else.
  */
@@ -26,7 +26,7 @@ export type Finding = Difference & { since: Date };
 export type Progress = { block: number; end: number; lots: number; invoices: number };
 
 export type Reconcile = {
-  /** For upkeep: what is new, and a bounded part of the sweep. */
+  /** For upkeep: new blocks, and a bounded part of the sweep. */
   job: Job;
   /** Compares everything from the deployment to the cursor at once; reports after each page. */
   all(progress: (sofar: Progress) => void, stopping?: AbortSignal): Promise<Progress>;
@@ -38,11 +38,11 @@ type Deps = {
   chain: ChainClient;
   contracts: Contracts;
   log: Log;
-  /** A sweep begins at the earliest this many days after the one before began. */
+  /** A sweep begins at the earliest this many days after the previous one began. */
   days: number;
-  /** Invoices that are compared per second. */
+  /** Invoices compared in each second. */
   perSecond: number;
-  /** An accepted invoice has to be sealed in this time. Default 300. */
+  /** The time within which an accepted invoice should be sealed. Default 300. */
   patienceSeconds?: number;
   everyMs?: number;
 };
@@ -50,22 +50,22 @@ type Deps = {
 /** Blocks of a page. */
 const PAGE = 100;
 
-/** The findings as they stand, oldest first. */
+/** The present findings, oldest first. */
 export const findings = (sql: Tx): Promise<Finding[]> =>
   sql<
     Finding[]
   >`select kind, subject, detail, found_at as since from reconcile_findings order by found_at, kind, subject`;
 
-/** Replaces what was known of the page's subjects; returns the findings that are new. */
+/** Replaces the known findings about the page's subjects; returns the new ones. */
 async function save(sql: Sql, { scopes, ...page }: Page): Promise<Difference[]> {
-  // its lot and its record may show the same difference
+  // both its lot and its record can show the same difference
   const differences = [
     ...new Map(page.differences.map((each) => [`${each.kind} ${each.subject}`, each])).values(),
   ];
   const subjectsOf = (kind: FindingKind) =>
     differences.filter((each) => each.kind === kind).map(({ subject }) => subject);
   return sql.begin(async (tx) => {
-    // mostly nothing was ever found, and there is nothing to delete
+    // usually there are no findings, and nothing to delete
     const known = (await tx`select 1 from reconcile_findings limit 1`).length > 0;
     for (const scope of known ? scopes : []) {
       const within =
@@ -74,14 +74,14 @@ async function save(sql: Sql, { scopes, ...page }: Page): Promise<Difference[]> 
           : tx`subject >= ${scope.from} and subject <= ${scope.to}`;
       await tx`delete from reconcile_findings where kind = ${scope.kind} and ${within} and subject <> all(${subjectsOf(scope.kind)}::numeric[])`;
     }
-    const news: Difference[] = [];
+    const freshDifferences: Difference[] = [];
     for (const { kind, subject, detail } of differences) {
       const [row] = await tx<{ fresh: boolean }[]>`
         insert into reconcile_findings (kind, subject, detail) values (${kind}, ${subject}, ${detail})
         on conflict (kind, subject) do update set seen_at = now(), detail = excluded.detail returning found_at = seen_at as fresh`;
-      if (row?.fresh) news.push({ kind, subject, detail });
+      if (row?.fresh) freshDifferences.push({ kind, subject, detail });
     }
-    return news;
+    return freshDifferences;
   });
 }
 
@@ -114,7 +114,7 @@ export function createReconcile(deps: Deps): Reconcile {
   }
 
   /**
-   * Compares on until the cursor, or until `budget` invoices are compared. Returns whether it has
+   * Continues until the cursor, or until `budget` invoices are compared. Returns whether it has
    * reached the cursor.
    */
   async function proceed(
@@ -146,7 +146,7 @@ export function createReconcile(deps: Deps): Reconcile {
 
   const ended = async () => {
     await keep(await comparison.ended());
-    // a finding that a whole sweep has not seen again is mended
+    // a finding that a whole sweep has not confirmed is repaired
     await sql`delete from reconcile_findings where seen_at < (select begun_at from reconcile_cursors where name = 'sweep')`;
     await sql`update reconcile_cursors set ended_at = now() where name = 'sweep'`;
   };
@@ -159,7 +159,7 @@ export function createReconcile(deps: Deps): Reconcile {
     const goal = await cursorBlock();
     if (goal === undefined) return;
     const recent = await cursorOf("recent");
-    // the projections were set back: compare again what was compared
+    // the projections were reset: compare everything again
     if (!recent || Number(recent.block) > goal) await begin("recent", recent ? start : goal);
     const budget = Math.ceil((deps.perSecond * everyMs) / 1_000);
     await proceed("recent", 10 * budget, stopping);

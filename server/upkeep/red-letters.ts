@@ -1,10 +1,10 @@
 /**
- * What becomes of red letters without anybody asking: those whose act the chain has get their
- * number, those that the chain has not let through go to the employer, and those that nobody has
- * confirmed in 72 hours end.
+ * Progress of red letters without a request: those whose act is on the chain get their number,
+ * those whose act the chain refused go back to the employer, and those that nobody confirms within
+ * 72 hours end.
  *
- * Each step reads rows and writes them in one transaction, so that a process that dies between
- * leaves what another finds.
+ * Each step reads and writes rows in one transaction, so that a process that dies in between leaves
+ * a state that another can continue from.
  */
 
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -14,9 +14,9 @@ import type { RedLetters } from "../features/invoices/red-letters.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Job } from "../kernel/loop.ts";
 
-/** An invoice that is reversed waits so long for its red letter. */
+/** How long a reversed invoice waits for its red letter. */
 const EVERY_MS = 200;
-/** What nobody waits for by the second is looked for less often. */
+/** Checks that nobody waits for are less frequent. */
 const SLOWLY_MS = 1_000;
 
 export function createRedLetterJob({
@@ -32,7 +32,7 @@ export function createRedLetterJob({
 }): Job {
   const drawing = new Set<string>();
 
-  /** Draws, beside the others' turns, the quota that a replacement needs. */
+  /** Draws the quota that a replacement needs, while other turns go on. */
   async function draw(id: string, { remedy }: Problem): Promise<void> {
     if (remedy === undefined || drawing.has(id)) return;
     drawing.add(id);
@@ -59,15 +59,15 @@ export function createRedLetterJob({
     }
   }
 
-  let looked = Number.NEGATIVE_INFINITY;
+  let lastCheck = Number.NEGATIVE_INFINITY;
   return {
     name: "red-letters",
     everyMs: EVERY_MS,
     async run(stopping) {
-      if (performance.now() - looked >= SLOWLY_MS) {
+      if (performance.now() - lastCheck >= SLOWLY_MS) {
         await sql.begin((tx) => redLetters.expire(tx));
         await sql.begin((tx) => redLetters.sendBack(tx));
-        looked = performance.now();
+        lastCheck = performance.now();
       }
       for (const id of await redLetters.due(sql)) {
         if (stopping.aborted) return;

@@ -1,9 +1,9 @@
 /**
- * Upkeep: what has to be done from time to time, by one process of all that share the database.
+ * Upkeep: periodic work, done by one of the processes that share the database.
  *
- * Each job runs by itself, never twice at once in a process, and only while the lease is held; two
- * processes that both believe they hold it do no harm, for every job is idempotent. A job that
- * fails is tried again at its next turn. Owns the turns, not the jobs.
+ * Each job runs separately, never twice at once in a process, and only while the lease is held. Two
+ * processes that both believe they hold it do no harm, because every job is idempotent. A failed
+ * job is tried again at its next turn. Owns the turns, not the jobs.
  */
 import type { Log } from "../kernel/log.ts";
 import { createLoop, type Job, type Loop } from "../kernel/loop.ts";
@@ -11,7 +11,7 @@ import type { Metrics } from "../kernel/metrics.ts";
 
 export type Upkeep = { start(): void; stop(): Promise<void> };
 
-/** How soon a lease that has come to this process is felt. */
+/** How soon a process notices that it has got the lease. */
 const LOOK_MS = 1_000;
 
 export function createUpkeep(deps: {

@@ -112,7 +112,7 @@ describe("acts", () => {
       type: kind,
       value: { employer: taxpayer, ref, invoices },
     });
-    const one = version === 0 ? await createEvidence().of(bench.sql, number) : undefined;
+    const one = version === 0 ? await createEvidence().get(bench.sql, number) : undefined;
     const argument: ActArgument = {
       kind: actKinds.indexOf(kind),
       to: ZERO_ACCOUNT,

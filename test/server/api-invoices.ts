@@ -598,7 +598,7 @@ describe("issuing over HTTP", () => {
         const [stored] = await sql<
           { salt: Buffer; leaf_holder: string; leaf_buyer: number }[]
         >`select salt, leaf_holder, leaf_buyer from invoices where number = ${number}`;
-        const found = await evidence.of(sql, number);
+        const found = await evidence.get(sql, number);
         if (!stored || !found) throw new Error(`No evidence of ${number}`);
         // the leaf is made of what GET shows, not of what the gateway says that it stored
         const leaf = {

@@ -81,7 +81,7 @@ describe("a gateway outside the sandbox", () => {
     await writeFile(weak, `${"0f".repeat(32)}\n`);
     for (const [file, why] of [
       [join(folder, "none.key"), "cannot be read"],
-      [weak, "holds no random key"],
+      [weak, "does not contain a random key"],
     ] as const) {
       const { code, said } = await cli(["rotate", file], settings);
       expect([code, said.includes(why)], said).to.deep.equal([2, true]);

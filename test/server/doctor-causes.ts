@@ -4,7 +4,7 @@
  */
 import { expect } from "chai";
 import { type ChainClient, createChainClient } from "../../server/chain/client.ts";
-import { examine, type Report, told } from "../../server/operator/doctor.ts";
+import { examine, type Report, reportLines } from "../../server/operator/doctor.ts";
 import {
   accepted,
   type Bench,
@@ -118,7 +118,7 @@ describe("doctor, of what follows from what", function () {
       "send-unknown": "head-still",
       "operation-waits": "head-still",
     });
-    const lines = told(report);
+    const lines = reportLines(report);
     expect(
       lines.filter((line) => /^[a-z-]+: /.test(line)).map((line) => line.split(":")[0]),
     ).to.deep.equal(["head-still"]);

@@ -9,7 +9,7 @@ import { createChainClient } from "../../server/chain/client.ts";
 import { createContracts } from "../../server/chain/contracts.ts";
 import type { Deployment } from "../../server/chain/deploy.ts";
 import { openDb } from "../../server/db/db.ts";
-import { examine, type Report, told } from "../../server/operator/doctor.ts";
+import { examine, type Report, reportLines } from "../../server/operator/doctor.ts";
 import { type FindingCode, findingTable } from "../../server/operator/findings.ts";
 import { sealerLock } from "../../server/sealing/sealer.ts";
 import {
@@ -107,7 +107,7 @@ describe("doctor", function () {
       "idempotency",
       "reconcile",
     ]);
-    expect(told(report).join("\n")).to.include("healthy");
+    expect(reportLines(report).join("\n")).to.include("healthy");
   });
 
   describe("of the node", () => {
@@ -178,7 +178,7 @@ describe("doctor", function () {
       });
       const report = await look({ sql: nowhere });
       expect(codes(report)).to.deep.equal(["database-unreachable"]);
-      expect(told(report).join("\n")).to.not.include("s3cret");
+      expect(reportLines(report).join("\n")).to.not.include("s3cret");
       await nowhere.end();
     });
 

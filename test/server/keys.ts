@@ -10,11 +10,11 @@ import type { Sql } from "../../server/db/db.ts";
 import { createApiKey, findCaller } from "../../server/features/parties/api-keys.ts";
 import { accountOfSecret } from "../../server/keys/keystore.ts";
 import {
+  addWraps,
+  dropOtherWraps,
   openVault,
   type Purpose,
   type Vault,
-  wrapFor,
-  wrapForNoOther,
 } from "../../server/keys/vault.ts";
 import {
   type Bench,
@@ -124,14 +124,14 @@ describe("secrets", () => {
           (cause: Error) => cause.message,
         );
       const refused = "MASTER_KEY is not the key that this database was made with";
-      expect(await wrapFor(sql, third, next).catch((cause: Error) => cause.message)).to.equal(
+      expect(await addWraps(sql, third, next).catch((cause: Error) => cause.message)).to.equal(
         refused,
       );
-      expect(await wrapFor(sql, before, before).catch((cause: Error) => cause.message)).to.equal(
+      expect(await addWraps(sql, before, before).catch((cause: Error) => cause.message)).to.equal(
         "The new master key is the present one",
       );
       // twice, and by two at once: as one time
-      await Promise.all([wrapFor(sql, before, next), wrapFor(sql, before, next)]);
+      await Promise.all([addWraps(sql, before, next), addWraps(sql, before, next)]);
       expect([await opens(before), await opens(next), await opens(third)]).to.deep.equal([
         true,
         true,
@@ -143,12 +143,12 @@ describe("secrets", () => {
         running.open("parties", "row 2", other.seal("parties", "row 2", "抬头")).toString(),
       ).to.equal("抬头");
       expect(
-        await wrapForNoOther(sql, before.slice(0, -1) + (before.endsWith("0") ? "1" : "0")).catch(
+        await dropOtherWraps(sql, before.slice(0, -1) + (before.endsWith("0") ? "1" : "0")).catch(
           (cause: Error) => cause.message,
         ),
       ).to.equal(refused);
-      expect(await wrapForNoOther(sql, next)).to.equal(1);
-      expect(await wrapForNoOther(sql, next)).to.equal(0);
+      expect(await dropOtherWraps(sql, next)).to.equal(1);
+      expect(await dropOtherWraps(sql, next)).to.equal(0);
       expect([await opens(before), await opens(next)]).to.deep.equal([refused, true]);
       // a process that runs has its data keys in memory
       expect(running.open("documents", "row 1", value).toString()).to.equal("一票");

@@ -102,7 +102,7 @@ describe("red letters", () => {
       type: "Claim",
       value: { employer: employer.index, ref, invoices },
     });
-    const evidence = await createEvidence().of(bench.sql, number);
+    const evidence = await createEvidence().get(bench.sql, number);
     const argument: ActArgument = {
       kind: actKinds.indexOf("Claim"),
       to: ZERO_ACCOUNT,

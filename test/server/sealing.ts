@@ -342,7 +342,7 @@ describe("sealing", () => {
     const source = createEvidence();
     await Promise.all(
       numbers.map(async (number, i) => {
-        const evidence = await source.of(bench.sql, number);
+        const evidence = await source.get(bench.sql, number);
         if (!evidence) throw new Error("no evidence");
         const { leaf, lot } = evidence;
         const answers = [

@@ -1,10 +1,10 @@
 /**
- * The turns of the bureau's auditor: every sealed lot once, in the chain's order, where a bureau
- * is.
+ * The turns of the bureau's auditor: judges every sealed lot once, in the chain's order, at the
+ * bureau's gateway.
  *
- * A lot waits until its documents are here and give its root. Lots are tried some at a time, in one
- * SQL transaction in which their rows are locked, so sums, findings and the lots' states change
- * together and once, whoever is killed. What is judged stands in features/bureau/audit.ts.
+ * A lot waits until its documents are here and give its root. Lots are tried a few at a time, in
+ * one SQL transaction that locks their rows, so that sums, findings and the lots' states change
+ * together and once, even if a process is killed. features/bureau/audit.ts makes the judgement.
  */
 import { momentNow, type Sql, type Tx } from "../../db/db.ts";
 import type { Log } from "../../kernel/log.ts";
@@ -16,27 +16,27 @@ type Deps = {
   sql: Sql;
   audit: Audit;
   log: Log;
-  /** So long another gateway may take to deposit a lot. */
+  /** How long another gateway may take to deposit a lot. */
   patienceSeconds: number;
   everyMs?: number;
 };
 
 export type Auditing = {
   job: Job;
-  /** Everything up to the cursor's block, once; tells after each lot how many are done. */
-  all(progress: (done: number, of: number) => void, stopping?: AbortSignal): Promise<void>;
+  /** Everything up to the cursor's block, once; reports after each batch how many lots are done. */
+  all(progress: (done: number, total: number) => void, stopping?: AbortSignal): Promise<void>;
 };
 
-/** Lots taken up, or looked at for one transaction. */
+/** Lots taken from the chain, or examined, in one transaction. */
 const PAGE = 200;
 /** Invoices of one transaction, unless one lot has more. */
 const BATCH = 500;
 /**
- * A lot whose documents are not here is tried again after so long, or after an eighth of the time
- * that it has waited.
+ * A lot without its documents is tried again after this time, or after an eighth of the time that
+ * it has waited.
  */
-const AGAIN = "10 seconds";
-/** Quotas are compared again in every so manieth turn. */
+const RETRY_AFTER = "10 seconds";
+/** Quotas are compared again in every n-th turn. */
 const QUOTA_TURNS = 30;
 const LAST = "99999999999999999999";
 
@@ -49,11 +49,11 @@ export function createAuditing({
 }: Deps): Auditing {
   let turns = 0;
 
-  const later = (tx: Tx) => tx`now() + greatest(${AGAIN}::interval, (now() - since) / 8)`;
+  const later = (tx: Tx) => tx`now() + greatest(${RETRY_AFTER}::interval, (now() - since) / 8)`;
   const clock = async (): Promise<string> =>
     ((await sql<{ now: string }[]>`select now()::text as now`)[0] as { now: string }).now;
 
-  /** Takes up lots that were sealed since; how many. */
+  /** Takes the lots that were sealed since the last call; returns their number. */
   const takeUp = (): Promise<number> =>
     sql.begin(async (tx) => {
       await tx`insert into audit_cursor (block, first) values (0, ${LAST}) on conflict do nothing`;
@@ -70,9 +70,9 @@ export function createAuditing({
     });
 
   /**
-   * Tries lots whose turn it was at `since`, in one transaction; how many. Lots that another
-   * process is at are left to it. When it fails, each is tried by itself, and one that cannot be
-   * judged is put off: it stands in nobody's way.
+   * Tries the lots that were due at `since`, in one transaction; returns their number. Lots that
+   * another process works on are left to it. If the transaction fails, each lot is tried alone, and
+   * one that cannot be judged is postponed, so that it does not block the others.
    */
   async function tryLots(bureau: string, since: string, only?: string): Promise<number> {
     let taken: string[] = [];
@@ -84,24 +84,24 @@ export function createAuditing({
           where a.state = 'waiting' and a.next_at <= ${since} and ${only === undefined ? tx`true` : tx`a.first = ${only}`}
           order by a.next_at, l.block, l.first limit ${PAGE} for update of a skip locked`;
         let invoices = 0;
-        const some = lots.filter((lot, i) => {
+        const batch = lots.filter((lot, i) => {
           invoices += lot.count;
           return i === 0 || invoices <= BATCH;
         });
-        if (some.length === 0) return 0;
-        taken = some.map((lot) => lot.first);
-        const done = await audit.judge(tx, bureau, some);
+        if (batch.length === 0) return 0;
+        taken = batch.map((lot) => lot.first);
+        const done = await audit.judge(tx, bureau, batch);
         await tx`
           update audit_lots set next_at = ${later(tx)}, state = case when first = any(${done}::numeric[]) then 'summed' else 'waiting' end
           where first = any(${taken}::numeric[])`;
         await tx`update audit_cursor set judged = judged + ${done.length}`;
-        return some.length;
+        return batch.length;
       });
     } catch (cause) {
       const [first] = taken;
       if (first === undefined) throw cause;
       if (taken.length > 1) {
-        for (const one of taken) await tryLots(bureau, since, one);
+        for (const lot of taken) await tryLots(bureau, since, lot);
       } else {
         await sql`update audit_lots set next_at = ${later(sql)} where first = ${first} and state = 'waiting'`;
         log.error(
@@ -114,7 +114,7 @@ export function createAuditing({
   }
 
   async function judgeQuotas(bureau: string): Promise<void> {
-    // this month and the one before: quota of older ones does not move any more
+    // this month and the previous one: the quota of older months no longer changes
     const now = await momentNow(sql);
     const before = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1));
     await sql.begin((tx) => audit.judgeQuotas(tx, bureau, [before, now].map(periodOf)));
@@ -131,7 +131,7 @@ export function createAuditing({
           more = (await takeUp()) > 0;
           const now = await clock();
           while (!stopping.aborted && (await tryLots(bureau, now)) > 0) {
-            // as long as there are more
+            // until there are no more
           }
         }
         turns += 1;
@@ -141,11 +141,9 @@ export function createAuditing({
     async all(progress, stopping) {
       const bureau = await audit.bureauOf(sql);
       if (bureau === undefined)
-        throw new Error(
-          "No bureau is at this gateway: there is nobody to audit for (node server/cli.ts bureau)",
-        );
+        throw new Error("This gateway has no bureau to audit for (node server/cli.ts bureau)");
       while (!stopping?.aborted && (await takeUp()) > 0) {
-        // as long as there are more
+        // until there are no more
       }
       await sql`update audit_lots set next_at = now() where state = 'waiting'`;
       const now = await clock();

@@ -1,17 +1,17 @@
 /**
- * Counting: adds every sealed lot to the bureau's statistics, once. Goes through the lots in the
- * chain's order, opens their documents, and adds them to the sums of their bucket; sums, cursor and
- * all are one SQL transaction.
+ * Counting: adds every sealed lot to the bureau's statistics, once. It takes the lots in the
+ * chain's order, opens their documents, and adds them to the sums of their buckets; sums and cursor
+ * change in one SQL transaction.
  *
- * | what could go wrong | what holds it |
+ * | what could go wrong | what prevents it |
  * | --- | --- |
- * | a process is killed in the middle | nothing of the transaction is there; the next one begins at the same lot |
+ * | a process is killed in the middle | the transaction leaves nothing; the next one starts at the same lot |
  * | two processes count | the cursor's row is locked first, and read under the lock |
- * | lots come while it counts | the follower commits them in the order of their blocks, so nothing comes before the cursor |
- * | the projections are rebuilt | `rebuild` empties the sums with them, and all is counted anew; it waits for a count under way |
- * | a document is not here, or does not open | the lot counts as the chain tells it and is kept apart; its sums follow when all its documents are here, or were deposited |
+ * | lots arrive during the count | the follower commits them in the order of their blocks, so none appears before the cursor |
+ * | the projections are rebuilt | `rebuild` empties the sums with them, and everything is counted again; it waits for a running count |
+ * | a document is missing or does not open | the lot counts with the chain's figures and is listed separately; its sums follow when all its documents are here, or were deposited |
  *
- * Not on the way of accepting or sealing: whoever is behind here is behind with statistics alone.
+ * Accepting and sealing do not depend on it: if it falls behind, only statistics are late.
  */
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -28,8 +28,8 @@ type Deps = {
   log: Log;
   documentOf: (row: { number: string; document: Buffer }) => InvoiceDocument;
   /**
-   * Of a lot that was sealed through another gateway, when they were deposited here for the bureau
-   * and are what was sealed.
+   * The documents of a lot that another gateway sealed, if they were deposited here for the bureau
+   * and match the seal.
    */
   depositedOf?: (tx: Tx, lot: Lot) => Promise<Numbered[] | undefined>;
   /** Invoices of one transaction, unless one lot has more. */
@@ -38,9 +38,9 @@ type Deps = {
 };
 
 const BATCH = 2_000;
-/** Lots looked at for one transaction. */
+/** Lots examined for one transaction. */
 const LOTS = 200;
-/** How often lots without documents are looked at again, in turns. */
+/** In every n-th turn, lots without documents are examined again. */
 const LOOK_AGAIN = 20;
 const LAST = "99999999999999999999";
 
@@ -66,24 +66,26 @@ export function createCounting(deps: Deps): Job {
   const { sql, log, batch = BATCH, everyMs = 500 } = deps;
   const sumsVault = createSumsVault(deps.vault);
   let turns = 0;
-  /** Up to where lots without documents were looked at. */
+  /** The last lot without documents that was examined. */
   let place = "0";
 
   /**
-   * The sums of one lot; undefined when not all of its documents are here, open and have what is
-   * added up.
+   * The sums of one lot; undefined if some of its documents are missing, do not open, or lack what
+   * is added up.
    */
   async function sumsOf(
     tx: Tx,
     lot: Lot,
-    own: readonly { number: string; document: Buffer }[],
+    ownDocuments: readonly { number: string; document: Buffer }[],
     counted: boolean,
   ): Promise<{ whole: Sums; parts: Sums } | undefined> {
     const sums = { whole: new Map() as Sums, parts: new Map() as Sums };
     try {
       const all =
-        own.length === lot.count
-          ? own.map((row): Numbered => ({ number: row.number, document: deps.documentOf(row) }))
+        ownDocuments.length === lot.count
+          ? ownDocuments.map(
+              (row): Numbered => ({ number: row.number, document: deps.documentOf(row) }),
+            )
           : undefined;
       const read = all ?? (counted ? await deps.depositedOf?.(tx, lot) : undefined);
       if (!read) return undefined;
@@ -101,7 +103,7 @@ export function createCounting(deps: Deps): Job {
     }
   }
 
-  /** Of lots whose root is that of what is stored here. */
+  /** For lots whose root is that of the stored leaves. */
   async function documentsOf(
     tx: Tx,
     lots: readonly Lot[],
@@ -116,7 +118,7 @@ export function createCounting(deps: Deps): Job {
   }
 
   /**
-   * Adds lots to their buckets. `counted`: as lots they are there already, and only their documents
+   * Adds lots to their buckets. `counted`: the lots are counted already, and only their documents
    * are new.
    */
   async function add(tx: Tx, lots: readonly Lot[], counted: boolean): Promise<void> {
@@ -150,9 +152,9 @@ export function createCounting(deps: Deps): Job {
     }
     await put(tx, [...buckets.values()]);
     if (counted) {
-      const found = lots.map((lot) => lot.first).filter((first) => !missing.includes(first));
-      await tx`delete from stats_undocumented where lot = any(${found}::numeric[])`;
-      await tx`update stats_cursor set undocumented = undocumented - ${found.length}`;
+      const documented = lots.map((lot) => lot.first).filter((first) => !missing.includes(first));
+      await tx`delete from stats_undocumented where lot = any(${documented}::numeric[])`;
+      await tx`update stats_cursor set undocumented = undocumented - ${documented.length}`;
     } else if (missing.length > 0) {
       await tx`
         insert into stats_undocumented (lot, audited)
@@ -161,15 +163,19 @@ export function createCounting(deps: Deps): Job {
     }
   }
 
-  /** Adds to what the rows have. No other transaction does so meanwhile: the cursor is locked. */
+  /**
+   * Adds to the sums in the rows. The cursor is locked, so no other transaction does so meanwhile.
+   */
   async function put(tx: Tx, buckets: readonly Bucket[]): Promise<void> {
     for (const table of ["stats_buckets", "stats_issuers"] as const) {
-      const own = buckets.filter((bucket) => (bucket.issuer !== 0) === (table === "stats_issuers"));
+      const tableBuckets = buckets.filter(
+        (bucket) => (bucket.issuer !== 0) === (table === "stats_issuers"),
+      );
       const issuer = table === "stats_issuers";
       const columns = [
-        own.map((one) => one.grain),
-        own.map((one) => one.start),
-        own.map((one) => one.issuer),
+        tableBuckets.map((bucket) => bucket.grain),
+        tableBuckets.map((bucket) => bucket.start),
+        tableBuckets.map((bucket) => bucket.issuer),
       ] as const;
       const keys = tx`unnest(${columns[0]}::text[], ${columns[1]}::timestamptz[], ${columns[2]}::int[]) as k (grain, start, issuer)`;
       const rows = await tx<{ grain: Grain; start: Date; issuer: number; sealed: Buffer }[]>`
@@ -177,38 +183,39 @@ export function createCounting(deps: Deps): Job {
       const before = new Map(
         rows.map((row) => [`${row.grain}/${row.start.getTime()}/${row.issuer}`, row.sealed]),
       );
-      const sealed = own.map(({ grain, start, issuer: of, sums }) => {
-        const old = before.get(`${grain}/${start.getTime()}/${of}`);
+      const sealed = tableBuckets.map(({ grain, start, issuer: issuerIndex, sums }) => {
+        const old = before.get(`${grain}/${start.getTime()}/${issuerIndex}`);
         return sumsVault.seal(
           grain,
           start,
-          of,
-          old ? merge(sumsVault.open(grain, start, of, old), sums) : sums,
+          issuerIndex,
+          old ? merge(sumsVault.open(grain, start, issuerIndex, old), sums) : sums,
         );
       });
       const names = issuer ? tx`grain, start, issuer` : tx`grain, start`;
       await tx`
         insert into ${tx(table)} as b (${names}, lots, invoices, sealed)
         select ${names}, lots, invoices, sealed
-        from unnest(${columns[0]}::text[], ${columns[1]}::timestamptz[], ${columns[2]}::int[], ${own.map((one) => one.lots)}::bigint[],
-                    ${own.map((one) => one.invoices)}::bigint[], ${sealed}::bytea[]) as n (grain, start, issuer, lots, invoices, sealed)
+        from unnest(${columns[0]}::text[], ${columns[1]}::timestamptz[], ${columns[2]}::int[], ${tableBuckets.map((bucket) => bucket.lots)}::bigint[],
+                    ${tableBuckets.map((bucket) => bucket.invoices)}::bigint[], ${sealed}::bytea[]) as n (grain, start, issuer, lots, invoices, sealed)
         on conflict (${names}) do update set lots = b.lots + excluded.lots, invoices = b.invoices + excluded.invoices, sealed = excluded.sealed`;
     }
   }
 
-  /** The cursor, for this transaction alone. Undefined while there are no projections. */
+  /** Locks the cursor for this transaction. Undefined while there are no projections. */
   async function lock(tx: Tx): Promise<{ block: bigint; first: string } | undefined> {
-    // a rebuild holds this row's table first as well, so that neither waits for the other in a
-    // circle
-    const [there] = await tx`select 1 from chain_now for key share`;
-    if (!there) return undefined;
+    // a rebuild locks this row's table first too, so that the two do not deadlock
+    const [cursor] = await tx`select 1 from chain_now for key share`;
+    if (!cursor) return undefined;
     await tx`insert into stats_cursor (block, first) values (0, ${LAST}) on conflict do nothing`;
     return (
       await tx<{ block: bigint; first: string }[]>`select block, first from stats_cursor for update`
     )[0];
   }
 
-  /** Whether there is a lot beyond the cursor: mostly there is none, and then nothing is locked. */
+  /**
+   * Whether there is a lot beyond the cursor: usually there is none, and then nothing is locked.
+   */
   async function waiting(): Promise<boolean> {
     const [row] = await sql<{ waiting: boolean }[]>`
       select (select first from lot_now where (block, first) > (coalesce((select block from stats_cursor), -1), coalesce((select first from stats_cursor), 0))
@@ -216,7 +223,7 @@ export function createCounting(deps: Deps): Job {
     return row?.waiting ?? false;
   }
 
-  /** Counts the next lots; false when there are none. */
+  /** Counts the next lots; false if there are none. */
   const step = (): Promise<boolean> =>
     sql.begin(async (tx) => {
       const at = await lock(tx);
@@ -225,43 +232,42 @@ export function createCounting(deps: Deps): Job {
         select first, count, issuer, time, block, root from lot_now
         where block >= ${at.block} and (block, first) > (${at.block}, ${at.first}) order by block, first limit ${LOTS}`;
       let invoices = 0;
-      const some = lots.filter((lot, i) => {
+      const batchLots = lots.filter((lot, i) => {
         invoices += lot.count;
         return i === 0 || invoices <= batch;
       });
-      const last = some[some.length - 1];
+      const last = batchLots[batchLots.length - 1];
       if (!last) return false;
-      await add(tx, some, false);
+      await add(tx, batchLots, false);
       await tx`update stats_cursor set block = ${last.block}, first = ${last.first}`;
       return true;
     });
 
   /**
-   * Lots that were counted without their documents, and have them now: those that the audit has
-   * had, and, so many at a time and one after the other, those whose documents were all brought
-   * here.
+   * Counts the documents of lots that were counted without them and have them now: those that the
+   * audit has had, and, a few at a time, those whose documents were all imported here.
    */
   const lookAgain = (): Promise<boolean> =>
     sql.begin(async (tx) => {
       if (!(await lock(tx))) return false;
-      const looked = await tx<
+      const examined = await tx<
         { lot: string }[]
       >`select lot from stats_undocumented where lot > ${place} order by lot limit ${LOTS}`;
-      place = looked.length === LOTS ? (looked[looked.length - 1]?.lot ?? "0") : "0";
+      place = examined.length === LOTS ? (examined[examined.length - 1]?.lot ?? "0") : "0";
       const audited = await tx<
         { lot: string }[]
       >`select lot from stats_undocumented where audited order by lot limit ${LOTS}`;
       const lots = await tx<Lot[]>`
         select l.first, l.count, l.issuer, l.time, l.block, l.root
-        from unnest(${audited.map((one) => one.lot)}::numeric[], ${looked.map((one) => one.lot)}::numeric[]) as u (audited, looked)
+        from unnest(${audited.map((bucket) => bucket.lot)}::numeric[], ${examined.map((bucket) => bucket.lot)}::numeric[]) as u (audited, looked)
         cross join lateral (select * from lot_now where first in (u.audited, u.looked) offset 0) l
         where l.first = u.audited
           or (exists (select 1 from record_now s where s.number = l.first and s.lot = l.first)
               and (select count(*) from record_now s where s.number >= l.first and s.number < l.first + l.count and s.lot = l.first) = l.count)`;
-      const once = [...new Map(lots.map((lot) => [lot.first, lot])).values()];
-      if (once.length > 0) await add(tx, once, true);
-      // what the audit has had and does not open here is not looked at for ever
-      await tx`update stats_undocumented set audited = false where lot = any(${audited.map((one) => one.lot)}::numeric[])`;
+      const unique = [...new Map(lots.map((lot) => [lot.first, lot])).values()];
+      if (unique.length > 0) await add(tx, unique, true);
+      // a lot that the audit has had, but that does not open here, is not examined forever
+      await tx`update stats_undocumented set audited = false where lot = any(${audited.map((bucket) => bucket.lot)}::numeric[])`;
       return false;
     });
 
@@ -270,7 +276,7 @@ export function createCounting(deps: Deps): Job {
     everyMs,
     async run(stopping) {
       while (!stopping.aborted && (await waiting()) && (await step())) {
-        // as long as there are more
+        // until there are no more
       }
       turns += 1;
       if (turns % LOOK_AGAIN === 1) await lookAgain();

@@ -105,7 +105,7 @@ export function createDocuments({
   const idOf = (number: string) => documentId(deployment, number);
 
   const readerKey = async (tx: Tx, account: string): Promise<PublicKey> => {
-    const key = await keys.of(tx, account);
+    const key = await keys.get(tx, account);
     if (key) return key;
     throw new Problem(
       "encryption-key-missing",
@@ -214,7 +214,7 @@ export function createDocuments({
     },
 
     async keyOf(tx: Tx, account: string): Promise<{ kid: string; jwk: PublicKey } | undefined> {
-      const jwk = await keys.of(tx, account);
+      const jwk = await keys.get(tx, account);
       return jwk && { kid: await thumbprint(jwk), jwk };
     },
   };

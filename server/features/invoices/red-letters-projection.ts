@@ -4,7 +4,7 @@
  * invoice's parties see the act in the feed.
  */
 import type { Tx } from "../../db/db.ts";
-import { tellAct } from "../../feed/acts.ts";
+import { addActRow } from "../../feed/acts.ts";
 import type { Applied, Projection } from "../../feed/follower.ts";
 
 type Parties = { number: string; holder: string; issuer: string; employer: string | null };
@@ -30,7 +30,7 @@ async function acted(tx: Tx, run: readonly Applied[]): Promise<void> {
     // a red letter has its number after this: it is named by its id when it was opened here, and by
     // what its act was signed with
     const redLetter = sheetOf.get(ref);
-    tellAct(
+    addActRow(
       event,
       { issuer, holder, employer: employer ?? undefined },
       { ...(redLetter === undefined ? {} : { redLetter }), ref },

@@ -1,11 +1,11 @@
 /**
  * The deliverer: posts the feed to subscriptions (rows of `webhooks`), in order, each event until
- * it is taken.
+ * the receiver accepts it.
  *
  * | a subscription | condition | effect |
  * | --- | --- | --- |
- * | waits | nothing that it sees after `position` | none |
- * | is due | something is (`latest` is ahead), `next_at` is reached, nobody's claim holds | a process claims its row for LEASE_SECONDS |
+ * | waits | it sees nothing after `position` | none |
+ * | is due | it sees something (`latest` is ahead), `next_at` is reached, nobody's claim holds | a process claims its row for LEASE_SECONDS |
  * | is claimed | 2xx | `position` moves to the event, `tries` is 0, the claim goes on |
  * | is claimed | 410 | disabled: gone |
  * | is claimed | anything else, schedule not at its end | `tries` + 1, due again after the schedule's delay |
@@ -13,19 +13,19 @@
  * | is claimed | its process dies | due again when the claim is over |
  * | is disabled | its owner enables it | due, from the same `position` |
  *
- * Invariants: `position` moves only after a 2xx for the event at it, or over rows that the
- * subscription does not see: never a hole, never ahead of the delivery. It moves only under the
- * claim that read it, so what a process does whose claim is over, or whose row was disabled or
- * replayed meanwhile, counts for nothing. One event a request, one request at a time a
- * subscription; subscriptions do not wait for one another, those that fail or are slow take at most
- * half of the places, and those of one party and of the persons that it manages a few. A turn is
- * short, and the next place goes to whichever party has the fewest: parties that have much to be
- * told and receivers that take their time do not keep one away that has little. No transaction is
- * open while a receiver is waited for. Time is the database's.
+ * Invariants: `position` moves only after a 2xx for its event, or over rows that the subscription
+ * does not see: it never leaves a gap and is never ahead of the delivery. It moves only under the
+ * claim that read it, so a process whose claim is over, or whose row was disabled or replayed
+ * meanwhile, changes nothing. One event for each request, one request at a time for each
+ * subscription. Subscriptions do not wait for each other: failing or slow ones take at most half of
+ * the places, and those of one party and of the persons that it manages take a few. A turn is
+ * short, and the next place goes to the party with the fewest: parties with many events and slow
+ * receivers do not keep out a party with few. No transaction is open while a receiver is awaited.
+ * Times are the database's.
  *
- * At least once: a process that dies after the receiver's answer and before the commit leaves the
- * event to be sent again, under the same `webhook-id`. Does not own: who may subscribe, and what a
- * party is shown of it (features/webhooks).
+ * At least once: if a process dies after the receiver's answer and before the commit, the event is
+ * sent again, under the same `webhook-id`. Does not own: who may subscribe, and what a party sees
+ * of a subscription (features/out/webhooks.ts).
  */
 import { Webhook as Signer } from "standardwebhooks";
 import type { Changes, Sql, Tx } from "../../db/db.ts";
@@ -36,8 +36,8 @@ import type { Vault } from "../../keys/vault.ts";
 import { ANSWER_MS, type Attempt, type Outbound } from "./outbound.ts";
 
 /**
- * Where a subscription's events go, and what signs them: the present secret first, then those that
- * are being rotated out.
+ * Where a subscription's events go, and the secrets that sign them: the present one first, then
+ * those that are rotated out.
  */
 export type Target = {
   url: string;
@@ -45,7 +45,7 @@ export type Target = {
   secrets: { secret: string; until?: number }[];
 };
 
-/** Sealed for the subscription's row. */
+/** Seals a target for the subscription's row. */
 export const sealTarget = (vault: Vault, id: string, target: Target): Buffer =>
   vault.seal("webhooks", `webhook/${id}`, JSON.stringify(target));
 export const openTarget = (vault: Vault, id: string, sealed: Uint8Array): Target =>
@@ -53,7 +53,7 @@ export const openTarget = (vault: Vault, id: string, sealed: Uint8Array): Target
 
 export const TEST_TYPE = "webhook.test";
 
-/** Headers and body of one delivery (Standard Webhooks): signed by every secret that holds now. */
+/** The headers of one delivery (Standard Webhooks): signed by every secret that is valid now. */
 function signed(id: string, body: string, target: Target): Record<string, string> {
   const now = new Date();
   const secrets = target.secrets.filter(
@@ -70,7 +70,7 @@ function signed(id: string, body: string, target: Target): Record<string, string
   };
 }
 
-/** The delivery that shows whether an endpoint answers; under no subscription yet. */
+/** A delivery that shows whether an endpoint answers; it belongs to no subscription yet. */
 export function postTest(outbound: Outbound, target: Target, id: string): Promise<Attempt> {
   const body = JSON.stringify({ type: TEST_TYPE, timestamp: new Date().toISOString(), data: {} });
   return outbound.post(target.url, signed(`evt_test_${id}`, body, target), body);
@@ -79,7 +79,7 @@ export function postTest(outbound: Outbound, target: Target, id: string): Promis
 export const isTaken = ({ status }: Attempt): boolean =>
   status !== undefined && status >= 200 && status < 300;
 
-/** What the log of attempts says of one that failed; undefined for one that did not. */
+/** The fault of a failed attempt, for the log of attempts; undefined if it succeeded. */
 export function faultOfAttempt(attempt: Attempt): string | undefined {
   if (attempt.status === undefined) return attempt.fault;
   if (isTaken(attempt)) return undefined;
@@ -101,29 +101,24 @@ export async function recordAttempt(
       select id from webhook_attempts where webhook = ${webhook} order by id desc offset ${KEPT_ATTEMPTS} limit 1)`;
 }
 
-/** Attempts that are kept of a subscription. */
+/** How many attempts of a subscription are kept. */
 export const KEPT_ATTEMPTS = 50;
 
-/**
- * Longer than an attempt may take, so that a claim that is alive is not over before its attempt is.
- */
+/** Longer than an attempt may take, so that a live claim outlasts its attempt. */
 const LEASE_SECONDS = 30;
-/** A receiver's Retry-After stretches the schedule's delay up to this. */
+/** A receiver's Retry-After can extend the schedule's delay up to this. */
 const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
-/** After so many events, or so long, a subscription goes to the end of the queue. */
+/** After this many events, or this time, a subscription goes to the end of the queue. */
 const TURN_EVENTS = 20;
 const TURN_MS = 1_000;
-/** A receiver that takes longer is slow, as every one is whose answer has to be cut. */
+/** A receiver that takes longer is slow; so is every receiver whose answer has to be cut off. */
 const SLOW_MS = ANSWER_MS - 100;
-/** What a stopping process lets an attempt take still. */
+/** How long a stopping process lets an attempt run. */
 const GRACE_MS = 3_000;
 
 export type Deliverer = {
   start(): void;
-  /**
-   * Lets attempts under way come to an answer for some seconds, then breaks them off; hands the
-   * claims back.
-   */
+  /** Gives running attempts some seconds to finish, then aborts them; releases the claims. */
   stop(): Promise<void>;
 };
 
@@ -133,14 +128,14 @@ type Deps = {
   changes: Changes;
   log: Log;
   outbound: Outbound;
-  /** Types that the roles of a subscription see; undefined: all. */
+  /** The event types that the roles of a subscription see; undefined: all. */
   typesOf(roles: readonly string[]): readonly string[] | undefined;
   /**
-   * Milliseconds from a failed attempt to the next, by how many failed; at its end the subscription
-   * is disabled.
+   * Milliseconds from a failed attempt to the next, by the number of failures; at the end of the
+   * schedule the subscription is disabled.
    */
   schedule: readonly number[];
-  /** Subscriptions delivered to at once; of one party an eighth of that. */
+  /** How many subscriptions are delivered to at once; one party may take an eighth. */
   places?: number;
   pollMs?: number;
   leaseSeconds?: number;
@@ -149,7 +144,7 @@ type Deps = {
 
 type Claimed = {
   id: string;
-  /** Whose places it takes: its account's party, or the one that manages that person. */
+  /** The party whose places it takes: its account's, or the one that manages that person. */
   party: string;
   account: string;
   roles: string[];
@@ -171,7 +166,7 @@ export function createDeliverer(deps: Deps): Deliverer {
     leaseSeconds = LEASE_SECONDS,
     slowMs = SLOW_MS,
   } = deps;
-  const ofParty = Math.max(1, Math.floor(places / 8));
+  const placesOfParty = Math.max(1, Math.floor(places / 8));
   const running = new Map<string, { party: string; hindered: boolean; done: Promise<void> }>();
   let stopping = new AbortController();
   let cutting = new AbortController();
@@ -179,9 +174,8 @@ export function createDeliverer(deps: Deps): Deliverer {
   const lease = (tx: Tx) => tx`now() + make_interval(secs => ${leaseSeconds})`;
 
   /**
-   * Due subscriptions, at most so many, taken for this process: those that fail or are slow, or
-   * those that do not and are not. A party with fewer places comes first, and none gets more than
-   * are its own.
+   * Claims due subscriptions for this process, at most `limit`: either those that fail or are slow,
+   * or the others. A party with fewer places comes first, and none gets more than its share.
    */
   async function claim(hindered: boolean, limit: number): Promise<Claimed[]> {
     const due = sql`
@@ -193,11 +187,11 @@ export function createDeliverer(deps: Deps): Deliverer {
         select w.id, w.next_at, party, row_number() over (partition by party order by w.next_at) as nth
         from webhooks w join party_now p on p.account = w.account, coalesce(p.manager, p.account) as party where ${due}) as waiting
       left join unnest(${[...held.keys()]}::text[], ${[...held.values()].map(({ length }) => length)}::int[]) as held (party, places) using (party)
-      where nth + coalesce(places, 0) <= ${ofParty} order by nth + coalesce(places, 0), next_at limit ${limit}`;
+      where nth + coalesce(places, 0) <= ${placesOfParty} order by nth + coalesce(places, 0), next_at limit ${limit}`;
     if (chosen.length === 0) return [];
     const claimed = await sql<Omit<Claimed, "party">[]>`
       update webhooks set claim = gen_random_uuid(), claimed_until = ${lease(sql)} where id in (
-        select id from webhooks where id = any(${chosen.map((one) => one.id)}::uuid[]) and ${due} for update skip locked)
+        select id from webhooks where id = any(${chosen.map((chosenRow) => chosenRow.id)}::uuid[]) and ${due} for update skip locked)
       returning id, account, roles, types, sealed, position, tries, claim`;
     const parties = new Map(chosen.map(({ id, party }) => [id, party]));
     return claimed.map((row) => ({ ...row, party: parties.get(row.id) as string }));
@@ -215,8 +209,8 @@ export function createDeliverer(deps: Deps): Deliverer {
   }
 
   /**
-   * Delivers from the row's position on until nothing is left, its turn is over, an attempt fails,
-   * or the claim is lost.
+   * Delivers from the row's position until nothing is left, its turn is over, an attempt fails, or
+   * the claim is lost.
    */
   async function deliver(row: Claimed): Promise<void> {
     const viewer = viewerOf(row);
@@ -226,33 +220,33 @@ export function createDeliverer(deps: Deps): Deliverer {
     let renewed = performance.now();
     for (;;) {
       const page = await pageOf(sql, viewer, { after: position, limit: TURN_EVENTS });
-      for (const one of page.rows) {
+      for (const feedRow of page.rows) {
         const now = performance.now();
         // a process that was halted for long may have lost its claim: it sends nothing more under
         // it
         const late = now - renewed > leaseSeconds * 500;
         if (stopping.signal.aborted || sent >= TURN_EVENTS || now > until || late)
           return yieldPlace(row, position);
-        const attempt = await post(eventOf(one, viewer), openTarget(vault, row.id, sealed));
+        const attempt = await post(eventOf(feedRow, viewer), openTarget(vault, row.id, sealed));
         if (attempt === undefined) return yieldPlace(row, position);
-        const kept = isTaken(attempt)
-          ? await taken(row, position, one.position, attempt)
-          : await failed(row, position, one.position, attempt);
-        if (kept === undefined) return;
-        sealed = kept;
-        position = one.position;
+        const nextSealed = isTaken(attempt)
+          ? await recordTaken(row, position, feedRow.position, attempt)
+          : await recordFailed(row, position, feedRow.position, attempt);
+        if (nextSealed === undefined) return;
+        sealed = nextSealed;
+        position = feedRow.position;
         renewed = performance.now();
         sent += 1;
         row.tries = 0;
       }
-      // nothing that it sees is left out between the last row and where the page ends
+      // the subscription sees nothing between the last row and the end of the page
       if (page.next > position && !(await moved(sql, row, position, page.next))) return;
       position = page.next;
       if (!page.more) return yieldPlace(row, position);
     }
   }
 
-  /** Undefined when it was broken off by us, which is nobody's failure. */
+  /** Undefined if we aborted the attempt, which is nobody's failure. */
   async function post(event: FeedEvent, target: Target): Promise<Attempt | undefined> {
     const body = JSON.stringify({ type: event.type, timestamp: event.at, data: event });
     try {
@@ -269,8 +263,8 @@ export function createDeliverer(deps: Deps): Deliverer {
   }
 
   /**
-   * Moves the position under the claim, which goes on; the row's present target, or undefined when
-   * the claim is lost.
+   * Moves the position under the claim, and extends the claim. Returns the row's present target, or
+   * undefined if the claim is lost.
    */
   async function moved(
     tx: Tx,
@@ -279,20 +273,20 @@ export function createDeliverer(deps: Deps): Deliverer {
     to: bigint,
     slow: boolean | null = null,
   ): Promise<Buffer | undefined> {
-    const [still] = await tx<{ sealed: Buffer }[]>`
+    const [current] = await tx<{ sealed: Buffer }[]>`
       update webhooks set position = ${to}, tries = 0, slow = coalesce(${slow}, slow), claimed_until = ${lease(tx)}
       where id = ${row.id} and claim = ${row.claim} and position = ${from} and disabled is null returning sealed`;
-    return still?.sealed;
+    return current?.sealed;
   }
 
-  const taken = (row: Claimed, from: bigint, to: bigint, attempt: Attempt) =>
+  const recordTaken = (row: Claimed, from: bigint, to: bigint, attempt: Attempt) =>
     sql.begin(async (tx) => {
       const sealed = await moved(tx, row, from, to, attempt.ms > slowMs);
       if (sealed !== undefined) await recordAttempt(tx, row.id, to, attempt);
       return sealed;
     });
 
-  async function failed(
+  async function recordFailed(
     row: Claimed,
     from: bigint,
     event: bigint,
@@ -300,9 +294,9 @@ export function createDeliverer(deps: Deps): Deliverer {
   ): Promise<undefined> {
     const delay = schedule[row.tries];
     const disabled = attempt.status === 410 ? "gone" : delay === undefined ? "failing" : null;
-    const asked = Math.min(attempt.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS);
-    // apart from one another, so that what failed together does not come back together
-    const wait = Math.max((delay ?? 0) * (1 + Math.random() / 5), asked);
+    const requestedMs = Math.min(attempt.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS);
+    // spread out, so that subscriptions that failed together do not retry together
+    const wait = Math.max((delay ?? 0) * (1 + Math.random() / 5), requestedMs);
     await sql.begin(async (tx) => {
       const done = await tx`
         update webhooks set tries = tries + 1, next_at = now() + make_interval(secs => ${wait / 1_000}), claim = null, claimed_until = null,
@@ -314,7 +308,7 @@ export function createDeliverer(deps: Deps): Deliverer {
     return undefined;
   }
 
-  /** Back to the end of the queue, for whichever process comes. */
+  /** Releases the row to the end of the queue, for any process. */
   async function yieldPlace(row: Claimed, position: bigint): Promise<void> {
     await sql`
       update webhooks set claim = null, claimed_until = null, next_at = now()
@@ -323,7 +317,7 @@ export function createDeliverer(deps: Deps): Deliverer {
 
   function take(row: Claimed, hindered: boolean): void {
     const done = deliver(row)
-      // its claim runs out, and some process goes on from the stored position
+      // its claim expires, and some process goes on from the stored position
       .catch((cause: unknown) =>
         log.warn(
           { webhook: row.id, error: cause instanceof Error ? cause.name : "unknown" },
@@ -338,11 +332,11 @@ export function createDeliverer(deps: Deps): Deliverer {
   }
 
   let wake = () => {};
-  /** Claims what is due into free places. */
+  /** Claims due subscriptions into free places. */
   async function step(): Promise<void> {
     for (const hindered of [false, true]) {
       for (let more = true; more; ) {
-        const hinderedNow = [...running.values()].filter((one) => one.hindered).length;
+        const hinderedNow = [...running.values()].filter((delivery) => delivery.hindered).length;
         const free = Math.min(
           places - running.size,
           hindered ? Math.floor(places / 2) - hinderedNow : places,
@@ -376,7 +370,7 @@ export function createDeliverer(deps: Deps): Deliverer {
       stopping.abort();
       await loop.stop();
       const timer = setTimeout(() => cutting.abort(), GRACE_MS);
-      await Promise.allSettled([...running.values()].map((one) => one.done));
+      await Promise.allSettled([...running.values()].map((delivery) => delivery.done));
       clearTimeout(timer);
     },
   };

@@ -1,15 +1,13 @@
 /**
- * One POST to an address that a party has named, without being led into this operator's own
- * network.
+ * One POST to an address that a party has named, without access to this operator's own network.
  *
- * The address that is connected to is the one that was checked: names are resolved here, at each
- * connection, and the connection goes to what was found, so that a name that points elsewhere the
- * next time helps nobody. Public unicast addresses pass; of the others those in `allowed` (CIDR),
- * and plain http goes to these alone. Redirects are answers like any other. Environment proxies are
- * not used, certificates are checked.
+ * The connection goes to the address that was checked: names are resolved here, at each connection,
+ * so a name that points elsewhere the next time gains nothing. Public unicast addresses pass; other
+ * addresses only if `allowed` (CIDR) contains them, and plain http goes only to those. A redirect
+ * is an answer like any other. Environment proxies are ignored, certificates are checked.
  *
- * Does not own: what is sent and when it is tried again (deliverer.ts). Nothing of an answer's body
- * is kept.
+ * Does not own: what is sent, and when it is retried (deliverer.ts). Nothing of an answer's body is
+ * kept.
  */
 import { lookup } from "node:dns/promises";
 import { isIP, type LookupFunction } from "node:net";
@@ -18,7 +16,7 @@ import { Agent, buildConnector, request } from "undici";
 
 /**
  * Why an attempt has no status, in words that tell a party about its endpoint and nothing about
- * this network: a name that is not there and one that leads inside are both `address-refused`.
+ * this network: a name that does not exist and one that leads inside are both `address-refused`.
  */
 export type Fault =
   | "address-refused"
@@ -27,13 +25,13 @@ export type Fault =
   | "tls"
   | "timeout";
 
-/** What became of one attempt. `retryAfterMs` as the receiver asked, if it did. */
+/** The result of one attempt. `retryAfterMs`: the receiver's request, if any. */
 export type Attempt = { status?: number; fault?: Fault; ms: number; retryAfterMs?: number };
 
 export type Outbound = {
   /**
-   * Never throws for what the other side does. `signal` breaks it off: then it rejects with the
-   * signal's reason.
+   * Never throws for the other side's behaviour. `signal` aborts it: then it rejects with its
+   * reason.
    */
   post(
     url: string,
@@ -44,16 +42,18 @@ export type Outbound = {
   close(): Promise<void>;
 };
 
-/** How long one attempt may take, connecting included. */
+/** How long one attempt may take, including the connection. */
 export const WEBHOOK_TIMEOUT_MS = 15_000;
 
-/** What is read of an answer's body, and for how long. */
+/** How much of an answer's body is read, and for how long. */
 const MAX_ANSWER_BYTES = 8_192;
 export const ANSWER_MS = 1_000;
 
 type Network = ReturnType<typeof ipaddr.parseCIDR>;
 
-/** Reads `10.1.2.0/24,fd00:1::/64`; throws an Error for what is no network. Empty text is none. */
+/**
+ * Reads `10.1.2.0/24,fd00:1::/64`; throws an Error for an invalid network. Empty text: no networks.
+ */
 export const readNetworks = (text: string): Network[] =>
   text
     .split(",")
@@ -68,14 +68,14 @@ class AddressRefused extends Error {
 const isIn = (address: ipaddr.IPv4 | ipaddr.IPv6, [network, bits]: Network): boolean =>
   address.kind() === network.kind() && address.match(network, bits);
 
-/** Whether a connection to this address may be made; `plain`: without TLS. */
+/** Whether a connection to this address is allowed; `plain`: without TLS. */
 export function mayReach(text: string, allowed: readonly Network[], plain: boolean): boolean {
   if (!ipaddr.isValid(text)) return false;
-  // an IPv4 address in IPv6's clothes is judged as what it is
+  // an IPv4 address mapped into IPv6 is judged as IPv4
   const address = ipaddr.process(text);
   if (allowed.some((network) => isIn(address, network))) return true;
   if (plain || address.range() !== "unicast") return false;
-  // of IPv6 only what is given out (2000::/3): "::7f00:1" and the like are no one's public address
+  // of IPv6 only the allocated range (2000::/3): "::7f00:1" and the like are not public addresses
   return (
     address.kind() === "ipv4" || (((address as ipaddr.IPv6).parts[0] as number) & 0xe000) === 0x2000
   );
@@ -91,10 +91,13 @@ const faults: [RegExp, Fault][] = [
 function faultOf(error: unknown): Fault {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     const inner = cause instanceof AggregateError ? cause.errors : [];
-    for (const one of [cause, ...inner]) {
-      const words = [String((one as { code?: unknown }).code ?? ""), (one as Error).name];
-      const found = faults.find(([pattern]) => words.some((word) => pattern.test(word)));
-      if (found) return found[1];
+    for (const candidate of [cause, ...inner]) {
+      const words = [
+        String((candidate as { code?: unknown }).code ?? ""),
+        (candidate as Error).name,
+      ];
+      const match = faults.find(([pattern]) => words.some((word) => pattern.test(word)));
+      if (match) return match[1];
     }
   }
   return "connection-lost";
@@ -107,7 +110,7 @@ function readRetryAfter(text: unknown): number | undefined {
   return Number.isFinite(ms) && ms > 0 ? ms : undefined;
 }
 
-/** Addresses of a name, as the system finds them. */
+/** The addresses of a name, as the system resolves it. */
 const resolveByDns = (name: string): Promise<{ address: string; family: number }[]> =>
   lookup(name, { all: true });
 
@@ -125,26 +128,29 @@ export function createOutbound({
     const refuse = () => new AddressRefused("The address is not public");
     const checked: LookupFunction = (name, options, done) => {
       resolve(name).then(
-        (found) => {
-          // one that may not be reached among several is no accident
-          if (found.length === 0 || !found.every((one) => mayReach(one.address, allowed, plain)))
+        (addresses) => {
+          // a forbidden address among several is no accident
+          if (
+            addresses.length === 0 ||
+            !addresses.every((entry) => mayReach(entry.address, allowed, plain))
+          )
             done(refuse(), "", 0);
-          else if (options.all) done(null, found);
-          else done(null, found[0]?.address as string, found[0]?.family as number);
+          else if (options.all) done(null, addresses);
+          else done(null, addresses[0]?.address as string, addresses[0]?.family as number);
         },
         (error: NodeJS.ErrnoException) => done(error, "", 0),
       );
     };
     const connect = buildConnector({ timeout: timeoutMs, lookup: checked, allowH2: false });
     return new Agent({
-      // an address written as such is never looked up
+      // a literal address is never looked up
       connect(options, done) {
         const host = options.hostname.replace(/^\[|\]$/g, "");
         if (isIP(host) !== 0 && !mayReach(host, allowed, plain)) done(refuse(), null);
         else connect(options, done);
       },
-      // long enough for the next event of a burst; a connection that rested longer may be dead on
-      // the other side
+      // long enough for the next event of a burst; the other side may have closed a connection that
+      // was idle longer
       keepAliveTimeout: 1_000,
       keepAliveMaxTimeout: 1_000,
       pipelining: 1,
@@ -157,7 +163,10 @@ export function createOutbound({
     async post(url, headers, body, signal) {
       const began = performance.now();
       const ms = () => Math.round(performance.now() - began);
-      const over = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])]);
+      const aborted = AbortSignal.any([
+        AbortSignal.timeout(timeoutMs),
+        ...(signal ? [signal] : []),
+      ]);
       try {
         const dispatcher = agents[new URL(url).protocol as keyof typeof agents];
         const answer = await request(url, {
@@ -165,14 +174,14 @@ export function createOutbound({
           headers,
           body,
           dispatcher,
-          signal: over,
+          signal: aborted,
         });
-        // the status has decided; an answer of a few kB is read, so that the connection can go on.
-        // More of it, or slower, is cut
+        // The status has decided. A few kB of the body are read, so that the connection can be
+        // reused; a longer or slower body is cut off.
         await answer.body
           .dump({
             limit: MAX_ANSWER_BYTES,
-            signal: AbortSignal.any([over, AbortSignal.timeout(ANSWER_MS)]),
+            signal: AbortSignal.any([aborted, AbortSignal.timeout(ANSWER_MS)]),
           })
           .catch(() => {});
         const retryAfterMs = readRetryAfter(answer.headers["retry-after"]);

@@ -1,10 +1,10 @@
 /**
- * API keys: `id.secret`, the secret 32 random bytes, of which SHA-256 alone is kept (a random
+ * API keys: `id.secret`. The secret is 32 random bytes, of which only the SHA-256 is kept (a random
  * secret needs no slow hash).
  *
  * A key may have no secret: it belongs to a person whom the operator's identity provider knows by a
- * name, and is shown by signing in there. From the first time on it is the provider's subject that
- * counts: who is given the name later does not get the key.
+ * name, and the person uses it by signing in there. After the first sign-in only the provider's
+ * subject counts: a person who gets the same name later does not get the key.
  *
  * A key has roles of its party. The role `admin` counts as every role that the party has at the
  * time of the request.
@@ -16,28 +16,28 @@ import type { Caller, Callers, Role } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
 
 const hashSecret = (secret: string): Buffer => createHash("sha256").update(secret).digest();
-/** What an unknown id is compared with, so that it takes as long as a wrong secret. */
+/** An unknown id is compared with this, so that it takes as long as a wrong secret. */
 const nothing = hashSecret(randomBytes(32).toString("base64url"));
-/** So many parties a person is offered to act for. */
+/** How many parties a person may choose from. */
 const MAX_OF_PERSON = 50;
 
 /**
- * What decides on a party's roles. `capabilities`: bits of the registry; null: the registry does
- * not know the party.
+ * What decides a party's roles. `capabilities`: bits of the registry; null: the registry does not
+ * know the party.
  */
 export type PartyKind = { kind: "bureau" | "taxpayer" | "person"; capabilities: number | null };
 
 /**
- * Every role that a key of this party may have; none of a taxpayer whose enrolment is under way.
+ * Every role that a key of this party may have; none for a taxpayer whose enrolment is under way.
  */
 export function rolesOfParty({ kind, capabilities }: PartyKind): Role[] {
   if (kind === "bureau") return ["bureau", "admin"];
   if (kind === "person") return ["holder", "admin"];
   if (capabilities === null) return [];
   const capable = (["issuer", "employer"] as const).filter(
-    (one) => (capabilities & capabilityBits[one]) !== 0,
+    (capability) => (capabilities & capabilityBits[capability]) !== 0,
   );
-  // a titled invoice belongs to the buyer's account: a taxpayer is a holder as well
+  // a titled invoice belongs to the buyer's account: a taxpayer is also a holder
   return [...capable, "holder", "admin"];
 }
 
@@ -45,7 +45,7 @@ export function rolesOfParty({ kind, capabilities }: PartyKind): Role[] {
 export const effectiveRoles = (roles: readonly Role[], party: PartyKind): readonly Role[] =>
   roles.includes("admin") ? [...new Set([...rolesOfParty(party), ...roles])] : roles;
 
-/** A key to be made. `bearer`: the person in whose hands it is, when it is another party's. */
+/** A new key. `bearer`: the person who holds it, if the key is another party's. */
 export type NewKey = {
   account: string;
   roles: readonly string[];
@@ -63,7 +63,7 @@ export async function putBureau(tx: Tx, account: string, sealed: Buffer): Promis
 const managedBy = (tx: Tx, account: string) =>
   tx`(select coalesce(manager, account) from parties where account = ${account})`;
 
-/** Makes a key for an account: `id.secret`. The secret is in the answer and nowhere else. */
+/** Creates a key for an account: `id.secret`. Only the answer contains the secret. */
 export async function createApiKey(tx: Tx, key: NewKey): Promise<string> {
   const id = randomBytes(9).toString("base64url");
   const secret = randomBytes(32).toString("base64url");
@@ -73,13 +73,13 @@ export async function createApiKey(tx: Tx, key: NewKey): Promise<string> {
   return `${id}.${secret}`;
 }
 
-/** Who has signed in at the provider. */
+/** A person who has signed in at the provider. */
 export type Person = { issuer: string; subject: string; name: string };
 
 /**
- * How names are compared: addresses without regard to case, and of ASCII's letters alone. Where
- * more letters are folded into one another, somebody else's address may become this one's (the sign
- * for kelvin has the small letter k).
+ * The form in which names are compared: addresses without regard to case, but only for ASCII
+ * letters. With more letters folded, another person's address could become this person's (the lower
+ * case of the kelvin sign is k).
  */
 function nameBlind(vault: Vault, name: string): Buffer {
   const text = name.trim();
@@ -92,7 +92,9 @@ const subjectBlind = (vault: Vault, { issuer, subject }: Person) =>
   vault.blind("sign-in/subject", `${issuer}\0${subject}`);
 const nameContext = (id: string) => `api-key/${id}/name`;
 
-/** Makes a key that the person of this name at the provider shows by signing in; its id. */
+/**
+ * Creates a key for the person with this name at the provider, who uses it by signing in; its id.
+ */
 export async function createSignInKey(
   tx: Tx,
   vault: Vault,
@@ -109,7 +111,7 @@ export async function createSignInKey(
   return id;
 }
 
-/** The name that a key was made for. */
+/** The name that a key was created for. */
 export const signInName = (vault: Vault, id: string, sealed: Uint8Array): string =>
   vault.open("parties", nameContext(id), sealed).toString();
 
@@ -120,11 +122,11 @@ type CallerRow = PartyKind & {
   secret_hash: Buffer | null;
 };
 
-/** Keys that are not revoked, with what decides on their roles. */
-const keysWhere = (tx: Tx, which: Query<unknown>) => tx<CallerRow[]>`
+/** Keys that are not revoked, with what decides their roles. */
+const keysWhere = (tx: Tx, condition: Query<unknown>) => tx<CallerRow[]>`
   select k.id, k.account, k.roles, k.secret_hash, p.kind, t.capabilities
   from api_keys k join parties p on p.account = k.account left join taxpayer_now t on t.account = k.account
-  where k.revoked_at is null and ${which}`;
+  where k.revoked_at is null and ${condition}`;
 
 const callerOf = ({ id, account, roles, ...party }: CallerRow): Caller => ({
   keyId: id,
@@ -133,8 +135,7 @@ const callerOf = ({ id, account, roles, ...party }: CallerRow): Caller => ({
 });
 
 /**
- * The keys of somebody who has just signed in; those that nobody has shown yet become this
- * person's.
+ * The keys of a person who has just signed in; keys that nobody has used yet become this person's.
  */
 export async function keysOfPerson(tx: Tx, vault: Vault, person: Person): Promise<Caller[]> {
   const subject = subjectBlind(vault, person);
@@ -149,7 +150,7 @@ export async function keysOfPerson(tx: Tx, vault: Vault, person: Person): Promis
   ).map(callerOf);
 }
 
-/** The caller of one of this person's keys; undefined when it is none of them. */
+/** The caller for one of this person's keys; undefined if the key is not among them. */
 export async function findCallerOf(
   tx: Tx,
   vault: Vault,
@@ -163,7 +164,7 @@ export async function findCallerOf(
   return row && callerOf(row);
 }
 
-/** Who presents this key; undefined for an unknown, wrong or revoked one. */
+/** The caller who presents this key; undefined for an unknown, wrong or revoked key. */
 export async function findCaller(tx: Tx, presented: string): Promise<Caller | undefined> {
   const [, id, secret] = /^([\w-]{1,64})\.([\w-]{1,128})$/.exec(presented) ?? [];
   if (id === undefined || secret === undefined) return undefined;
@@ -173,8 +174,8 @@ export async function findCaller(tx: Tx, presented: string): Promise<Caller | un
 }
 
 /**
- * Those of these keys that are revoked by now. A key that `tx` itself revokes, at its own time, is
- * not among them: a key may end itself, and is answered.
+ * Those of these keys that are revoked by now. A key that `tx` itself revokes is not among them: a
+ * key may revoke itself, and still gets its answer.
  */
 export async function revokedAmong(tx: Tx, ids: readonly string[]): Promise<Set<string>> {
   const rows = await tx<{ id: string }[]>`

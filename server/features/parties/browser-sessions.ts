@@ -1,11 +1,11 @@
 /**
- * Sessions: an API key, shown once by a browser, is stood for by a random value in a cookie that no
- * script can read.
+ * Sessions: a browser shows an API key once; then a random token in a cookie, which no script can
+ * read, represents the key.
  *
- * Invariants: a session may never do more than its key, and ends with it at once, after
- * IDLE_MINUTES without a request, and ABSOLUTE_HOURS after it began. Its value is always of our
- * making, so nobody can give a browser one that they know. SHA-256 of it alone is kept (a random
- * value needs no slow hash). Does not own: which requests a session may make (http/auth.ts).
+ * Invariants: a session can never do more than its key. It ends at once with its key, after
+ * IDLE_MINUTES without a request, and ABSOLUTE_HOURS after it began. We always generate its token,
+ * so nobody can plant a known one in a browser. Only the token's SHA-256 is kept (a random token
+ * needs no slow hash). Does not own: which requests a session may make (http/auth.ts).
  */
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import type { Tx } from "../../db/db.ts";
@@ -14,13 +14,13 @@ import { effectiveRoles, type PartyKind } from "./api-keys.ts";
 
 export const IDLE_MINUTES = 30;
 export const ABSOLUTE_HOURS = 12;
-/** Of one key; the oldest gives way. */
+/** For one key; the oldest session gives way. */
 export const MAX_SESSIONS = 50;
 
 const hashOf = (value: string): Buffer => createHash("sha256").update(value).digest();
 /**
- * What the console's own page shows with whatever changes something. It follows from the cookie,
- * which other pages cannot read.
+ * The console's own page sends this token with every change. It follows from the cookie, which
+ * other pages cannot read.
  */
 const csrfOf = (value: string): string =>
   createHmac("sha256", value).update("onepiao/csrf").digest("base64url");
@@ -28,8 +28,8 @@ const csrfOf = (value: string): string =>
 export type Sessions = ReturnType<typeof createSessions>;
 
 /**
- * `secure`: the cookie goes over TLS alone, and its name (`__Host-`) keeps a sibling host from
- * setting it. The sandbox is plain http on this machine and does without.
+ * `secure`: the cookie travels only over TLS, and its name (`__Host-`) keeps a sibling host from
+ * setting it. The sandbox uses plain http on this machine and does without.
  */
 export function createSessions({ secure }: { secure: boolean }) {
   const name = secure ? "__Host-onepiao" : "onepiao";
@@ -40,8 +40,8 @@ export function createSessions({ secure }: { secure: boolean }) {
 
   return {
     /**
-     * Begins a session of a key that was shown. `sealed`: what is to be known when it ends. Returns
-     * the cookie to set, and the token of its page.
+     * Starts a session for a key that was presented. `sealed`: data for the end of the session.
+     * Returns the cookie to set, and the page's token.
      */
     async open(
       tx: Tx,
@@ -57,14 +57,14 @@ export function createSessions({ secure }: { secure: boolean }) {
       return { setCookie: cookie(value), csrf: csrfOf(value) };
     },
 
-    /** The session's value in a Cookie header; the first one, as servers read it. */
+    /** The session's token in a Cookie header; the first one, as servers read it. */
     read(header: string | undefined): string | undefined {
-      const found = header?.split(";").find((part) => part.trim().startsWith(`${name}=`));
-      const value = found?.slice(found.indexOf("=") + 1).trim();
+      const cookiePart = header?.split(";").find((part) => part.trim().startsWith(`${name}=`));
+      const value = cookiePart?.slice(cookiePart.indexOf("=") + 1).trim();
       return value !== undefined && /^[\w-]{43}$/.test(value) ? value : undefined;
     },
 
-    /** Who calls by this session; undefined when there is none, or it or its key has ended. */
+    /** The caller of this session; undefined if there is none, or it or its key has ended. */
     async find(tx: Tx, value: string): Promise<Caller | undefined> {
       const hash = hashOf(value);
       const [row] = await tx<
@@ -75,7 +75,7 @@ export function createSessions({ secure }: { secure: boolean }) {
         join parties p on p.account = k.account left join taxpayer_now t on t.account = k.account
         where s.id_hash = ${hash} and ${alive(tx)}`;
       if (row === undefined) return undefined;
-      // once a minute is enough to know that somebody is there
+      // once a minute is enough to see that somebody is active
       if (row.stale) await tx`update sessions set seen_at = now() where id_hash = ${hash}`;
       return {
         keyId: row.key_id,
@@ -85,11 +85,11 @@ export function createSessions({ secure }: { secure: boolean }) {
       };
     },
 
-    /** Whether it is there still, without counting as a request of it. */
+    /** Whether the session still exists; does not count as a request. */
     holds: async (tx: Tx, id: Buffer): Promise<boolean> =>
       (await tx`select 1 from sessions s where s.id_hash = ${id} and ${alive(tx)}`).length === 1,
 
-    /** Returns what was sealed with it. */
+    /** Ends a session; returns the data that was sealed with it. */
     async close(tx: Tx, id: Buffer): Promise<Buffer | undefined> {
       const [row] = await tx<
         { sealed: Buffer | null }[]
@@ -97,7 +97,7 @@ export function createSessions({ secure }: { secure: boolean }) {
       return row?.sealed ?? undefined;
     },
 
-    /** Takes the cookie away. */
+    /** The header that deletes the cookie. */
     clearCookie: cookie("", "; Max-Age=0"),
   };
 }

@@ -1,19 +1,19 @@
 /**
- * Keys that documents are encrypted to: for a party that opens them by itself, and for deposits,
- * which the bureau's gateway opens.
+ * Keys that documents are encrypted to: for a party that decrypts them itself, and for deposits,
+ * which the bureau's gateway decrypts.
  *
- * A content key or a lot key goes to a reader as a JWE (RFC 7516, compact): `alg` ECDH-ES+A256KW,
- * `enc` A256GCM, the payload a JWK of the key (RFC 7517 §7), `kid` what it opens. Content keys go
- * under their lot's key by AES key wrap (RFC 3394), so that a lot costs one JWE a reader, however
- * many invoices it has. Wraps are made when they are asked for: a key that a party has replaced,
- * and a grant that was withdrawn, open nothing that is handed out later.
+ * A reader gets a content key or a lot key as a JWE (RFC 7516, compact): `alg` ECDH-ES+A256KW,
+ * `enc` A256GCM, the payload a JWK of the key (RFC 7517 §7), `kid` says what the key opens. Content
+ * keys are wrapped with their lot's key by AES key wrap (RFC 3394), so that a lot costs one JWE for
+ * each reader, however many invoices it has. Wraps are made on request: a key that a party has
+ * replaced, and a grant that was withdrawn, open nothing that is handed out later.
  *
- * Keys by purpose: a party's own key, by which it opens documents, is replaced at its wish, and its
- * private key is never here. The key that deposits are encrypted to is kept here and rotated;
- * nothing that a party registers touches it.
+ * Keys by purpose: a party's own key, with which it opens documents, is replaced when the party
+ * asks for it, and its private key is never here. The key that deposits are encrypted to is kept
+ * here and rotated; registering a party's key does not touch it.
  *
  * Owns the tables encryption_keys and deposit_keys. Does not own: who may read what
- * (features/grants).
+ * (features/invoices/grants.ts).
  */
 import { createCipheriv, createDecipheriv } from "node:crypto";
 import {
@@ -40,7 +40,7 @@ const KEY_WRAP = "aes256-wrap";
 /** The initial value of RFC 3394 §2.2.3.1. */
 const KEY_WRAP_IV = Buffer.alloc(8, 0xa6);
 
-/** Whether it is a public key of a kind that is encrypted to here, and a point of its curve. */
+/** Whether this is a supported public key, and a point on its curve. */
 export async function isPublicKey(jwk: PublicKey): Promise<boolean> {
   try {
     const fits =
@@ -57,9 +57,7 @@ export async function isPublicKey(jwk: PublicKey): Promise<boolean> {
 
 export const thumbprint = (jwk: PublicKey): Promise<string> => calculateJwkThumbprint(jwk as JWK);
 
-/**
- * A key of 32 bytes as a JWE that the holder of the private key opens. `opens`: what the key is of.
- */
+/** A key of 32 bytes as a JWE for the holder of the private key. `opens`: what the key opens. */
 export async function wrapTo(jwk: PublicKey, key: Uint8Array, opens: string): Promise<string> {
   const payload = JSON.stringify({
     kty: "oct",
@@ -72,7 +70,7 @@ export async function wrapTo(jwk: PublicKey, key: Uint8Array, opens: string): Pr
 }
 
 /**
- * The key of 32 bytes in a JWE, and what it opens. Throws when it is not for this private key, or
+ * The key of 32 bytes in a JWE, and what it opens. Throws if the JWE is for another private key, or
  * was altered.
  */
 export async function unwrapWith(
@@ -89,13 +87,13 @@ export async function unwrapWith(
   return { key, opens: kid };
 }
 
-/** A content key under a lot key: 40 bytes. */
+/** A content key wrapped with a lot key: 40 bytes. */
 export function wrapUnder(lotKey: Uint8Array, key: Uint8Array): Buffer {
   const cipher = createCipheriv(KEY_WRAP, lotKey, KEY_WRAP_IV);
   return Buffer.concat([cipher.update(key), cipher.final()]);
 }
 
-/** Throws when it was altered, or is under another key. */
+/** Throws if it was altered, or is wrapped with another key. */
 export function unwrapUnder(lotKey: Uint8Array, wrapped: Uint8Array): Buffer {
   const decipher = createDecipheriv(KEY_WRAP, lotKey, KEY_WRAP_IV);
   return Buffer.concat([decipher.update(wrapped), decipher.final()]);
@@ -103,7 +101,7 @@ export function unwrapUnder(lotKey: Uint8Array, wrapped: Uint8Array): Buffer {
 
 export type EncryptionKeys = ReturnType<typeof createEncryptionKeys>;
 
-/** Deposit keys of one account: what was encrypted to any of them still opens, by trying them. */
+/** Deposit keys of one account: a JWE to any of them still opens, by trying each one. */
 export const MAX_DEPOSIT_KEYS = 50;
 
 export function createEncryptionKeys({ vault }: { vault: Vault }) {
@@ -124,20 +122,15 @@ export function createEncryptionKeys({ vault }: { vault: Vault }) {
   }
 
   return {
-    /**
-     * The key that a party opens documents with by itself; undefined when it has registered none.
-     */
-    async of(tx: Tx, account: string): Promise<PublicKey | undefined> {
+    /** The key with which a party opens documents itself; undefined if none is registered. */
+    async get(tx: Tx, account: string): Promise<PublicKey | undefined> {
       const [row] = await tx<
         { public: PublicKey }[]
       >`select public from encryption_keys where account = ${account}`;
       return row?.public;
     },
 
-    /**
-     * Registers the key that a party opens documents with, or replaces it. Deposit keys are others,
-     * and stay.
-     */
+    /** Registers or replaces the key with which a party opens documents. Its deposit keys stay. */
     async register(tx: Tx, account: string, jwk: PublicKey): Promise<void> {
       await tx`
         insert into encryption_keys (account, public) values (${account}, ${tx.json(jwk as unknown as Json)})
@@ -145,25 +138,25 @@ export function createEncryptionKeys({ vault }: { vault: Vault }) {
     },
 
     /**
-     * The key that deposits for this account are encrypted to now; made when there is none. Of two
-     * made at once both open.
+     * The key that deposits for this account are encrypted to now; created if there is none. If two
+     * are created at once, both open.
      */
     depositKey: async (tx: Tx, account: string): Promise<PublicKey> =>
       (await kept(tx, account))[0]?.public ?? make(tx, account),
 
     /**
-     * Makes the next deposit key; those before go on opening. Undefined when there are
-     * MAX_DEPOSIT_KEYS.
+     * Creates the next deposit key; earlier ones still open. Undefined if there are
+     * MAX_DEPOSIT_KEYS already.
      */
     async rotateDepositKey(tx: Tx, account: string): Promise<PublicKey | undefined> {
-      // one at a time counts them
+      // only one transaction at a time counts them
       await tx`select pg_advisory_xact_lock(hashtext(${`deposit-keys/${account}`}))`;
       return (await kept(tx, account)).length < MAX_DEPOSIT_KEYS ? make(tx, account) : undefined;
     },
 
     /**
-     * Opens a JWE with whichever deposit key it was encrypted to. Throws when it was to none of
-     * them, or was altered.
+     * Opens a JWE with the deposit key that it was encrypted to. Throws if that is another key, or
+     * the JWE was altered.
      */
     async unwrapDeposit(
       tx: Tx,

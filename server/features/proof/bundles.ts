@@ -48,7 +48,7 @@ export function createBundles({ contracts, evidence, taxpayers, documents }: Dep
     /** The bundle with these parts shown. Throws invoice-not-sealed. */
     async of(tx: Tx, invoice: InvoiceRow, names: readonly PartName[]): Promise<Bundle> {
       const { number } = invoice;
-      const found = invoice.lot === null ? undefined : await evidence.of(tx, number);
+      const found = invoice.lot === null ? undefined : await evidence.get(tx, number);
       const seal = found && (await sealOf(tx, found.lot.first));
       if (!found || !seal)
         throw new Problem(

@@ -4,7 +4,7 @@
  */
 import { acts, isOfClaim } from "@onepiao/protocol/ledger/acts.ts";
 import type { Tx } from "../../db/db.ts";
-import { onActs, tellAct } from "../../feed/acts.ts";
+import { addActRow, onActs } from "../../feed/acts.ts";
 import type { Applied, Projection } from "../../feed/follower.ts";
 
 type Told = { event: Applied; number: string; ref: string; employer: number; holder: string };
@@ -24,7 +24,7 @@ async function tellAll(tx: Tx, all: readonly Told[]): Promise<void> {
   const idOf = new Map(claims.map((row) => [row.ref, row.id]));
   for (const { event, ref, employer, holder } of all) {
     const claim = idOf.get(ref);
-    tellAct(
+    addActRow(
       event,
       { holder, employer: accountOf.get(employer) },
       { ...(claim === undefined ? {} : { claim }), ref, employer },

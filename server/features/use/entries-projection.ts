@@ -1,5 +1,5 @@
 /** What the feed says of book entry: to the employer whose books they are, and the bureau. */
-import { tellAct } from "../../feed/acts.ts";
+import { addActRow } from "../../feed/acts.ts";
 import type { Projection } from "../../feed/follower.ts";
 import { markFrom } from "../../mirror/entries.ts";
 
@@ -19,7 +19,7 @@ export const entryProjection: Projection = {
           employer: number;
           mark: number;
         };
-        tellAct(
+        addActRow(
           event,
           { employer: accountOf.get(employer) },
           { mark: markFrom(mark), act, employer },

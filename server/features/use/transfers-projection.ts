@@ -2,7 +2,7 @@
  * What the feed says of transfers, to the two who hand on and take over: the issuer need not learn
  * whom its invoice goes to. Runs before the ledger's mirror, which forgets the holder before.
  */
-import { tellAct } from "../../feed/acts.ts";
+import { addActRow } from "../../feed/acts.ts";
 import type { Projection } from "../../feed/follower.ts";
 
 export const transferProjection: Projection = {
@@ -18,7 +18,7 @@ export const transferProjection: Projection = {
       for (const event of run) {
         const [number, to] = [event.args["id"] as string, event.args["to"] as string];
         const from = holders.get(number);
-        if (from !== undefined) tellAct(event, { holder: from, receiver: to }, { from, to });
+        if (from !== undefined) addActRow(event, { holder: from, receiver: to }, { from, to });
       }
     },
   },
