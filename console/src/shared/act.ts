@@ -4,9 +4,12 @@ import { useState } from "react";
 import { createIntentions, type Once } from "./intentions.ts";
 
 /**
- *   const reject = useAct((reason: string, once) => ask("POST /v1/claims/{id}/reject", { params: { id }, ...once, body: { reason } }),
- *     { refreshes: [["claims"]] });
- *   reject.mutate("…")      // reject.isPending, reject.error (show it with ProblemNote), reject.data
+ *   const reject = useAct(
+ *     (reason: string, once) =>
+ *       ask("POST /v1/claims/{id}/reject", { params: { id }, ...once, body: { reason } }),
+ *     { refreshes: [["claims"]] },
+ *   );
+ *   reject.mutate("…"); // reject.isPending, reject.data, reject.error (show it with ProblemNote)
  */
 export function useAct<V, R>(
   work: (value: V, once: Once, at: number) => Promise<R>,

@@ -22,7 +22,8 @@ const signs = new Map([
 export function formatAmount(amount: string, currency = "CNY"): string {
   const [, minus = "", whole, decimals = ""] = /^(-?)(\d+)(\.\d+)?$/.exec(amount) ?? [];
   if (whole === undefined) return amount;
-  return `${minus}${signs.get(currency) ?? `${currency} `}${whole.replaceAll(/\B(?=(\d{3})+$)/g, ",")}${decimals}`;
+  const sign = signs.get(currency) ?? `${currency} `;
+  return `${minus}${sign}${whole.replaceAll(/\B(?=(\d{3})+$)/g, ",")}${decimals}`;
 }
 
 /**

@@ -3,7 +3,8 @@
  * that does it.
  *
  *   const ask = useConfirm();
- *   if (await ask({ title: …, detail: …, final: "You cannot undo this.", yes: "Reimburse" })) act.mutate(…);
+ *   const question = { title: …, detail: …, final: "You cannot undo this.", yes: "Reimburse" };
+ *   if (await ask(question)) act.mutate(…);
  */
 import { Alert, App } from "antd";
 import { type ReactNode, useEffect } from "react";

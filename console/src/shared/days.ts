@@ -21,7 +21,8 @@ export function monthsUntil(month: string, count: number): string[] {
   const last = Number(month.slice(0, 4)) * 12 + Number(month.slice(5)) - 1;
   return Array.from({ length: count }, (_, ago) => {
     const months = last - ago;
-    return `${String(Math.floor(months / 12)).padStart(4, "0")}-${String((months % 12) + 1).padStart(2, "0")}`;
+    const year = String(Math.floor(months / 12)).padStart(4, "0");
+    return `${year}-${String((months % 12) + 1).padStart(2, "0")}`;
   });
 }
 

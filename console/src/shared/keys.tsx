@@ -110,7 +110,8 @@ function Make({ first }: { first: Role }) {
       <ProblemNote error={make.error} />
       <Form.Item
         name="roles"
-        label={say("keys.roles")} // "required" would put an attribute on the group that groups may not have
+        // not `required`: the library would give the group an attribute that groups may not have
+        label={say("keys.roles")}
         rules={[
           {
             validator: (_, chosen?: Role[]) =>

@@ -1,7 +1,7 @@
 /**
  * One event stream for the page, shared by all parts that need it.
  *
- *   useRefresh(["claim.created", "claim.rejected"], [["claims"]]);   // fetches these queries again on such events
+ *   useRefresh(["claim.created", "claim.rejected"], [["claims"]]); // fetches these queries again
  *   useEvents("all", (event) => …);
  *
  * Events arrive in order, at least once. After a gap (restart, no network, hidden page) the stream

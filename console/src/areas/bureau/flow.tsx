@@ -67,13 +67,14 @@ export function Flow() {
       ],
     };
   }, [links, palette, count, say]);
+  const flows = links.map(({ source, target, value }) => `${source} → ${target} ${count(value)}`);
   return (
     <Loaded query={flow} empty={() => links.length === 0} nothing={say("flow.empty")}>
       {({ now }) => (
         <ChartCard<Link>
           title={say("flow.title")}
           extra={<span className="quiet small">{say("flow.range")}</span>}
-          label={`${say("flow.label")}: ${links.map(({ source, target, value }) => `${source} → ${target} ${count(value)}`).join(", ")}`}
+          label={`${say("flow.label")}: ${flows.join(", ")}`}
           option={option}
           height={300}
           rows={links}

@@ -103,11 +103,12 @@ function LotSizes({ recent }: { recent: ChainStats["recent"] }) {
     }),
     [lots, palette, say],
   );
+  const sizes = lots.map(({ count }) => count).join(", ");
   return (
     <Chart
       option={option}
       height={56}
-      label={`${say("chain.recent.label", { count: lots.length })}: ${lots.map(({ count }) => count).join(", ")}`}
+      label={`${say("chain.recent.label", { count: lots.length })}: ${sizes}`}
     />
   );
 }

@@ -102,7 +102,10 @@ export function Issued({
       {(data) => (
         <ChartCard<Bucket>
           title={say("issued.title")}
-          label={`${say("issued.label", { grain: say(`grain.${grain}`) })}: ${count(data.totals.invoices)}, ${formatAmount(amountOf(data.totals, currency), currency)}`}
+          label={`${say("issued.label", { grain: say(`grain.${grain}`) })}: ${[
+            count(data.totals.invoices),
+            formatAmount(amountOf(data.totals, currency), currency),
+          ].join(", ")}`}
           extra={
             <Segmented<Grain>
               aria-label={say("grain.pick")}

@@ -51,6 +51,10 @@ function usePartsOf({ by, currency }: Measure): (all: readonly Drawn[]) => Part[
   );
 }
 
+/** The parts in words, for screen readers. */
+const listOf = (parts: readonly Part[]) =>
+  parts.map(({ name, text }) => `${name} ${text}`).join(", ");
+
 /** Horizontal bars, the largest on top, each with its amount. */
 function bars(
   parts: readonly Part[],
@@ -126,7 +130,7 @@ export function Regions({ grain, measure }: { grain: Grain; measure: Measure }) 
       {() => (
         <ChartCard<Part>
           title={say("region.title")}
-          label={`${say("region.label")}: ${parts.map(({ name, text }) => `${name} ${text}`).join(", ")}`}
+          label={`${say("region.label")}: ${listOf(parts)}`}
           option={option}
           rows={parts}
           rowKey={({ key }) => key}
@@ -206,7 +210,7 @@ export function Trades({ grain, measure }: { grain: Grain; measure: Measure }) {
       {() => (
         <ChartCard<Part>
           title={say("trade.title")}
-          label={`${say("trade.label")}: ${parts.map(({ name, text }) => `${name} ${text}`).join(", ")}`}
+          label={`${say("trade.label")}: ${listOf(parts)}`}
           option={option}
           rows={parts}
           rowKey={({ key }) => key}
@@ -253,7 +257,7 @@ export function Issuers({ measure }: { measure: Measure }) {
       {(data) => (
         <ChartCard<Part>
           title={say("issuer.title")}
-          label={`${say("issuer.label")}: ${parts.map(({ name, text }) => `${name} ${text}`).join(", ")}`}
+          label={`${say("issuer.label")}: ${listOf(parts)}`}
           extra={
             <Segmented<"day" | "month">
               aria-label={say("issuer.period")}
