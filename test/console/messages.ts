@@ -149,6 +149,22 @@ describe("the console's messages", () => {
     expect(foreign).deep.equals([]);
   });
 
+  it("use one term for one thing (docs/console.md) and no word-for-word idiom", () => {
+    const dropped = {
+      "zh-CN": /领用|抵扣|凭证包|谢绝|自有单号|抬头票|答复|企图/,
+      "en-US":
+        /\b(anew|whoever|besides|told|tax id|hand(s|ed)? on|(take|taken|takes) (back|over)|(?<!there )is no|are none|of its own)\b/i,
+    };
+    const faults = tables.flatMap(({ name, texts }) =>
+      Object.entries(dropped).flatMap(([language, words]) =>
+        [...(texts[language] ?? [])]
+          .filter(([, text]) => words.test(text.replaceAll("ax ID", "")))
+          .map(([key, text]) => `${name}: ${key}: ${text}`),
+      ),
+    );
+    expect(faults).deep.equals([]);
+  });
+
   it("are filled in where they are said", () => {
     const missing = uses.flatMap(({ file, key, filled }) => {
       const texts = tables

@@ -146,7 +146,7 @@ export const useWords = wordsOf("holder", {
     "new.none": "没有可报销的发票。只有“已开具”的发票可以报销。",
     "new.total": "合计",
     "new.employer": "报销单位税号",
-    "new.employer.help": "抬头票只能向抬头上的单位报销；无抬头的发票可以向任何单位报销。",
+    "new.employer.help": "有抬头的发票只能向抬头单位报销；无抬头的发票可以向任何单位报销。",
     "new.employer.missing": "请输入报销单位税号",
     "new.employer.titled": "所选发票的抬头：{{name}}",
     "new.employer.mixed": "所选发票的抬头不同，请分别报销。",
