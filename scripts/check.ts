@@ -1,6 +1,7 @@
 /**
  * `npm run check`: types, lint and formatting, Solidity lint, the floors, the owners of tables, no
- * path outside the repository, links and file names in the docs, and their generated parts. Seconds.
+ * path outside the repository, plain words, links and file names in the docs, and their generated
+ * parts. Seconds.
  */
 import { report, runStep } from "./run.ts";
 
@@ -16,13 +17,13 @@ const steps = [
     args: ["--max-warnings", "0", "contracts/**/*.sol"],
   },
   {
-    name: "floors, tables, paths, links",
+    name: "floors, tables, paths, links, words",
     command: "mocha",
     args: [
       "--no-config",
       "--timeout",
       "60000",
-      ...["architecture", "floors", "table-owners", "paths", "docs"].map(
+      ...["architecture", "floors", "table-owners", "paths", "docs", "words"].map(
         (name) => `test/server/${name}.ts`,
       ),
     ],

@@ -25,7 +25,7 @@ export async function setSince(tx: Tx, number: string, seconds: number): Promise
 
 /**
  * The whole record as JSON text, from which `ledgerMirror` makes it again at a rebuild. As text:
- * numbers of twenty digits are no JavaScript numbers.
+ * JavaScript cannot represent numbers of twenty digits exactly.
  */
 export async function recordAsText(tx: Tx, number: string): Promise<string> {
   const [row] = await tx<{ record: string }[]>`

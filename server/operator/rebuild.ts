@@ -5,8 +5,8 @@
  * Next to them: in a separate schema, which comes first on the search path of the connections that
  * replay. There the projections have empty tables. Every other table is a view on the live table
  * that discards all writes, so that a replay reads what the live follower reads and changes nothing
- * live, operations included. Views are made again there, over those tables. The live follower has to wait at its cursor only while rows are
- * compared.
+ * live, operations included. The schema has its own copy of every view, over those tables. The live
+ * follower has to wait at its cursor only while rows are compared.
  *
  * Owns neither: the follower replays, the projections project.
  */

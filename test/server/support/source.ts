@@ -3,10 +3,12 @@
 /**
  * The code without its comments and regular expressions, each text replaced by its place in
  * `texts`, so that nothing in a text passes for code. What stands in a template's ${…} is code, the
- * pieces around it are texts behind a `+`; templates nest.
+ * pieces around it are texts behind a `+`; templates nest. `comments` have their marks, and
+ * the columns before them as blanks.
  */
-export function codeOf(source: string): { code: string; texts: string[] } {
+export function codeOf(source: string): { code: string; texts: string[]; comments: string[] } {
   const texts: string[] = [];
+  const comments: string[] = [];
   let [code, at] = ["", 0];
   const skip = (pattern: RegExp): string | undefined => {
     pattern.lastIndex = at;
@@ -36,8 +38,13 @@ export function codeOf(source: string): { code: string; texts: string[] } {
   function block(): void {
     for (let depth = 0; at < source.length; ) {
       const c = source[at] as string;
-      if (skip(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/y)) code += " ";
-      else if (c === "`") template();
+      const comment = skip(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/y);
+      if (comment !== undefined) {
+        const start = at - comment.length;
+        const line = source.slice(source.lastIndexOf("\n", start - 1) + 1, start);
+        comments.push(line.replaceAll(/\S/g, " ") + comment);
+        code += " ";
+      } else if (c === "`") template();
       else if (c === '"' || c === "'") {
         const text =
           skip(c === '"' ? /"(?:\\.|[^"\\])*"/y : /'(?:\\.|[^'\\])*'/y) ?? source.slice(at++, at);
@@ -57,5 +64,5 @@ export function codeOf(source: string): { code: string; texts: string[] } {
     }
   }
   while (at < source.length) block();
-  return { code, texts };
+  return { code, texts, comments };
 }
