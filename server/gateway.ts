@@ -38,6 +38,7 @@ import type { Deployment } from "./chain/deploy.ts";
 import { createCore, openNetwork } from "./core/core.ts";
 import { hasOwnClock, migrate, openChanges, openDb, type Tx } from "./db/db.ts";
 import { createLeases } from "./db/leases.ts";
+import type { RowOf } from "./db/tables.ts";
 import { createLedger } from "./features/bureau/ledger.ts";
 import { ledgerProjection } from "./features/bureau/ledger-projection.ts";
 import { createStats } from "./features/bureau/stats.ts";
@@ -236,7 +237,7 @@ export async function startGateway(
     });
     async function bureauLane() {
       const [known] = await sql<
-        { name: string; address: string }[]
+        RowOf<"lane_now", "name" | "address">[]
       >`select name, address from lane_now where name = ${BUREAU_LANE}`;
       return known ? [known] : [];
     }

@@ -3,6 +3,7 @@
  * that a bundle brought here. Decides nothing: whoever calls has checked everything.
  */
 import { announce, type Json, type Tx } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 
 /** An invoice as it is stored; `document` and `source` are sealed. */
 export type AcceptedInvoice = {
@@ -49,7 +50,7 @@ export async function acceptInvoices(tx: Tx, rows: readonly AcceptedInvoice[]): 
  * before.
  */
 export async function lockSegments(tx: Tx, segments: readonly string[]): Promise<string[]> {
-  const rows = await tx<{ segment: string }[]>`
+  const rows = await tx<RowOf<"segment_accepted", "segment">[]>`
     select segment from segment_accepted where segment = any(${[...segments]}::numeric[])
     order by segment for update skip locked`;
   return rows.map(({ segment }) => segment);

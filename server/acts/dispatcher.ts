@@ -16,6 +16,7 @@ import type { Capacity } from "../chain/capacity.ts";
 import type { Contracts } from "../chain/contracts.ts";
 import type { Changes, Sql, Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
+import type { RowOf } from "../db/tables.ts";
 import type { Log } from "../kernel/log.ts";
 import { createLoop, type Loop } from "../kernel/loop.ts";
 import type { Keystore } from "../keys/keystore.ts";
@@ -96,7 +97,8 @@ async function heads(tx: Tx): Promise<Operation[]> {
  */
 async function endDecided(tx: Tx): Promise<void> {
   const late = await tx<
-    { id: string; kind: ActKind; number: string; state: string; mine: boolean }[]
+    (RowOf<"operations", "id"> &
+      RowOf<"record_now", "number" | "state"> & { kind: ActKind; mine: boolean })[]
   >`
     select distinct on (o.id) o.id, o.command->>'kind' as kind, s.number, s.state, s.claim_ref is not distinct from o.command->>'claim' as mine
     from operations o join operation_invoices i on i.operation = o.id join record_now s on s.number = i.number
@@ -120,7 +122,7 @@ async function endDecided(tx: Tx): Promise<void> {
 }
 
 async function endUnsigned(tx: Tx): Promise<void> {
-  const late = await tx<{ id: string }[]>`
+  const late = await tx<RowOf<"operations", "id">[]>`
     select id from operations where status = 'awaiting-signature' and command->>'type' <> 'seal' and updated_at < now() - ${SIGNATURE_TTL}::interval`;
   for (const { id } of late) {
     await finish(tx, id, "failed", {

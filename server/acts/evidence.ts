@@ -13,6 +13,7 @@ import {
 } from "@onepiao/protocol/ledger/tree.ts";
 import { leavesOf } from "../accepted/leaves.ts";
 import type { Tx } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 
 export type SealedLot = { header: LotHeader; leaves: Leaf[]; tree: LotTree };
 export type EvidenceSource = {
@@ -38,9 +39,7 @@ export function createEvidence(): EvidenceSource {
   async function lot(tx: Tx, first: string): Promise<SealedLot | undefined> {
     const known = cache.get(first);
     if (known) return known;
-    const [header] = await tx<
-      { first: string; count: number; issuer: number; time: bigint; root: string }[]
-    >`
+    const [header] = await tx<RowOf<"lot_now", "first" | "count" | "issuer" | "time" | "root">[]>`
       select first, count, issuer, time, root from lot_now where first = ${first}`;
     if (!header) return undefined;
     const leaves = await leavesOf(tx, header.first, header.count);
@@ -79,7 +78,7 @@ export function createEvidence(): EvidenceSource {
       return evidence;
     },
     async getMany(tx, numbers) {
-      const rows = await tx<{ number: string; lot: string }[]>`
+      const rows = await tx<(RowOf<"record_now", "number"> & { lot: string })[]>`
         select number, lot from record_now where number = any(${numbers}::numeric[]) and lot is not null`;
       const evidence = new Map<string, Evidence | Error>();
       const imports = await importedAmong(tx, numbers);

@@ -23,6 +23,7 @@ import { type ActKind, actKinds, isOfClaim } from "@onepiao/protocol/ledger/acts
 import type { Code } from "@onepiao/protocol/values/problems.ts";
 import type { Json, Tx } from "../db/db.ts";
 import { announce } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 
 export const operationStatuses = [
   "queued",
@@ -113,7 +114,7 @@ export type NewOperation = {
 
 /** Writes an operation; the dispatcher takes it after `tx` commits. Returns its id. */
 export async function enqueue(tx: Tx, operation: NewOperation): Promise<string> {
-  const [row] = await tx<{ id: string }[]>`
+  const [row] = await tx<RowOf<"operations", "id">[]>`
     insert into operations (kind, party, command, signers)
     values (${operation.kind}, ${operation.party}, ${tx.json(operation.command as unknown as Json)}, ${operation.signers ?? []}) returning id`;
   const { id } = row as { id: string };
@@ -132,7 +133,7 @@ export async function enqueueSeals(
   tx: Tx,
   lots: readonly { first: string; account: string }[],
 ): Promise<Map<string, string>> {
-  const rows = await tx<{ id: string; first: string }[]>`
+  const rows = await tx<(RowOf<"operations", "id"> & { first: string })[]>`
     insert into operations (kind, party, command, signers)
     select 'seal', l.account, jsonb_build_object('type', 'seal', 'first', l.first), array[l.account]
     from unnest(${lots.map((lot) => lot.first)}::text[], ${lots.map((lot) => lot.account)}::text[]) as l (first, account)
@@ -219,7 +220,7 @@ export async function finish(
   const sameActs =
     status !== "refused"
       ? []
-      : await tx<{ id: string }[]>`
+      : await tx<RowOf<"operations", "id">[]>`
           update operations e set status = ${status}, problem = ${copy ? tx.json(copy as unknown as Json) : null}, updated_at = now()
           from operations o
           where o.id = ${id} and e.id <> o.id and e.status = 'queued' and ${sameAct(tx, "e", "o")}
@@ -237,7 +238,7 @@ export async function finish(
  */
 export async function cancel(tx: Tx, id: string, problem: StoredProblem): Promise<boolean> {
   const [row] = await tx<
-    { status: OperationStatus; tries: number }[]
+    (RowOf<"operations", "tries"> & { status: OperationStatus })[]
   >`select status, tries from operations where id = ${id} for update`;
   if (row?.status === "refused" || row?.status === "failed") return true;
   if ((row?.status !== "queued" && row?.status !== "awaiting-signature") || row.tries > 0)

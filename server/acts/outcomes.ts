@@ -10,6 +10,7 @@ import { type ActKind, acts, opensExternal } from "@onepiao/protocol/ledger/acts
 import { codeOfChainError } from "@onepiao/protocol/values/problems.ts";
 import { errorName, revertReason } from "../chain/contracts.ts";
 import type { Json, Tx } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 import { onActs } from "../feed/acts.ts";
 import { type Applied, each, type Projection } from "../feed/follower.ts";
 import { entriesOf, originalEntry } from "../mirror/entries.ts";
@@ -34,7 +35,7 @@ const resultOf = (event: Applied): Record<string, Json> => ({
 async function succeeded(tx: Tx, run: readonly Applied[]): Promise<void> {
   const events = new Map(run.map((event) => [String(event.args["act"]), event]));
   // if two operations signed the same versions, the one whose own transaction it was
-  const rows = await tx<{ id: string; digest: string }[]>`
+  const rows = await tx<(RowOf<"operations", "id"> & { digest: string })[]>`
     select distinct on (o.digest) o.id, o.digest
     from unnest(${[...events.keys()]}::text[], ${[...events.values()].map((event) => event.tx)}::text[]) as e (digest, tx)
     join operations o on o.digest = e.digest and o.status in ('signed', 'sent') left join send_now s on s.id = o.send
@@ -61,7 +62,7 @@ async function inOurSends(tx: Tx, run: readonly Applied[]): Promise<Applied[]> {
 
 async function refused(tx: Tx, event: Applied): Promise<void> {
   const [row] = await tx<
-    { id: string; tries: number; act: ActKind | null; actor: string | null }[]
+    (RowOf<"operations", "id" | "tries"> & { act: ActKind | null; actor: string | null })[]
   >`
     select o.id, o.tries, o.command->>'kind' as act, o.signers[1] as actor from operations o join send_now s on s.id = o.send
     where o.digest = ${String(event.args["act"])} and o.status = 'sent' and s.hash = ${event.tx} order by o.id limit 1`;
@@ -110,7 +111,7 @@ function problemOf(reason: string, args: string[]): StoredProblem {
 }
 
 async function registryEvent(tx: Tx, event: Applied): Promise<void> {
-  const [row] = await tx<{ id: string }[]>`
+  const [row] = await tx<RowOf<"operations", "id">[]>`
     select o.id from operations o join send_now s on s.id = o.send where s.hash = ${event.tx} and o.status = 'sent'`;
   const result: Record<string, Json> = {
     ...event.args,
@@ -127,7 +128,7 @@ async function registryEvent(tx: Tx, event: Applied): Promise<void> {
  */
 export async function sendFailed(tx: Tx, send: bigint, reason: string): Promise<void> {
   const rows = await tx<
-    { id: string; type: string }[]
+    (RowOf<"operations", "id"> & { type: string })[]
   >`select id, command->>'type' as type from operations where send = ${send} and status = 'sent'`;
   const error = reason.startsWith("0x") ? revertReason(reason) : undefined;
   const code = (error && codeOfChainError(error.name)) ?? "internal";
@@ -159,7 +160,7 @@ export const outcomes: Projection = {
     },
     async LotSealed(tx, run) {
       const events = new Map(run.map((event) => [String(event.args["first"]), event]));
-      const rows = await tx<{ id: string; first: string }[]>`
+      const rows = await tx<(RowOf<"operations", "id"> & RowOf<"sealings", "first">)[]>`
         select o.id, l.first from unnest(${[...events.keys()]}::numeric[], ${[...events.values()].map((event) => event.args["root"])}::text[]) as e (first, root)
         join sealings l on l.first = e.first and l.root = e.root join operations o on o.id = l.operation where o.status in ('signed', 'sent')`;
       if (rows.length === 0) return;
@@ -170,7 +171,7 @@ export const outcomes: Projection = {
     },
     async LotRefused(tx, run) {
       for (const event of await inOurSends(tx, run)) {
-        const [row] = await tx<{ id: string }[]>`
+        const [row] = await tx<RowOf<"operations", "id">[]>`
           select o.id from sealings l join operations o on o.id = l.operation join send_now s on s.id = o.send
           where l.first = ${String(event.args["first"])} and o.status = 'sent' and s.hash = ${event.tx}`;
         // an accepted invoice will be sealed: the lot waits until its issuer is active, or until

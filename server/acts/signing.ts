@@ -12,6 +12,7 @@ import {
 } from "@onepiao/protocol/ledger/messages.ts";
 import type { Contracts } from "../chain/contracts.ts";
 import { announce, type Tx } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Keystore } from "../keys/keystore.ts";
 import { keysOf } from "../mirror/registry.ts";
@@ -94,7 +95,7 @@ async function messagesOf(
     parties.length === 0
       ? []
       : await tx<
-          { account: string; counter: bigint }[]
+          RowOf<"account_now", "account" | "counter">[]
         >`select account, counter from account_now where account = any(${parties}::text[])`;
   const lotOf = new Map(lots.map((lot) => [lot.first, lot]));
   const standingOf = new Map(states.map((row) => [row.number, row]));

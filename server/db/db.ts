@@ -1,6 +1,7 @@
 /** The database: opening it, its numbered migrations, and notifications of changes. */
 import { readdir, readFile } from "node:fs/promises";
 import { createSql, type Sql, type Tx } from "./sql.ts";
+import type { RowOf } from "./tables.ts";
 
 export {
   DatabaseError,
@@ -61,7 +62,9 @@ export async function pendingMigrations(sql: Tx): Promise<string[]> {
   const done = new Set(
     existing?.table == null
       ? []
-      : (await sql<{ name: string }[]>`select name from migrations`).map((row) => row.name),
+      : (await sql<RowOf<"migrations", "name">[]>`select name from migrations`).map(
+          (row) => row.name,
+        ),
   );
   return (await migrationFiles()).filter((name) => !done.has(name));
 }
@@ -78,7 +81,7 @@ export async function migrate(sql: Sql): Promise<string[]> {
     await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
     await tx`create table if not exists migrations (name text primary key, applied_at timestamptz not null default now())`;
     const done = new Set(
-      (await tx<{ name: string }[]>`select name from migrations`).map((row) => row.name),
+      (await tx<RowOf<"migrations", "name">[]>`select name from migrations`).map((row) => row.name),
     );
     const other = [...done].find((name) => !files.includes(name));
     if (other !== undefined)

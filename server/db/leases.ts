@@ -31,6 +31,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { Log } from "../kernel/log.ts";
 import { announce, type Changes, type Sql } from "./db.ts";
+import type { RowOf } from "./tables.ts";
 
 /** Whether this process is the one to work, now. Cheap; asked before each piece of work. */
 export type Lease = { held(): boolean };
@@ -160,7 +161,7 @@ export function createLeases(deps: Deps): Leases {
     const names = [...requested.keys()].sort();
     if (names.length === 0) return;
     // one order of names for all processes, so that two heartbeats never wait for each other
-    const rows = await sql<{ name: string; term: bigint }[]>`
+    const rows = await sql<RowOf<"leases", "name" | "term">[]>`
       insert into leases as l (name, holder, until, since, detail)
       select name, ${holder}, now() + ${ttlMs}::float8 * interval '1 millisecond', now(), ${detail} from unnest(${names}::text[]) as name order by name
       on conflict (name) do update

@@ -27,6 +27,7 @@ import type { ChainEvent, Contracts } from "../chain/contracts.ts";
 import type { FaultWord } from "../chain/faults.ts";
 import { announce, type Changes, DatabaseError, type Json, type Sql, type Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
+import type { RowOf } from "../db/tables.ts";
 import type { Log } from "../kernel/log.ts";
 import { createLoop, type Next } from "../kernel/loop.ts";
 import { createSlices } from "../kernel/slices.ts";
@@ -364,7 +365,7 @@ export function createFollower(deps: Deps): Follower {
   /** The block of the process that follows, according to the database and this process's node. */
   async function standBy(): Promise<void> {
     const [[row], latest] = await Promise.all([
-      sql<{ block: bigint }[]>`select block from cursor`,
+      sql<RowOf<"cursor", "block">[]>`select block from cursor`,
       chain.head(),
     ]);
     current = {
@@ -451,7 +452,7 @@ export function createFollower(deps: Deps): Follower {
       const goal = (await chain.head()) - deps.finalityDepth;
       while (!stopping) {
         // reads the cursor itself, because `current` is outdated after a rebuild
-        const [at] = await sql<{ block: bigint }[]>`select block from cursor`;
+        const [at] = await sql<RowOf<"cursor", "block">[]>`select block from cursor`;
         if (
           at &&
           Number(at.block) >= goal &&

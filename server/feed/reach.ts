@@ -17,6 +17,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ChainClient } from "../chain/client.ts";
 import type { Sql } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 
 export type Reach = {
   /** Undefined: none. */
@@ -44,7 +45,7 @@ export function createReach({ sql, chain, follower }: Deps): Reach {
 
   async function measure(): Promise<number | undefined> {
     // before the head: a follower is quick, and a node that has the cursor's block is not behind it
-    const [cursor] = await sql<{ block: bigint; hash: string }[]>`select block, hash from cursor`;
+    const [cursor] = await sql<RowOf<"cursor", "block" | "hash">[]>`select block, hash from cursor`;
     const head = await chain.head();
     const at = cursor === undefined ? head : Math.min(Number(cursor.block), head);
     const [newest, atCursor] = await Promise.all([chain.block(head), chain.block(at)]);

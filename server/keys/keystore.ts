@@ -17,6 +17,7 @@ import { keccak } from "@onepiao/protocol/ledger/tree.ts";
 import { hexlify, randomBytes, Transaction } from "ethers";
 import { pointFromScalar, signRecoverable } from "tiny-secp256k1";
 import type { Sql, Tx } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 import type { Vault } from "./vault.ts";
 
 export type TransactionFields = {
@@ -59,7 +60,7 @@ export function createKeystore(deps: { sql: Sql; vault: Vault }): Keystore {
     const cached = cache.get(address);
     if (cached) return cached;
     const [row] = await sql<
-      { sealed: Buffer }[]
+      RowOf<"keystore", "sealed">[]
     >`select sealed from keystore where address = ${address}`;
     if (!row) return undefined;
     const key = vault.open("keystore", address, row.sealed);

@@ -21,6 +21,7 @@ import {
   randomBytes,
 } from "node:crypto";
 import type { Sql, Tx } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 
 const purposes = [
   "documents",
@@ -101,7 +102,7 @@ async function unwrapAll(
 ): Promise<Map<Purpose, Buffer>> {
   await tx`select pg_advisory_xact_lock(${VAULT_LOCK})`;
   const rows = await tx<
-    { purpose: string; master: string; wrapped: Buffer }[]
+    RowOf<"data_keys", "purpose" | "master" | "wrapped">[]
   >`select purpose, master, wrapped from data_keys`;
   const keys = new Map<Purpose, Buffer>();
   for (const purpose of purposes) {
@@ -153,7 +154,7 @@ export async function dropOtherWraps(sql: Sql, masterKeyHex: string): Promise<nu
   return sql.begin(async (tx) => {
     await unwrapAll(tx, master);
     const dropped = await tx<
-      { master: string }[]
+      RowOf<"data_keys", "master">[]
     >`delete from data_keys where master <> ${master.id} returning master`;
     return new Set(dropped.map((row) => row.master)).size;
   });

@@ -22,6 +22,7 @@ import { isExternal } from "@onepiao/protocol/ledger/external.ts";
 import { type SignedAct, signerOf } from "../chain/calldata.ts";
 import { errorName } from "../chain/contracts.ts";
 import type { Tx } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 import { onActs } from "../feed/acts.ts";
 import type { Applied, Projection } from "../feed/follower.ts";
 import { isAlarm } from "../feed/signed.ts";
@@ -65,12 +66,12 @@ async function alarmed(tx: Tx, events: readonly Applied[]): Promise<Map<Applied,
   const numbers = [...new Set(events.map((event) => String(event.args["id"])))];
   // an invoice that raises an alarm is claimed or reimbursed: its holder is the one who claimed it
   // last
-  const lastClaims = await tx<{ number: string; version: number; holder: string }[]>`
+  const lastClaims = await tx<RowOf<"claimed_versions", "number" | "version" | "holder">[]>`
     select w.number, c.version, c.holder from unnest(${numbers}::numeric[]) as w (number)
     cross join lateral (select version, holder from claimed_versions where number = w.number order by version desc limit 1) c`;
   const indexes = [...new Set(events.flatMap((event) => event.signed?.taxpayer ?? []))];
   const employers = await tx<
-    { index: number; account: string }[]
+    RowOf<"taxpayers", "index" | "account">[]
   >`select index, account from taxpayers where index = any(${indexes}::int[])`;
   const lastOf = new Map(lastClaims.map((row) => [row.number, row]));
   const accountOf = new Map(employers.map((row) => [row.index, row.account]));
@@ -172,7 +173,7 @@ async function refused(tx: Tx, run: readonly Applied[]): Promise<void> {
     ...(others.length > 0 ? await claimedTwice(tx, others) : []),
   ]);
   const all = [...attempts.values()];
-  const seen = await tx<{ act: string; number: string }[]>`
+  const seen = await tx<RowOf<"attempts", "act" | "number">[]>`
     select act, number from attempts
     where (act, number) in (select * from unnest(${all.map((entry) => entry.act)}::text[], ${all.map((entry) => entry.number)}::numeric[]))`;
   const recorded = new Set(seen.map(({ act, number }) => `${act}/${number}`));

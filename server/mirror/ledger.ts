@@ -16,6 +16,7 @@ import { isExternal, nameOf } from "@onepiao/protocol/ledger/external.ts";
 import { leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
 import { leavesOfRuns } from "../accepted/leaves.ts";
 import type { Json, Tx } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 import { onActs } from "../feed/acts.ts";
 import type { Applied, Projection } from "../feed/follower.ts";
 
@@ -28,7 +29,7 @@ export async function originalOf(
   number: string,
 ): Promise<Record<string, Json> | undefined> {
   const [row] = await tx<
-    { state: string; updated_at: Date }[]
+    RowOf<"invoice_states", "state" | "updated_at">[]
   >`select state, updated_at from invoice_states where number = ${number}`;
   return (
     row && {
@@ -128,7 +129,7 @@ export const ledgerMirror: Projection = {
       const leaves = await leavesOfRuns(tx, lots);
       // the documents of another gateway's lot are not here, or came later
       const imports = await tx<
-        { lot: string }[]
+        RowOf<"imported_now", "lot">[]
       >`select distinct lot from imported_now where lot = any(${lots.map((lot) => lot.first)}::numeric[])`;
       const importedLots = new Set(imports.map((imported) => imported.lot));
       const ownLots = lots.filter((lot) => {

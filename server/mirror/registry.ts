@@ -3,6 +3,7 @@
  * segments. It depends only on the chain.
  */
 import type { Tx } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 import { each, type Projection } from "../feed/follower.ts";
 
 export const standings = ["none", "active", "suspended"] as const;
@@ -11,7 +12,7 @@ export type Standing = (typeof standings)[number];
 /** The key that signs for an account now. */
 export async function keyOf(tx: Tx, account: string): Promise<string> {
   const [row] = await tx<
-    { key: string | null }[]
+    RowOf<"accounts", "key">[]
   >`select key from accounts where account = ${account}`;
   return row?.key ?? account;
 }
@@ -19,7 +20,7 @@ export async function keyOf(tx: Tx, account: string): Promise<string> {
 /** The keys that sign for these accounts now, by account. */
 export async function keysOf(tx: Tx, accounts: readonly string[]): Promise<Map<string, string>> {
   const rows = await tx<
-    { account: string; key: string }[]
+    (RowOf<"accounts", "account"> & { key: string })[]
   >`select account, key from accounts where account = any(${accounts}::text[]) and key is not null`;
   const rotated = new Map(rows.map((row) => [row.account, row.key]));
   return new Map(accounts.map((account) => [account, rotated.get(account) ?? account]));

@@ -10,6 +10,7 @@
 import type { ChainClient } from "../chain/client.ts";
 import type { Contracts } from "../chain/contracts.ts";
 import { type Json, pendingMigrations, type Sql } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 import { keptAnswers } from "../http/kept-answers.ts";
 import { findings as reconcileFindings } from "../upkeep/reconcile.ts";
 import { type Finding, type FindingCode, findingTable, withCauses } from "./findings.ts";
@@ -142,9 +143,9 @@ export async function examine(deps: Deps): Promise<Report> {
 
   async function cursor(head: number | undefined): Promise<void> {
     const [at] = await sql<
-      { block: bigint; hash: string; genesis: string }[]
+      RowOf<"chain_now", "block" | "hash" | "genesis">[]
     >`select block, hash, genesis from chain_now`;
-    const [ledger] = await sql<{ closed: boolean }[]>`select closed from ledger_now`;
+    const [ledger] = await sql<RowOf<"ledger_now", "closed">[]>`select closed from ledger_now`;
     if (ledger?.closed) note("ledger-closed", "ledger", "closed");
     if (!at) return note("cursor-missing", "cursor", "there are no projections");
     if (at.genesis !== deployment.genesis)
@@ -261,7 +262,9 @@ export async function examine(deps: Deps): Promise<Report> {
   }
 
   async function operations(): Promise<void> {
-    const rows = await sql.unsafe<{ status: string; n: number; oldest: number }[]>(`
+    const rows = await sql.unsafe<
+      (RowOf<"operation_now", "status"> & { n: number; oldest: number })[]
+    >(`
       select status, count(*)::int as n, ${secondsSince("min(created_at)")} as oldest
       from operation_now where status in ('queued', 'awaiting-signature', 'signed', 'sent') group by status order by status`);
     facts["operations"] = rows.map(({ status, n, oldest }) => ({
@@ -272,14 +275,10 @@ export async function examine(deps: Deps): Promise<Report> {
     // lots of suspended issuers are reported below, and waiting is normal while the ledger is
     // closed
     const stuck = await sql.unsafe<
-      {
-        id: string;
-        kind: string;
-        status: string;
-        tries: number;
+      (RowOf<"operation_now", "id" | "kind" | "status" | "tries"> & {
         seconds: number;
         code: string | null;
-      }[]
+      })[]
     >(`
       select o.id, o.kind, o.status, o.tries, ${secondsSince("o.updated_at")} as seconds, o.problem->>'code' as code
       from operation_now o left join sealing_now l on l.operation = o.id left join taxpayer_now t on t.index = l.issuer
@@ -339,7 +338,7 @@ export async function examine(deps: Deps): Promise<Report> {
         );
     }
     const unsigned = await sql.unsafe<
-      { issuer: number; lots: number; invoices: number; oldest: number }[]
+      (RowOf<"sealing_now", "issuer"> & { lots: number; invoices: number; oldest: number })[]
     >(`
       select l.issuer, count(*)::int as lots, sum(l.count)::int as invoices, ${secondsSince("min(o.updated_at)")} as oldest
       from operation_now o join sealing_now l on l.operation = o.id where o.status = 'awaiting-signature' group by l.issuer order by l.issuer`);
@@ -354,7 +353,7 @@ export async function examine(deps: Deps): Promise<Report> {
 
   async function webhooks(): Promise<void> {
     const rows = await sql.unsafe<
-      { id: string; tries: number; disabled: string | null; behind: number | null }[]
+      (RowOf<"webhook_backlog_now", "id" | "tries" | "disabled"> & { behind: number | null })[]
     >(`
       select id, tries, disabled, ${secondsSince("since")} as behind from webhook_backlog_now
       where tries > 0 or disabled in ('failing', 'gone') order by id limit 200`);
@@ -416,7 +415,9 @@ export async function examine(deps: Deps): Promise<Report> {
   }
 
   async function redLetters(): Promise<void> {
-    const rows = await sql.unsafe<{ id: string; problem: string | null; seconds: number }[]>(`
+    const rows = await sql.unsafe<
+      (RowOf<"red_letter_now", "id" | "problem"> & { seconds: number })[]
+    >(`
       select id, problem, ${secondsSince("updated_at")} as seconds from red_letter_now
       where acted and number is null and updated_at < now() - interval '${PATIENCE} seconds' order by id limit ${MAX_LISTED}`);
     for (const { id, problem, seconds } of rows)
@@ -424,7 +425,7 @@ export async function examine(deps: Deps): Promise<Report> {
   }
 
   async function audit(): Promise<void> {
-    const audited = await sql<{ kind: string; issuer: number; subject: string }[]>`
+    const audited = await sql<RowOf<"audit_finding_now", "kind" | "issuer" | "subject">[]>`
       select kind, issuer, subject from audit_finding_now order by found_at, kind, subject limit ${MAX_LISTED}`;
     for (const { kind, issuer, subject } of audited)
       note("audit-finding", `issuer ${issuer}`, `${kind} ${subject}`);

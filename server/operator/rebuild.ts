@@ -14,6 +14,7 @@ import type { ChainClient } from "../chain/client.ts";
 import type { Contracts } from "../chain/contracts.ts";
 import { openChanges, openDb, type Sql, type Tx } from "../db/db.ts";
 import { always } from "../db/leases.ts";
+import type { RowOf } from "../db/tables.ts";
 import { holdCursor } from "../feed/cursor.ts";
 import { createFollower, type Projection } from "../feed/follower.ts";
 import type { Log } from "../kernel/log.ts";
@@ -74,7 +75,7 @@ async function openReplay(deps: Deps, sql: Sql) {
       let lastReport = 0;
       for (;;) {
         if (deps.stopping?.aborted) throw new Error("Interrupted");
-        const [at] = await sql<{ block: bigint }[]>`select block from chain_now`;
+        const [at] = await sql<RowOf<"chain_now", "block">[]>`select block from chain_now`;
         if (follower.state().state === "forked")
           throw new Error("The chain has another block than it had a moment ago: try again");
         const now = Number(at?.block ?? deps.contracts.deployment.block);
@@ -174,7 +175,7 @@ export async function checkProjections(
 ): Promise<{ block: number; differences: TableDifference[] }> {
   const { sql } = deps;
   const liveBlock = async (tx: Tx): Promise<number> => {
-    const [at] = await tx<{ block: bigint }[]>`select block from public.chain_now`;
+    const [at] = await tx<RowOf<"chain_now", "block">[]>`select block from public.chain_now`;
     if (!at) throw new Error("There are no projections yet: no gateway has followed this chain");
     return Number(at.block);
   };
@@ -221,7 +222,7 @@ export async function checkProjections(
 export async function followerName(sql: Tx): Promise<string | undefined> {
   return (
     await sql<
-      { detail: string }[]
+      RowOf<"lease_now", "detail">[]
     >`select detail from lease_now where name = 'following' and until > now()`
   )[0]?.detail;
 }
@@ -256,7 +257,7 @@ export async function rebuildProjections(
   const { sql } = deps;
   const tables = projected(deps.projections);
   const final = async () => (await deps.chain.head()) - deps.finalityDepth;
-  const [previous] = await sql<{ block: bigint }[]>`select block from chain_now`;
+  const [previous] = await sql<RowOf<"chain_now", "block">[]>`select block from chain_now`;
   const before = await fingerprints(sql, tables);
   const replay = await openReplay(deps, sql);
   try {

@@ -1,5 +1,6 @@
 /** Cancelling: an operator's command for a send that the node will never accept. */
 import { announce, type Sql } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 import type { Keystore } from "../keys/keystore.ts";
 
 /** Gas of a transaction that does nothing. */
@@ -24,7 +25,8 @@ export async function cancelSend(
 ): Promise<Cancellation> {
   return deps.sql.begin(async (tx) => {
     const [row] = await tx<
-      { lane: string; address: string; nonce: bigint; status: string; cancel_hash: string | null }[]
+      (RowOf<"sends", "lane" | "status" | "cancel_hash"> &
+        RowOf<"lanes", "address"> & { nonce: bigint })[]
     >`
       select s.lane, l.address, s.nonce, s.status, s.cancel_hash from sends s join lanes l on l.name = s.lane where s.id = ${send} for update of s`;
     if (!row) return { outcome: "unknown" };

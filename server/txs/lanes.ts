@@ -26,6 +26,7 @@ import { NodeDown, NodeRefused } from "../chain/client.ts";
 import type { Fault, FaultWord } from "../chain/faults.ts";
 import { announce, type Changes, type Sql, type Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
+import type { RowOf } from "../db/tables.ts";
 import type { Log } from "../kernel/log.ts";
 import { createLoop, type Loop, type Next } from "../kernel/loop.ts";
 import type { Keystore } from "../keys/keystore.ts";
@@ -196,7 +197,7 @@ export function createLanes(deps: Deps): Lanes {
     return sql.begin(async (tx) => {
       // one process at a time assigns this lane's nonces
       const [row] = await tx<
-        { base_nonce: bigint }[]
+        RowOf<"lanes", "base_nonce">[]
       >`select base_nonce from lanes where name = ${lane.name} for update`;
       const base = row?.base_nonce ?? 0n;
       const [known] = await tx<{ next: bigint; out: bigint }[]>`
@@ -204,7 +205,7 @@ export function createLanes(deps: Deps): Lanes {
                (select count(*) from sends where lane = ${lane.name} and status = 'pending') as out`;
       const room = deps.window - Number(known?.out ?? 0n);
       if (room <= 0) return [];
-      const queued = await tx<{ id: bigint; to_address: string; data: string; gas: bigint }[]>`
+      const queued = await tx<RowOf<"sends", "id" | "to_address" | "data" | "gas">[]>`
         select id, to_address, data, gas from sends where lane = ${lane.name} and status = 'queued' order by id limit ${room}`;
       let nonce = Number(known?.next ?? 0n);
       const signed: Outgoing[] = [];
@@ -297,7 +298,7 @@ export function createLanes(deps: Deps): Lanes {
 
   return {
     async submit(tx, lane, send) {
-      const [row] = await tx<{ id: bigint }[]>`
+      const [row] = await tx<RowOf<"sends", "id">[]>`
         insert into sends (lane, to_address, data, gas) values (${lane}, ${send.to}, ${send.data}, ${send.gas}) returning id`;
       await announce(tx, "send");
       return (row as { id: bigint }).id;

@@ -25,6 +25,7 @@ import { contentHash } from "@onepiao/protocol/proofs/disclosing.ts";
 import type { ChainClient } from "../chain/client.ts";
 import type { ChainEvent, Contracts } from "../chain/contracts.ts";
 import type { Sql, Tx } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 import type { Documents } from "../features/invoices/documents.ts";
 
 export const findingKinds = {
@@ -142,9 +143,7 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
     const count = args["count"] as number;
     const [segment] =
       await tx`select 1 from segment_use_now where segment = ${args["segment"] as string}`;
-    const [lot] = await tx<
-      { issuer: number; segment: string; count: number; time: bigint; root: string }[]
-    >`
+    const [lot] = await tx<RowOf<"lot_now", "issuer" | "segment" | "count" | "time" | "root">[]>`
       select issuer, segment, count, time, root from lot_now where first = ${first}`;
     page.scopes.push({ kind: "lot", subjects: [first] });
     const same =
@@ -170,7 +169,7 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
     for (const kind of ["document", "document-missing"] as const)
       page.scopes.push({ kind, from: first, to: last });
     page.scopes.push({ kind: "leaf", subjects: [first] });
-    const suspect = await tx<{ subject: string }[]>`
+    const suspect = await tx<RowOf<"reconcile_findings", "subject">[]>`
       select subject from reconcile_findings where kind = 'state' and subject >= ${first} and subject <= ${last}`;
     for (const { subject } of suspect) touched.add(subject);
     const present = new Set(rows.map((row) => row.number));
@@ -219,7 +218,7 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
       const batch = numbers.slice(i, i + MAX_AT_ONCE);
       const rows = await tx<StateRow[]>`
         select number, state, holder, employer, titled, entry, version, updated_at from record_now where number = any(${batch}::numeric[])`;
-      const leaves = await tx<{ number: string; leaf_holder: string; leaf_buyer: number }[]>`
+      const leaves = await tx<RowOf<"accepted_now", "number" | "leaf_holder" | "leaf_buyer">[]>`
         select number, leaf_holder, leaf_buyer from accepted_now where number = any(${batch}::numeric[])`;
       const leafOf = new Map(leaves.map((row) => [row.number, row]));
       const byNumber = new Map(rows.map((row) => [row.number, row]));
@@ -265,7 +264,7 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
     const applied = await sql.begin(async (tx) => {
       await tx`set transaction isolation level repeatable read, read only`;
       const [cursor] = await tx<
-        { block: bigint; hash: string }[]
+        RowOf<"chain_now", "block" | "hash">[]
       >`select block, hash from chain_now`;
       if (!cursor || Number(cursor.block) < to) return false;
       const block = Number(cursor.block);
@@ -297,7 +296,7 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
           await setImmediate();
         }
       }
-      const invented = await tx<{ first: string }[]>`
+      const invented = await tx<RowOf<"lot_now", "first">[]>`
         select first from lot_now where block >= ${from} and block <= ${to} and first <> all(${sealed.map((event) => event.args["first"] as string)}::numeric[])`;
       for (const { first } of invented)
         page.differences.push({
@@ -337,7 +336,7 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
           detail: "accepted, and no lot takes it",
         });
     }
-    const lots = await sql<{ first: string; status: string }[]>`
+    const lots = await sql<(RowOf<"operation_now", "status"> & { first: string })[]>`
       select l.first, o.status from operation_now o cross join lateral (select first, issuer from sealing_now where operation = o.id offset 0) l
       left join lateral (select standing, capabilities from taxpayer_now where index = l.issuer offset 0) t on true
       where o.kind = 'seal' and o.status in ('queued', 'signed', 'sent') and o.created_at < ${old} and not ${explained}`;

@@ -9,6 +9,7 @@
  * is accepted.
  */
 import type { Sql, Tx } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 import type { Audit } from "../features/bureau/audit.ts";
 import type { Deposit } from "../features/bureau/lots.ts";
 import { isPublicKey, type PublicKey, thumbprint } from "../features/parties/encryption.ts";
@@ -77,9 +78,9 @@ export function createDepositing(deps: Deps): Job {
     sql.begin(async (tx) => {
       await tx`insert into delivery_cursor (block, first) values (0, ${LAST}) on conflict do nothing`;
       const [at] = await tx<
-        { block: bigint; first: string }[]
+        RowOf<"delivery_cursor", "block" | "first">[]
       >`select block, first from delivery_cursor for update`;
-      const lots = await tx<{ first: string; block: bigint; ours: boolean }[]>`
+      const lots = await tx<(RowOf<"lot_now", "first" | "block"> & { ours: boolean })[]>`
         select l.first, l.block, exists (select 1 from sealing_now s where s.first = l.first and s.root = l.root) as ours from lot_now l
         where l.block >= ${at?.block ?? 0n} and (l.block, l.first) > (${at?.block ?? 0n}, ${at?.first ?? LAST}) order by l.block, l.first limit ${PAGE}`;
       const last = lots[lots.length - 1];
@@ -115,7 +116,7 @@ export function createDepositing(deps: Deps): Job {
 
   /** Delivers the lots that are due; false if there are none. */
   async function deliverDue(stopping: AbortSignal): Promise<boolean> {
-    const due = await sql<{ lot: string; count: number; tries: number }[]>`
+    const due = await sql<(RowOf<"deliveries", "lot" | "tries"> & RowOf<"lot_now", "count">)[]>`
       select d.lot, l.count, d.tries from deliveries d join lot_now l on l.first = d.lot
       where d.delivered_at is null and d.next_at <= now() order by d.next_at, d.lot limit ${PAGE}`;
     for (const { lot, count, tries } of due) {

@@ -11,6 +11,7 @@ import { actEvents } from "@onepiao/protocol/ledger/acts.ts";
 import { codeOfChainError } from "@onepiao/protocol/values/problems.ts";
 import { errorName } from "../chain/contracts.ts";
 import type { Sql } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 import { findingKinds as auditKinds } from "../features/bureau/audit-findings.ts";
 import { keptAnswers } from "../http/kept-answers.ts";
 import type { Metrics } from "../kernel/metrics.ts";
@@ -94,7 +95,7 @@ export function createGauges(deps: Deps): void {
   async function chain(): Promise<void> {
     const [head, [cursor]] = await Promise.all([
       deps.watch.head(),
-      sql<{ block: bigint; time: bigint }[]>`select block, time from chain_now`,
+      sql<RowOf<"chain_now", "block" | "time">[]>`select block, time from chain_now`,
     ]);
     metrics.set("onepiao_chain_up", { value: head ? 1 : 0 });
     if (cursor) metrics.set("onepiao_cursor_block", { value: Number(cursor.block) });

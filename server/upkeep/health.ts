@@ -10,6 +10,7 @@
  */
 import type { ChainClient } from "../chain/client.ts";
 import type { Sql } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 
 type Check = { ok: boolean; detail: string };
 export type Health = {
@@ -86,7 +87,7 @@ export function createWatch(deps: Deps): Watch {
   }
 
   async function cursorBlock(): Promise<number | undefined> {
-    const [row] = await sql<{ block: bigint }[]>`select block from chain_now`;
+    const [row] = await sql<RowOf<"chain_now", "block">[]>`select block from chain_now`;
     return row && Number(row.block);
   }
 

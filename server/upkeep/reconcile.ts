@@ -10,6 +10,7 @@
 import type { ChainClient } from "../chain/client.ts";
 import type { Contracts } from "../chain/contracts.ts";
 import type { Sql, Tx } from "../db/db.ts";
+import type { RowOf } from "../db/tables.ts";
 import type { Documents } from "../features/invoices/documents.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Job } from "../kernel/loop.ts";
@@ -103,7 +104,7 @@ export function createReconcile(deps: Deps): Reconcile {
         from reconcile_cursors where name = ${name}`
     )[0];
   const cursorBlock = async (): Promise<number | undefined> => {
-    const [row] = await sql<{ block: bigint }[]>`select block from chain_now`;
+    const [row] = await sql<RowOf<"chain_now", "block">[]>`select block from chain_now`;
     return row && Number(row.block);
   };
 

@@ -25,6 +25,7 @@ import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { formatTotal, parseMoney } from "@onepiao/protocol/values/money.ts";
 import type { Contracts } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Documents } from "../invoices/documents.ts";
@@ -115,7 +116,7 @@ export function createAudit(deps: Deps) {
     if (periods.size === 0) return;
     const own = [...periods.values()];
     const keys = tx`unnest(${own.map((one) => one.issuer)}::int[], ${own.map((one) => one.period)}::int[]) as k (issuer, period)`;
-    const rows = await tx<{ issuer: number; period: number; sealed: Buffer }[]>`
+    const rows = await tx<RowOf<"audit_sums", "issuer" | "period" | "sealed">[]>`
       select s.issuer, s.period, s.sealed from ${keys} join audit_sums s on s.issuer = k.issuer and s.period = k.period`;
     for (const { issuer, period, sealed } of rows) {
       const [before, more] = [
@@ -137,7 +138,7 @@ export function createAudit(deps: Deps) {
   /** Sums against what is drawn now. */
   async function compare(tx: Tx, bureau: string, sums: readonly PeriodSums[]): Promise<void> {
     if (sums.length === 0) return;
-    const rows = await tx<{ taxpayer: number; period: number; drawn: string }[]>`
+    const rows = await tx<RowOf<"quota_now", "taxpayer" | "period" | "drawn">[]>`
       select q.taxpayer, q.period, q.drawn from unnest(${sums.map((one) => one.issuer)}::int[], ${sums.map((one) => one.period)}::int[]) as k (issuer, period)
       join quota_now q on q.taxpayer = k.issuer and q.period = k.period`;
     const drawn = new Map(rows.map((row) => [`${row.taxpayer}/${row.period}`, BigInt(row.drawn)]));
@@ -180,7 +181,7 @@ export function createAudit(deps: Deps) {
       select * from unnest(${own.map((red) => red.number)}::numeric[], ${own.map((red) => red.original)}::numeric[],
         ${own.map(({ number, gross }) => vault.seal("parties", `audit/red/${number}`, formatTotal(gross)))}::bytea[])
       on conflict do nothing`;
-    const taken = await tx<{ number: string; original: string; sealed: Buffer }[]>`
+    const taken = await tx<RowOf<"audit_red", "number" | "original" | "sealed">[]>`
       select number, original, sealed from audit_red where original = any(${[...lotOf.keys()]}::numeric[])`;
     const elsewhere = own
       .filter(({ original }) => !here.has(original))
@@ -261,7 +262,7 @@ export function createAudit(deps: Deps) {
      * since.
      */
     async judgeQuotas(tx: Tx, bureau: string, periods: readonly number[]): Promise<void> {
-      const rows = await tx<{ issuer: number; period: number; sealed: Buffer }[]>`
+      const rows = await tx<RowOf<"audit_sums", "issuer" | "period" | "sealed">[]>`
         select s.* from unnest(${[...periods]}::int[]) as p (period)
         cross join lateral (select issuer, period, sealed from audit_sums where period = p.period offset 0) s`;
       await compare(

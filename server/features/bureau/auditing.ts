@@ -7,6 +7,7 @@
  * together and once, even if a process is killed. features/bureau/audit.ts makes the judgement.
  */
 import { momentNow, type Sql, type Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Job } from "../../kernel/loop.ts";
 import { periodOf } from "../parties/quotas.ts";
@@ -58,9 +59,9 @@ export function createAuditing({
     sql.begin(async (tx) => {
       await tx`insert into audit_cursor (block, first) values (0, ${LAST}) on conflict do nothing`;
       const [at] = await tx<
-        { block: bigint; first: string }[]
+        RowOf<"audit_cursor", "block" | "first">[]
       >`select block, first from audit_cursor for update`;
-      const lots = await tx<{ first: string; block: bigint }[]>`
+      const lots = await tx<RowOf<"lot_now", "first" | "block">[]>`
         select first, block from lot_now where block >= ${at?.block ?? 0n} and (block, first) > (${at?.block ?? 0n}, ${at?.first ?? LAST}) order by block, first limit ${PAGE}`;
       const last = lots[lots.length - 1];
       if (!last) return 0;

@@ -16,6 +16,7 @@
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import type { Sql, Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Job } from "../../kernel/loop.ts";
 import type { Vault } from "../../keys/vault.ts";
@@ -108,7 +109,7 @@ export function createCounting(deps: Deps): Job {
     tx: Tx,
     lots: readonly Lot[],
   ): Promise<Map<string, { number: string; document: Buffer }[]>> {
-    const rows = await tx<{ lot: string; number: string; document: Buffer }[]>`
+    const rows = await tx<({ lot: string } & RowOf<"accepted_now", "number" | "document">)[]>`
       select l.first as lot, i.number, i.document
       from unnest(${lots.map((lot) => lot.first)}::numeric[], ${lots.map((lot) => lot.count)}::int[]) as l (first, count)
       cross join lateral (select number, lot from record_now where number >= l.first and number < l.first + l.count order by number offset 0) s
@@ -209,7 +210,9 @@ export function createCounting(deps: Deps): Job {
     if (!cursor) return undefined;
     await tx`insert into stats_cursor (block, first) values (0, ${LAST}) on conflict do nothing`;
     return (
-      await tx<{ block: bigint; first: string }[]>`select block, first from stats_cursor for update`
+      await tx<
+        RowOf<"stats_cursor", "block" | "first">[]
+      >`select block, first from stats_cursor for update`
     )[0];
   }
 
@@ -251,11 +254,11 @@ export function createCounting(deps: Deps): Job {
     sql.begin(async (tx) => {
       if (!(await lock(tx))) return false;
       const examined = await tx<
-        { lot: string }[]
+        RowOf<"stats_undocumented", "lot">[]
       >`select lot from stats_undocumented where lot > ${place} order by lot limit ${LOTS}`;
       place = examined.length === LOTS ? (examined[examined.length - 1]?.lot ?? "0") : "0";
       const audited = await tx<
-        { lot: string }[]
+        RowOf<"stats_undocumented", "lot">[]
       >`select lot from stats_undocumented where audited order by lot limit ${LOTS}`;
       const lots = await tx<Lot[]>`
         select l.first, l.count, l.issuer, l.time, l.block, l.root

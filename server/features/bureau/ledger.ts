@@ -5,6 +5,7 @@
 import { enqueue } from "../../acts/operations.ts";
 import type { Contracts } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Caller } from "../../kernel/api.ts";
 
 export type Ledger = ReturnType<typeof createLedger>;
@@ -13,8 +14,10 @@ export function createLedger({ contracts }: { contracts: Contracts }) {
   const { chainId, network, registry, ledger, claimTermSeconds } = contracts.deployment;
   return {
     async view(tx: Tx) {
-      const [state] = await tx<{ closed: boolean }[]>`select closed from ledger_now`;
-      const [at] = await tx<{ block: bigint; time: bigint }[]>`select block, time from chain_now`;
+      const [state] = await tx<RowOf<"ledger_now", "closed">[]>`select closed from ledger_now`;
+      const [at] = await tx<
+        RowOf<"chain_now", "block" | "time">[]
+      >`select block, time from chain_now`;
       return {
         network,
         chainId,

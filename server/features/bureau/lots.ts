@@ -13,6 +13,7 @@ import { contentHash } from "@onepiao/protocol/proofs/disclosing.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Contracts } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Caller } from "../../kernel/api.ts";
 import {
   bytesOf,
@@ -76,7 +77,9 @@ type Deps = { keys: EncryptionKeys; documents: Documents; contracts: Contracts }
 /** The bureau's account; undefined where no bureau is at this gateway. */
 export async function bureauOf(tx: Tx): Promise<string | undefined> {
   return (
-    await tx<{ account: string }[]>`select account from party_now where kind = 'bureau' limit 1`
+    await tx<
+      RowOf<"party_now", "account">[]
+    >`select account from party_now where kind = 'bureau' limit 1`
   )[0]?.account;
 }
 
@@ -121,7 +124,9 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
     const bureau = await bureauOf(tx);
     if (bureau === undefined)
       throw new Problem("not-found", "No bureau is at this gateway: it takes no deposits");
-    const [lot] = await tx<{ count: number }[]>`select count from lot_now where first = ${first}`;
+    const [lot] = await tx<
+      RowOf<"lot_now", "count">[]
+    >`select count from lot_now where first = ${first}`;
     if (!lot) throw new Problem("lot-unknown", `Lot ${first} is not known here yet`);
     const refuse = (field: string, rule: string, detail: string) =>
       new Problem("invalid-request", `${field}: ${detail}`, {
@@ -238,7 +243,7 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
     own: readonly OwnRow[],
   ): AsyncGenerator<Opened[] | undefined> {
     if (own.length === lot.count) yield ownSet(own);
-    const depositors = await tx<{ depositor: string; key: string }[]>`
+    const depositors = await tx<RowOf<"deposit_lots", "depositor" | "key">[]>`
       select l.depositor, l.key from deposit_lots l where l.lot = ${lot.first}
         and (select count(*) from deposits d where d.lot = l.lot and d.depositor = l.depositor) = ${lot.count} order by l.created_at, l.depositor`;
     for (const { depositor, key } of depositors) {

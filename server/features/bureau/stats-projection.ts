@@ -6,6 +6,7 @@
 import type { State } from "@onepiao/protocol/ledger/acts.ts";
 import { countedAs } from "../../chain/acts.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import { kindOf, onActs } from "../../feed/acts.ts";
 import type { Applied, Projection } from "../../feed/follower.ts";
 import { attemptsIn } from "../../mirror/attempts.ts";
@@ -37,7 +38,7 @@ async function count(
 
 /** Counts acts, by what their invoices are until the ledger's mirror has them. */
 async function acts(tx: Tx, run: readonly Applied[]): Promise<void> {
-  const rows = await tx<{ number: string; state: State }[]>`
+  const rows = await tx<(RowOf<"record_now", "number"> & { state: State })[]>`
     select number, state from record_now where number = any(${run.map((event) => event.args["id"] as string)}::numeric[])`;
   const states = new Map(rows.map((row) => [row.number, row.state]));
   await count(

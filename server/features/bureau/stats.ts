@@ -12,6 +12,7 @@ import type { State } from "@onepiao/protocol/ledger/acts.ts";
 import { formatTotal } from "@onepiao/protocol/values/money.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Quotas } from "../parties/quotas.ts";
 import type { Taxpayer, Taxpayers } from "../parties/taxpayers.ts";
@@ -72,7 +73,7 @@ export function createStats(deps: Deps) {
     const wanted = [...new Set(indexes.filter((index) => index != null && index > 0))];
     if (wanted.length === 0) return new Map();
     const rows = await tx<
-      { account: string }[]
+      RowOf<"taxpayer_now", "account">[]
     >`select account from taxpayer_now where index = any(${wanted}::int[])`;
     const found = await taxpayers.among(
       tx,
@@ -87,7 +88,9 @@ export function createStats(deps: Deps) {
    * that the latter is not beyond.
    */
   async function reached(tx: Tx): Promise<{ cursor: Place; counted: Place } | undefined> {
-    const [row] = await tx<{ block: bigint; time: bigint; done: bigint | null; more: boolean }[]>`
+    const [row] = await tx<
+      (RowOf<"chain_now", "block" | "time"> & { done: bigint | null; more: boolean })[]
+    >`
       select c.block, c.time, s.block as done,
              (select first from lot_now where (block, first) > (coalesce((select block from stats_cursor), 0), coalesce((select first from stats_cursor), 0))
               order by block, first limit 1) is not null as more
@@ -101,7 +104,7 @@ export function createStats(deps: Deps) {
   }
 
   async function acts(tx: Tx, { grain, from, to }: Range): Promise<Map<number, ActCounts>> {
-    const rows = await tx<{ start: Date; kind: ActCount; count: bigint }[]>`
+    const rows = await tx<(RowOf<"stats_acts", "start" | "count"> & { kind: ActCount })[]>`
       select start, kind, count from stats_acts where grain = ${grain} and start >= ${startOf(grain, from)} and start < ${to}`;
     const found = new Map<number, ActCounts>();
     for (const { start, kind, count } of rows) {
@@ -286,7 +289,7 @@ export function createStats(deps: Deps) {
 
     /** Quota of a month by issuer, the most used first. Each issuer that has some is looked at. */
     async quotas(tx: Tx, query: { period: number; limit: number }) {
-      const rows = await tx<{ taxpayer: number; granted: string; drawn: string }[]>`
+      const rows = await tx<RowOf<"quota_now", "taxpayer" | "granted" | "drawn">[]>`
         select taxpayer, granted, drawn from quota_now where period = ${query.period}`;
       const used = await deps.quotas.usedIn(tx, query.period);
       const all = rows.map((row) => ({
@@ -323,9 +326,7 @@ export function createStats(deps: Deps) {
       const [sum] = await tx<{ lots: bigint; invoices: bigint }[]>`
         select coalesce(sum(lots), 0)::bigint as lots, coalesce(sum(invoices), 0)::bigint as invoices from stats_buckets where grain = 'month'`;
       const [missing] = await tx<{ lots: bigint }[]>`select undocumented as lots from stats_cursor`;
-      const recent = await tx<
-        { first: string; count: number; issuer: number; block: bigint; time: bigint }[]
-      >`
+      const recent = await tx<RowOf<"lot_now", "first" | "count" | "issuer" | "block" | "time">[]>`
         select first, count, issuer, block, time from lot_now order by block desc, first desc limit ${RECENT_LOTS}`;
       const earlier =
         head === undefined

@@ -13,6 +13,7 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { acceptInvoices } from "../../accepted/accepting.ts";
 import { ZERO_ACCOUNT } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import { accountOfSecret } from "../../keys/keystore.ts";
 import type { HeldQuota } from "../parties/quotas.ts";
 import type { Documents } from "./documents.ts";
@@ -52,7 +53,11 @@ export type Desks = ReturnType<typeof createDesks>;
  */
 async function freeNumbers(tx: Tx, drafts: readonly Draft[]): Promise<Map<number, Free[]>> {
   const groups = Map.groupBy(drafts, (draft) => draft.issuer.index);
-  const rows = await tx<{ issuer: number; first: string; length: bigint; accepted: bigint }[]>`
+  const rows = await tx<
+    (RowOf<"segment_free", "issuer"> &
+      RowOf<"segment_now", "first" | "length"> &
+      RowOf<"segment_accepted_now", "accepted">)[]
+  >`
     select w.issuer, f.first, f.length, f.accepted
     from unnest(${[...groups.keys()]}::int[], ${[...groups.values()].map((group) => group.length)}::int[]) as w (issuer, count),
     lateral (

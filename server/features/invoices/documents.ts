@@ -18,6 +18,7 @@ import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Deployment } from "../../chain/deploy.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
 import { type PartyKind, rolesOfParty } from "../parties/api-keys.ts";
@@ -168,7 +169,9 @@ export function createDocuments({
      * encryption-key-missing.
      */
     async lotFor(tx: Tx, caller: Caller, first: string): Promise<SealedLot> {
-      const [lot] = await tx<{ first: string; count: number; account: string }[]>`
+      const [lot] = await tx<
+        (RowOf<"lot_now", "first" | "count"> & RowOf<"taxpayer_now", "account">)[]
+      >`
         select l.first, l.count, t.account from lot_now l join taxpayer_now t on t.index = l.issuer where l.first = ${first}`;
       const may =
         lot &&

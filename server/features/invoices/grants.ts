@@ -20,6 +20,7 @@ import { writtenFormats } from "@onepiao/protocol/formats/formats.ts";
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { momentNow, type Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Persons } from "../parties/persons.ts";
 import type { Taxpayers } from "../parties/taxpayers.ts";
@@ -195,7 +196,7 @@ export function createGrants({
      * Throws not-found.
      */
     async withdraw(tx: Tx, caller: Caller, number: string, id: string): Promise<void> {
-      const [row] = await tx<{ giver: string; holder: string | null }[]>`
+      const [row] = await tx<(RowOf<"grants", "giver"> & { holder: string | null })[]>`
         select g.giver, coalesce(s.holder, i.leaf_holder) as holder from grants g
         left join accepted_now i on i.number = g.number left join record_now s on s.number = g.number where g.id = ${id} and g.number = ${number}`;
       if (!row || (row.giver !== caller.account && row.holder !== caller.account))
@@ -255,7 +256,9 @@ export function createGrants({
      * What the caller was given to read and by whom, as a part of a query. Whether the giver is a
      * party still, nothing here says.
      */
-    granted: (tx: Tx, caller: Caller) => tx<{ number: string; accepted_at: Date; giver: string }[]>`
+    granted: (tx: Tx, caller: Caller) => tx<
+      (RowOf<"grants", "number" | "giver"> & { accepted_at: Date })[]
+    >`
       select number, accepted_at, giver from grants
       where grantee = ${caller.account} and withdrawn_at is null and (until is null or until > now())`,
   };

@@ -4,6 +4,7 @@
  */
 
 import { codeOfChainError } from "@onepiao/protocol/values/problems.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Projection } from "../../feed/follower.ts";
 import { attemptsIn } from "../../mirror/attempts.ts";
 
@@ -43,7 +44,7 @@ export const invoiceProjection: Projection = {
       if (attempts.size === 0) return;
       const numbers = [...attempts.values()].map((attempt) => attempt.number);
       const rows = await tx<
-        { number: string; holder: string }[]
+        RowOf<"record_now", "number" | "holder">[]
       >`select number, holder from record_now where number = any(${numbers}::numeric[])`;
       const holders = new Map(rows.map((row) => [row.number, row.holder]));
       for (const [event, { party, kind, number, employer, act, reason }] of attempts) {

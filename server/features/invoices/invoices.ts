@@ -7,6 +7,7 @@ import { type Amounts, leftOf } from "@onepiao/protocol/formats/red-letter.ts";
 import { isExternal } from "@onepiao/protocol/ledger/external.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Caller, Role } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Taxpayers } from "../parties/taxpayers.ts";
@@ -76,7 +77,7 @@ export function createInvoices(deps: Deps) {
     tx: Tx,
     numbers: readonly string[],
   ): Promise<{ reverses: string; number: string; document: InvoiceDocument }[]> {
-    const rows = await tx<{ reverses: string; number: string; document: Buffer }[]>`
+    const rows = await tx<(RowOf<"accepted_now", "number" | "document"> & { reverses: string })[]>`
       select reverses, number, document from accepted_now where reverses = any(${[...numbers]}::numeric[]) order by number`;
     return rows.map((row) => ({ ...row, document: documentOf(row) }));
   }
@@ -179,7 +180,7 @@ export function createInvoices(deps: Deps) {
     /** Text of the original, byte for byte; undefined when none is kept (formats.ts). */
     async sourceOf(tx: Tx, number: string): Promise<string | undefined> {
       const [row] = await tx<
-        { source: Buffer | null }[]
+        RowOf<"accepted_now", "source">[]
       >`select source from accepted_now where number = ${number}`;
       return row?.source ? documents.openSource(number, row.source) : undefined;
     },
@@ -202,7 +203,7 @@ export function createInvoices(deps: Deps) {
     /** What these invoices were issued for, by number; whose they are, the caller knows. */
     async amountsOf(tx: Tx, numbers: readonly string[]): Promise<Map<string, Amount>> {
       const rows = await tx<
-        { number: string; document: Buffer }[]
+        RowOf<"accepted_now", "number" | "document">[]
       >`select number, document from accepted_now where number = any(${[...numbers]}::numeric[])`;
       return new Map(rows.map((row) => [row.number, amountOf(documentOf(row))]));
     },
@@ -234,13 +235,7 @@ export function createInvoices(deps: Deps) {
           ? own
           : tx`(type not in ('invoice.entered', 'transfer.offered', 'transfer.ended') or ${own})`;
       return tx<
-        {
-          position: bigint;
-          type: string;
-          data: Record<string, unknown>;
-          at: Date;
-          tx: string | null;
-        }[]
+        (RowOf<"feed_now", "position" | "type" | "at" | "tx"> & { data: Record<string, unknown> })[]
       >`
         select position, type, data, at, tx from feed_now where number = ${number} and ${seen} order by position limit 1000`;
     },

@@ -17,6 +17,7 @@ import { redLetterOf } from "@onepiao/protocol/formats/red-letter.ts";
 import type { TimeBounds } from "@onepiao/protocol/values/dates.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { type Changes, momentNow, type Sql, type Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Accounts } from "../parties/accounts.ts";
 import { periodOf, type Quotas } from "../parties/quotas.ts";
 import type { Taxpayers } from "../parties/taxpayers.ts";
@@ -91,7 +92,7 @@ export function createIssuing(deps: Deps) {
         ? tx`source_blind = ${invoices.sourceBlind(issuer.taxId, sourceId)}`
         : tx`number = ${number}`;
     const [known] = await tx<
-      { number: string }[]
+      RowOf<"accepted_now", "number">[]
     >`select number from accepted_now where issuer = ${issuer.index} and ${named}`;
     if (!known) {
       const detail = "This issuer has issued no such invoice here";

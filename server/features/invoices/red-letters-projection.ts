@@ -4,6 +4,7 @@
  * invoice's parties see the act in the feed.
  */
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import { addActRow } from "../../feed/acts.ts";
 import type { Applied, Projection } from "../../feed/follower.ts";
 
@@ -20,7 +21,7 @@ async function acted(tx: Tx, run: readonly Applied[]): Promise<void> {
     select s.number, s.holder, i.account as issuer, e.account as employer from record_now s
     join taxpayer_now i on i.index = s.issuer left join taxpayer_now e on e.index = s.employer where s.number = any(${numbers}::numeric[])`;
   const sheets = await tx<
-    { ref: string; id: string }[]
+    RowOf<"red_letters", "ref" | "id">[]
   >`select ref, id from red_letters where ref = any(${refs}::text[])`;
   const partiesOf = new Map(parties.map((row) => [row.number, row]));
   const sheetOf = new Map(sheets.map((row) => [row.ref, row.id]));

@@ -10,6 +10,7 @@ import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/d
 import type { Code } from "@onepiao/protocol/values/problems.ts";
 import type { Tx } from "../../db/db.ts";
 import { inOrder, LOOK, pageOfIds } from "../../db/lists.ts";
+import type { RowOf } from "../../db/tables.ts";
 import { notify } from "../../feed/notices.ts";
 import type { Vault } from "../../keys/vault.ts";
 
@@ -115,13 +116,10 @@ export function createSheets({ vault }: { vault: Vault }) {
   /** Tells both sides how the sheet stands. */
   async function tell(tx: Tx, ids: readonly string[]): Promise<void> {
     const rows = await tx<
-      {
-        id: string;
-        invoice: string;
+      (RowOf<"red_letters", "id" | "invoice" | "number"> & {
         status: SheetStatus;
-        number: string | null;
         accounts: string[];
-      }[]
+      })[]
     >`
       select r.id, r.invoice, r.status, r.number, array(select account from taxpayer_now t where t.index in (r.issuer, r.employer)) as accounts
       from red_letters r where r.id = any(${[...ids]}::uuid[]) order by r.id`;
@@ -152,7 +150,7 @@ export function createSheets({ vault }: { vault: Vault }) {
     /** The invoice's open sheet; there is at most one. */
     async openOf(tx: Tx, invoice: string): Promise<Pick<Sheet, "id" | "status"> | undefined> {
       const [row] = await tx<
-        { id: string; status: SheetStatus }[]
+        (RowOf<"red_letters", "id"> & { status: SheetStatus })[]
       >`select id, status from red_letters where invoice = ${invoice} and ${open(tx)}`;
       return row;
     },
@@ -196,7 +194,7 @@ export function createSheets({ vault }: { vault: Vault }) {
 
     /** Ends the sheets whose time has passed: those of one invoice, or all. */
     async expire(tx: Tx, invoice?: string): Promise<void> {
-      const rows = await tx<{ id: string }[]>`
+      const rows = await tx<RowOf<"red_letters", "id">[]>`
         update red_letters set status = '07', confirm_by = null, updated_at = now()
         where confirm_by <= now() and ${invoice === undefined ? tx`true` : tx`invoice = ${invoice}`} returning id`;
       if (rows.length === 0) return;
@@ -271,7 +269,7 @@ export function createSheets({ vault }: { vault: Vault }) {
     /** The invoice whose place this one has taken. */
     async replacedBy(tx: Tx, number: string): Promise<string | undefined> {
       const [row] = await tx<
-        { invoice: string }[]
+        RowOf<"red_letters", "invoice">[]
       >`select invoice from red_letters where replacement = ${number}`;
       return row?.invoice;
     },
@@ -280,7 +278,7 @@ export function createSheets({ vault }: { vault: Vault }) {
 
     /** Sheets whose act the chain has and whose red letter has no number yet. */
     async due(tx: Tx): Promise<string[]> {
-      const rows = await tx<{ id: string }[]>`
+      const rows = await tx<RowOf<"red_letters", "id">[]>`
         select id from red_letters where acted and number is null and not_before <= now() order by id limit ${DUE_PAGE}`;
       return rows.map((row) => row.id);
     },
@@ -319,7 +317,7 @@ export function createSheets({ vault }: { vault: Vault }) {
 
     /** Sheets whose act the chain refused because the employer's consent was missing. */
     async sentBack(tx: Tx): Promise<Pick<Sheet, "id" | "invoice">[]> {
-      return tx<{ id: string; invoice: string }[]>`
+      return tx<RowOf<"red_letters", "id" | "invoice">[]>`
         select r.id, r.invoice from red_letters r join record_now s on s.number = r.invoice and s.state <> 'reversed'
         where r.sent_back and r.number is null and not r.acted and r.status in ('01', '04') order by r.invoice limit ${DUE_PAGE}`;
     },

@@ -29,6 +29,7 @@
  */
 import { Webhook as Signer } from "standardwebhooks";
 import type { Changes, Sql, Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import { eventOf, type FeedEvent, pageOf, type Viewer } from "../../feed/feed.ts";
 import type { Log } from "../../kernel/log.ts";
 import { createLoop } from "../../kernel/loop.ts";
@@ -182,7 +183,7 @@ export function createDeliverer(deps: Deps): Deliverer {
       disabled is null and position < latest and next_at <= now() and (claimed_until is null or claimed_until < now())
         and ${hindered ? sql`(tries > 0 or slow)` : sql`tries = 0 and not slow`}`;
     const held = Map.groupBy(running.values(), ({ party }) => party);
-    const chosen = await sql<{ id: string; party: string }[]>`
+    const chosen = await sql<(RowOf<"webhooks", "id"> & { party: string })[]>`
       select id, party from (
         select w.id, w.next_at, party, row_number() over (partition by party order by w.next_at) as nth
         from webhooks w join party_now p on p.account = w.account, coalesce(p.manager, p.account) as party where ${due}) as waiting
@@ -273,7 +274,7 @@ export function createDeliverer(deps: Deps): Deliverer {
     to: bigint,
     slow: boolean | null = null,
   ): Promise<Buffer | undefined> {
-    const [current] = await tx<{ sealed: Buffer }[]>`
+    const [current] = await tx<RowOf<"webhooks", "sealed">[]>`
       update webhooks set position = ${to}, tries = 0, slow = coalesce(${slow}, slow), claimed_until = ${lease(tx)}
       where id = ${row.id} and claim = ${row.claim} and position = ${from} and disabled is null returning sealed`;
     return current?.sealed;

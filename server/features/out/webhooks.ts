@@ -14,6 +14,7 @@
 import { randomBytes } from "node:crypto";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import { headOf } from "../../feed/feed.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
@@ -233,13 +234,7 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
     async get(tx: Tx, caller: Caller, id: string) {
       const row = await visible(tx, caller, id);
       const attempts = await tx<
-        {
-          event: bigint | null;
-          at: Date;
-          status: number | null;
-          ms: number;
-          error: string | null;
-        }[]
+        RowOf<"webhook_attempts", "event" | "at" | "status" | "ms" | "error">[]
       >`
         select event, at, status, ms, error from webhook_attempts where webhook = ${id} order by id desc limit ${KEPT_ATTEMPTS}`;
       return {

@@ -14,6 +14,7 @@
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Query, Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Caller, Role } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
 import {
@@ -72,7 +73,7 @@ export function createAccess({ vault, provider, maxKeys, onLeave }: Deps) {
   const adminKeys = async (tx: Tx, account: string): Promise<string[]> =>
     (
       await tx<
-        { id: string }[]
+        RowOf<"api_keys", "id">[]
       >`select id from api_keys where account = ${account} and 'admin' = any(roles) and ${inUse(tx)}`
     ).map(({ id }) => id);
 
@@ -274,7 +275,7 @@ export function createAccess({ vault, provider, maxKeys, onLeave }: Deps) {
         throw new Problem("person-left", "Nobody else manages this person's access");
       const manager = person.manager;
       await lockParty(tx, manager);
-      const inItsHands = await tx<{ id: string }[]>`
+      const inItsHands = await tx<RowOf<"api_keys", "id">[]>`
         select k.id from api_keys k where k.account = ${manager} and k.revoked_at is null and (k.bearer = ${account} or exists (
           select 1 from api_keys own where own.account = ${account} and (own.subject_blind = k.subject_blind or own.name_blind = k.name_blind)))`;
       const ended = inItsHands.map(({ id }) => id);

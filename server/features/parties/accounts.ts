@@ -22,6 +22,7 @@ import {
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { type Contracts, ZERO_ACCOUNT } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { isKept, type Keystore } from "../../keys/keystore.ts";
 import { keyOf } from "../../mirror/registry.ts";
@@ -61,7 +62,7 @@ export function createAccounts({ keys, contracts, maxShown }: Deps) {
   /** Those of these accounts that the network knows. */
   async function known(tx: Tx, accounts: readonly string[]): Promise<ReadonlySet<string>> {
     if (accounts.length === 0) return new Set();
-    const rows = await tx<{ account: string }[]>`
+    const rows = await tx<RowOf<"parties", "account">[]>`
       select account from parties where account = any(${accounts}::text[]) and kind = 'person'
       union all select account from taxpayer_now where account = any(${accounts}::text[])
       union all select account from shown_accounts where account = any(${accounts}::text[])`;

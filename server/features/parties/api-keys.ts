@@ -12,6 +12,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { capabilityBits } from "../../chain/contracts.ts";
 import type { Query, Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Caller, Callers, Role } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
 
@@ -178,7 +179,7 @@ export async function findCaller(tx: Tx, presented: string): Promise<Caller | un
  * key may revoke itself, and still gets its answer.
  */
 export async function revokedAmong(tx: Tx, ids: readonly string[]): Promise<Set<string>> {
-  const rows = await tx<{ id: string }[]>`
+  const rows = await tx<RowOf<"api_keys", "id">[]>`
     select id from api_keys
     where id = any(${[...new Set(ids)]}::text[]) and revoked_at <> now()`;
   return new Set(rows.map(({ id }) => id));

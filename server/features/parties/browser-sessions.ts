@@ -9,6 +9,7 @@
  */
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Caller, Role } from "../../kernel/api.ts";
 import { effectiveRoles, type PartyKind } from "./api-keys.ts";
 
@@ -92,7 +93,7 @@ export function createSessions({ secure }: { secure: boolean }) {
     /** Ends a session; returns the data that was sealed with it. */
     async close(tx: Tx, id: Buffer): Promise<Buffer | undefined> {
       const [row] = await tx<
-        { sealed: Buffer | null }[]
+        RowOf<"sessions", "sealed">[]
       >`delete from sessions where id_hash = ${id} returning sealed`;
       return row?.sealed ?? undefined;
     },

@@ -9,6 +9,7 @@
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Keystore } from "../../keys/keystore.ts";
 import type { Vault } from "../../keys/vault.ts";
@@ -68,7 +69,7 @@ export function createPersons({ vault, keys, accounts, maxPersons, hasClaimedFro
     },
     async get(tx: Tx, caller: Caller, written: string): Promise<Person> {
       const account = checksummed(written);
-      const [row] = await tx<{ sealed: Buffer; manager: string | null }[]>`
+      const [row] = await tx<RowOf<"parties", "sealed" | "manager">[]>`
         select sealed, manager from parties where account = ${account} and kind = 'person'`;
       if (!row || !(await visible(tx, caller, account, row.manager))) {
         throw new Problem("not-found", "There is no person with this account that you may see");

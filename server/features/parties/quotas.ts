@@ -9,6 +9,7 @@ import { formatMoney } from "@onepiao/protocol/values/money.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { enqueue } from "../../acts/operations.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Taxpayer } from "./taxpayers.ts";
@@ -71,11 +72,11 @@ export function createQuotas({ vault, drawStep }: Deps) {
 
   async function read(tx: Tx, taxpayer: Taxpayer, period: number) {
     // one statement: what is on its way back must not land between two looks
-    const [row] = await tx<{ granted: string; drawn: string; leaving: string }[]>`
+    const [row] = await tx<(RowOf<"quota_now", "granted" | "drawn"> & { leaving: string })[]>`
       select granted, drawn, ${leaving(tx, taxpayer.account, period)} as leaving from quota_now where taxpayer = ${taxpayer.index} and period = ${period}`;
     const drawn = BigInt(row?.drawn ?? 0);
     const [use] = await tx<
-      { sealed: Buffer }[]
+      RowOf<"quota_use", "sealed">[]
     >`select sealed from quota_use where taxpayer = ${taxpayer.index} and period = ${period}`;
     const used = use ? openUsed(taxpayer.index, period, use.sealed) : 0n;
     return {
@@ -94,7 +95,7 @@ export function createQuotas({ vault, drawStep }: Deps) {
   /** What every issuer has used of a period, by index. */
   async function usedIn(tx: Tx, period: number): Promise<Map<number, bigint>> {
     const rows = await tx<
-      { taxpayer: number; sealed: Buffer }[]
+      RowOf<"quota_use", "taxpayer" | "sealed">[]
     >`select taxpayer, sealed from quota_use where period = ${period}`;
     return new Map(rows.map((row) => [row.taxpayer, openUsed(row.taxpayer, period, row.sealed)]));
   }
@@ -107,7 +108,7 @@ export function createQuotas({ vault, drawStep }: Deps) {
     indexes: readonly number[],
     period: number,
   ): Promise<Map<number, bigint>> {
-    const lock = () => tx<{ taxpayer: number; sealed: Buffer }[]>`
+    const lock = () => tx<RowOf<"quota_use", "taxpayer" | "sealed">[]>`
       select taxpayer, sealed from quota_use where period = ${period} and taxpayer = any(${indexes}::int[]) order by taxpayer for update`;
     let rows = await lock();
     if (rows.length < indexes.length) {
@@ -187,7 +188,11 @@ export function createQuotas({ vault, drawStep }: Deps) {
       const indexes = [...new Set(issuers.map((issuer) => issuer.index))].sort((a, b) => a - b);
       const used = await lockQuotas(tx, indexes, period);
       const rows = await tx<
-        { index: number; granted: string | null; drawn: string | null; leaving: string }[]
+        (RowOf<"taxpayer_now", "index"> & {
+          granted: string | null;
+          drawn: string | null;
+          leaving: string;
+        })[]
       >`
         select t.index, q.granted, q.drawn, ${leaving(tx, tx`t.account`, period)} as leaving
         from taxpayer_now t left join quota_now q on q.taxpayer = t.index and q.period = ${period} where t.index = any(${indexes}::int[])`;
@@ -216,7 +221,7 @@ export function createQuotas({ vault, drawStep }: Deps) {
       gross: bigint,
     ): Promise<"begun" | "under way" | undefined> {
       await tx`select pg_advisory_xact_lock(hashtext(${`draw/${taxpayer.account}`}))`;
-      const [pending] = await tx<{ status: string }[]>`
+      const [pending] = await tx<RowOf<"operation_now", "status">[]>`
         select status from operation_now where party = ${taxpayer.account} and kind = 'draw' and status in ('queued', 'awaiting-signature', 'signed', 'sent') limit 1`;
       if (pending) return pending.status === "awaiting-signature" ? undefined : "under way";
       const { granted, used, usable } = await read(tx, taxpayer, period);

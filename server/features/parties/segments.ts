@@ -1,6 +1,7 @@
 /** Segments (号段): runs of invoice numbers that the bureau allots to an issuer. */
 import { enqueue } from "../../acts/operations.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { periodOf } from "./quotas.ts";
 import type { Taxpayer } from "./taxpayers.ts";
@@ -34,7 +35,7 @@ export async function segmentsOf(
   taxpayer: Taxpayer,
   { after, limit }: { after?: string | undefined; limit: number },
 ) {
-  const rows = await tx<{ first: string; length: bigint; accepted: bigint | null }[]>`
+  const rows = await tx<(RowOf<"segment_now", "first" | "length"> & { accepted: bigint | null })[]>`
     select s.first, s.length, a.accepted from (
       select first, length from segment_now where issuer = ${taxpayer.index} and first > ${after ?? 0} order by first limit ${limit}
     ) s left join segment_accepted_now a on a.segment = s.first order by s.first`;

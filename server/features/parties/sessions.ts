@@ -10,6 +10,7 @@ import { chinaDay } from "@onepiao/protocol/values/dates.ts";
 import { type NameSince, nameOn } from "@onepiao/protocol/values/names.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
 import { findCaller, findCallerOf, keysOfPerson } from "./api-keys.ts";
@@ -32,7 +33,7 @@ export function createSignIn({ vault, sessions, provider }: Deps) {
   async function partiesOf(tx: Tx, callers: readonly Caller[]) {
     const accounts = callers.map(({ account }) => account);
     const rows = await tx<
-      { account: string; kind: Kind; sealed: Buffer; now: Date }[]
+      (RowOf<"parties", "account" | "sealed"> & { kind: Kind; now: Date })[]
     >`select account, kind, sealed, now() as now from parties where account = any(${accounts}::text[])`;
     return callers.map(({ account, roles }) => {
       const row = rows.find((one) => one.account === account);

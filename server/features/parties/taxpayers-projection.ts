@@ -1,12 +1,13 @@
 /** What the feed says of taxpayers. The bureau sees every row; a taxpayer its own. */
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import { each, type Projection } from "../../feed/follower.ts";
 import { standings } from "../../mirror/registry.ts";
 
 const accountOf = async (tx: Tx, index: unknown) =>
   (
     await tx<
-      { account: string }[]
+      RowOf<"taxpayer_now", "account">[]
     >`select account from taxpayer_now where index = ${index as number}`
   ).map((row) => row.account);
 

@@ -18,6 +18,7 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { normaliseTaxId, regionOf } from "@onepiao/protocol/values/tax-id.ts";
 import { capabilityBits } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Standing } from "../../mirror/registry.ts";
@@ -180,7 +181,7 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
   /** Names of a party, held until `tx` ends. */
   async function heldIdentity(tx: Tx, account: string): Promise<Identity | undefined> {
     const [row] = await tx<
-      { sealed: Buffer }[]
+      RowOf<"parties", "sealed">[]
     >`select sealed from parties where account = ${account} and kind = 'taxpayer' for update`;
     return row && identityOf(account, row.sealed);
   }
@@ -213,7 +214,7 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
     currency: string,
   ): Promise<boolean> {
     const [row] = await tx<
-      { identity: string | null; account: string }[]
+      RowOf<"taxpayer_now", "identity" | "account">[]
     >`select account, identity from taxpayer_now where index = ${index}`;
     if (
       !row ||

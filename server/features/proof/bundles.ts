@@ -15,6 +15,7 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { EvidenceSource } from "../../acts/evidence.ts";
 import type { Contracts } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Documents } from "../invoices/documents.ts";
 import type { InvoiceRow } from "../invoices/invoices.ts";
 import type { Taxpayers } from "../parties/taxpayers.ts";
@@ -35,7 +36,9 @@ export function createBundles({ contracts, evidence, taxpayers, documents }: Dep
     tx: Tx,
     first: string,
   ): Promise<{ segment: string; r: string; vs: string } | undefined> {
-    const [row] = await tx<{ segment: string; seal: { r: string; vs: string } | null }[]>`
+    const [row] = await tx<
+      (RowOf<"sealing_now", "segment"> & { seal: { r: string; vs: string } | null })[]
+    >`
       select l.segment, o.signatures->(o.signers[1]) as seal from sealing_now l join operation_now o on o.id = l.operation where l.first = ${first}`;
     if (row?.seal) return { segment: row.segment, ...row.seal };
     const [imported] = await tx<

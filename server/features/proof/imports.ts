@@ -26,6 +26,7 @@ import { acceptImported, keepRecord } from "../../accepted/accepting.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Contracts } from "../../chain/contracts.ts";
 import type { Json, Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Applied } from "../../feed/follower.ts";
 import { notify } from "../../feed/notices.ts";
 import type { Caller } from "../../kernel/api.ts";
@@ -102,14 +103,7 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
     { lot }: Bundle,
   ): Promise<{ first: string; block: number; at: Date }> {
     const [known] = await tx<
-      {
-        issuer: number;
-        segment: string;
-        count: number;
-        time: bigint;
-        root: string;
-        block: bigint;
-      }[]
+      RowOf<"lot_now", "issuer" | "segment" | "count" | "time" | "root" | "block">[]
     >`
       select issuer, segment, count, time, root, block from lot_now where first = ${lot.first}`;
     if (!known)
@@ -204,7 +198,9 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
       const { bundle, document, signer } = checked(value);
       const { number, leaf, lot: header } = bundle;
       // the follower waits while this is decided, and nobody else imports the same invoice
-      const [cursor] = await tx<{ block: bigint }[]>`select block from chain_now for share`;
+      const [cursor] = await tx<
+        RowOf<"chain_now", "block">[]
+      >`select block from chain_now for share`;
       await tx`select pg_advisory_xact_lock(hashtext(${`import/${number}`}))`;
       const known = await invoices.find(tx, number);
       if (known?.lot) return invoices.visible(tx, caller, number);

@@ -30,6 +30,7 @@ import { type ChainClient, NodeDown, NodeRefused } from "../../chain/client.ts";
 import type { Contracts } from "../../chain/contracts.ts";
 import { type Enrolled, type Reading, readingAt } from "../../chain/reading.ts";
 import type { Sql, Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import { createAttempts } from "../../kernel/attempts.ts";
 import type { Documents } from "../invoices/documents.ts";
 import type { Checks } from "./checker.ts";
@@ -278,10 +279,10 @@ export function createVerification({
       const { number } = checked.bundle;
       const accounts = said.parties.map(({ account }) => account);
       const past = await tx<
-        { account: string; key: string }[]
+        RowOf<"account_key_now", "account" | "key">[]
       >`select account, key from account_key_now where account = any(${accounts}::text[])`;
       const [adjusted] = await tx<
-        { times: number }[]
+        RowOf<"adjustment_now", "times">[]
       >`select times from adjustment_now where number = ${number}`;
       const registered = said.parties.map(({ index, account, key, identity }): Registered => {
         const before = past

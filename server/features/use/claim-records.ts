@@ -15,6 +15,7 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { invoiceNameSchema } from "@onepiao/protocol/values/shapes.ts";
 import type { Tx } from "../../db/db.ts";
 import { idAt, inOrder, pageOfIds } from "../../db/lists.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { InvoiceStatus, Invoices } from "../invoices/invoices.ts";
@@ -127,7 +128,9 @@ export function createClaimRecords({ vault, taxpayers, invoices }: Deps) {
   }
 
   async function claimsOf(tx: Tx, rows: readonly ClaimRow[]): Promise<Claim[]> {
-    const items = await tx<{ claim: string; number: string; status: InvoiceStatus }[]>`
+    const items = await tx<
+      (RowOf<"claim_invoices", "claim" | "number"> & { status: InvoiceStatus })[]
+    >`
       select c.claim, c.number, coalesce(s.state, 'accepted') as status from claim_invoices c left join record_now s on s.number = c.number
       where c.claim = any(${rows.map((row) => row.id)}::uuid[]) order by c.number`;
     const itemsOf = Map.groupBy(items, (item) => item.claim);

@@ -4,6 +4,7 @@
  */
 import { acts, isOfClaim } from "@onepiao/protocol/ledger/acts.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import { addActRow, onActs } from "../../feed/acts.ts";
 import type { Applied, Projection } from "../../feed/follower.ts";
 
@@ -15,10 +16,10 @@ type Told = { event: Applied; number: string; ref: string; employer: number; hol
  * with.
  */
 async function tellAll(tx: Tx, all: readonly Told[]): Promise<void> {
-  const employers = await tx<{ index: number; account: string }[]>`
+  const employers = await tx<RowOf<"taxpayer_now", "index" | "account">[]>`
     select index, account from taxpayer_now where index = any(${[...new Set(all.map((one) => one.employer))]}::int[])`;
   const claims = await tx<
-    { ref: string; id: string }[]
+    RowOf<"claims", "id" | "ref">[]
   >`select ref, id from claims where ref = any(${[...new Set(all.map((one) => one.ref))]}::text[])`;
   const accountOf = new Map(employers.map((row) => [row.index, row.account]));
   const idOf = new Map(claims.map((row) => [row.ref, row.id]));
@@ -60,7 +61,9 @@ async function made(tx: Tx, run: readonly Applied[]): Promise<void> {
  */
 const ended = (state: string, decision: boolean) => async (tx: Tx, run: readonly Applied[]) => {
   const numbers = run.map((event) => event.args["id"] as string);
-  const rows = await tx<{ number: string; claim_ref: string; holder: string; employer: number }[]>`
+  const rows = await tx<
+    (RowOf<"record_now", "number" | "holder" | "employer"> & { claim_ref: string })[]
+  >`
     select number, claim_ref, holder, employer from record_now where number = any(${numbers}::numeric[]) and claim_ref is not null`;
   const records = new Map(rows.map((row) => [row.number, row]));
   const all = run.flatMap((event): Told[] => {

@@ -23,6 +23,7 @@ import { normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import { busy, enqueue } from "../../acts/operations.ts";
 import { ZERO_REF } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
 import { originalOf } from "../../mirror/ledger.ts";
@@ -104,7 +105,7 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
         numbers.set(externalId(normaliseTaxId(seller.taxId), original), row.number);
     }
     const [taken] = await tx<
-      { number: string; state: "claimed" | "reimbursed"; updated_at: Date }[]
+      (RowOf<"record_now", "number" | "updated_at"> & { state: "claimed" | "reimbursed" })[]
     >`
       select number, state, updated_at from record_now where number = any(${[...numbers.keys()]}::numeric[]) and state in ('claimed', 'reimbursed') limit 1`;
     if (!taken) return;
@@ -145,7 +146,7 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
         extra: { original: { claim: row.id, state } },
       });
     const numbers = await tx<
-      { number: string }[]
+      RowOf<"claim_invoices", "number">[]
     >`select number from claim_invoices where claim = ${row.id} order by number`;
     return { row, numbers: numbers.map((one) => one.number) };
   }

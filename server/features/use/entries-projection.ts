@@ -1,4 +1,6 @@
 /** What the feed says of book entry: to the employer whose books they are, and the bureau. */
+
+import type { RowOf } from "../../db/tables.ts";
 import { addActRow } from "../../feed/acts.ts";
 import type { Projection } from "../../feed/follower.ts";
 import { markFrom } from "../../mirror/entries.ts";
@@ -10,7 +12,7 @@ export const entryProjection: Projection = {
     async Entered(tx, run) {
       const indexes = [...new Set(run.map((event) => event.args["employer"] as number))];
       const rows = await tx<
-        { index: number; account: string }[]
+        RowOf<"taxpayer_now", "index" | "account">[]
       >`select index, account from taxpayer_now where index = any(${indexes}::int[])`;
       const accountOf = new Map(rows.map((row) => [row.index, row.account]));
       for (const event of run) {

@@ -20,6 +20,7 @@ import { Problem, type Violation } from "@onepiao/protocol/values/problems.ts";
 import { enqueue } from "../../acts/operations.ts";
 import { refOf } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
+import type { RowOf } from "../../db/tables.ts";
 import { eventOf, type FeedRow, pageOf } from "../../feed/feed.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
@@ -154,7 +155,7 @@ export function createEntries({
     const marks = await entriesOf(tx, numbers);
     const acts = [...new Set(rows.map((row) => String(row.data["act"])))];
     const kept = caller.roles.includes("employer")
-      ? await tx<{ digest: string; operation: string; sealed: Buffer }[]>`
+      ? await tx<(RowOf<"entry_words", "operation" | "sealed"> & { digest: string })[]>`
           select o.digest, w.operation, w.sealed from operation_now o join entry_words w on w.operation = o.id
           where o.digest = any(${acts}::text[]) and o.party = ${caller.account} and o.status = 'done'`
       : [];

@@ -27,6 +27,7 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import { momentNow, type Query, type Tx } from "../../db/db.ts";
 import { inOrder, pageOfIds } from "../../db/lists.ts";
+import type { RowOf } from "../../db/tables.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
 import { type Amount, amountOf, type Invoices } from "../invoices/invoices.ts";
@@ -241,7 +242,7 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
     ): Promise<{ text: string; format: FormatName } | undefined> {
       const registration = await find(tx, caller, number);
       const [row] = await tx<
-        { source: Buffer | null }[]
+        RowOf<"external_invoices", "source">[]
       >`select source from external_invoices where claim = ${registration.claim}`;
       if (!row?.source) return undefined;
       const text = vault

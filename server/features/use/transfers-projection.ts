@@ -2,6 +2,8 @@
  * What the feed says of transfers, to the two who hand on and take over: the issuer need not learn
  * whom its invoice goes to. Runs before the ledger's mirror, which forgets the holder before.
  */
+
+import type { RowOf } from "../../db/tables.ts";
 import { addActRow } from "../../feed/acts.ts";
 import type { Projection } from "../../feed/follower.ts";
 
@@ -12,7 +14,7 @@ export const transferProjection: Projection = {
     async Transferred(tx, run) {
       const numbers = run.map((event) => event.args["id"] as string);
       const rows = await tx<
-        { number: string; holder: string }[]
+        RowOf<"record_now", "number" | "holder">[]
       >`select number, holder from record_now where number = any(${numbers}::numeric[])`;
       const holders = new Map(rows.map((row) => [row.number, row.holder]));
       for (const event of run) {

@@ -16,6 +16,7 @@ import { busy, enqueue, find as findOperation } from "../../acts/operations.ts";
 import { ZERO_REF } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
 import { inOrder, pageOfIds } from "../../db/lists.ts";
+import type { RowOf } from "../../db/tables.ts";
 import { notify } from "../../feed/notices.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Invoices } from "../invoices/invoices.ts";
@@ -127,7 +128,7 @@ export function createTransfers({ invoices, persons }: { invoices: Invoices; per
         return row;
       }
       const [open] = await tx<
-        { id: string }[]
+        RowOf<"transfers", "id">[]
       >`select id from transfers where number = ${number} and status = 'offered'`;
       throw new Problem("invoice-busy", "The invoice is offered already", {
         extra: open ? { transfer: open.id } : {},
