@@ -30,9 +30,8 @@ const isName = (text: string | undefined): text is string =>
   text !== undefined && /^[a-z_]/i.test(text);
 /** Words that end a table's entry in a list of tables; anything else there is its alias. */
 const after = new Set(
-  "where join left right full inner cross on using set order group limit for union values select returning natural as window having offset except intersect default with begin end".split(
-    " ",
-  ),
+  `where join left right full inner cross on using set order group limit for union values select
+  returning natural as window having offset except intersect default with begin end`.split(/\s+/),
 );
 /** Functions whose arguments are written with `from`. */
 const withFrom = new Set(["extract", "substring", "trim", "overlay"]);

@@ -41,6 +41,6 @@ create index on sends (lane, id) where status in ('queued', 'pending');
 
 create view lane_now as select name, address from lanes;
 create view send_now as
-  select id, lane, status, nonce, hash, tries, last_error, fault, reason, errors, first_error_at, retry_at,
-    cancel_hash, sent_at, created_at
+  select id, lane, status, nonce, hash, tries, last_error, fault, reason, errors, first_error_at,
+    retry_at, cancel_hash, sent_at, created_at
   from sends;
