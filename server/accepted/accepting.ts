@@ -1,6 +1,6 @@
 /**
  * Writing down what is accepted: invoices, how many numbers of a segment they take, and invoices
- * that a bundle brought here. Decides nothing: whoever calls has checked everything.
+ * that a bundle brought here. Decides nothing: the caller has checked everything.
  */
 import { announce, type Json, type Tx } from "../db/db.ts";
 import type { RowOf } from "../db/tables.ts";
