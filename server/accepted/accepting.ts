@@ -1,11 +1,11 @@
 /**
- * Writing down what is accepted: invoices, how many numbers of a segment they take, and invoices
- * that a bundle brought here. Decides nothing: the caller has checked everything.
+ * Writes what the gateway accepts: invoices, the numbers of a segment that they take, and invoices
+ * that a bundle imports. Decides nothing: the caller has checked everything.
  */
 import { announce, type Json, type Tx } from "../db/db.ts";
 import type { RowOf } from "../db/tables.ts";
 
-/** An invoice as it is stored; `document` and `source` are sealed. */
+/** A stored invoice; `document` and `source` are sealed. */
 export type AcceptedInvoice = {
   number: string;
   issuer: number;
@@ -20,7 +20,7 @@ export type AcceptedInvoice = {
   source: Buffer | null;
 };
 
-/** Stores invoices, and that their numbers wait for a lot; the sealer hears of it. */
+/** Stores invoices and marks their numbers as waiting for a lot; notifies the sealer. */
 export async function acceptInvoices(tx: Tx, rows: readonly AcceptedInvoice[]): Promise<void> {
   await tx`
     insert into invoices (number, issuer, segment, content, salt, leaf_holder, leaf_buyer,
@@ -45,8 +45,8 @@ export async function acceptInvoices(tx: Tx, rows: readonly AcceptedInvoice[]): 
 }
 
 /**
- * Locks those of these segments that nobody accepts into at this moment, and returns them. What is
- * under the lock is read by the next statement: one of the same would still see what was there
+ * Locks those of these segments into which no other transaction is accepting now, and returns them.
+ * The caller's next statement reads what the lock protects; this statement still sees the state
  * before.
  */
 export async function lockSegments(tx: Tx, segments: readonly string[]): Promise<string[]> {
@@ -57,8 +57,8 @@ export async function lockSegments(tx: Tx, segments: readonly string[]): Promise
 }
 
 /**
- * Says of locked segments how many of their numbers are in lots: one of which all are waits no
- * more; another waits from now on, behind those that wait already.
+ * Records how many numbers of locked segments are in lots. A segment without further numbers no
+ * longer waits; any other waits from now on, behind those that wait already.
  */
 export async function markLotted(
   tx: Tx,
@@ -72,7 +72,7 @@ export async function markLotted(
     where a.segment = m.segment and a.waiting_since is not null`;
 }
 
-/** An invoice that a bundle brings here: `path` and `seal` are its evidence, as at `block`. */
+/** An invoice from a bundle: `path` and `seal` are its evidence at `block`. */
 export type ImportedInvoice = Omit<AcceptedInvoice, "sourceBlind" | "reverses" | "source"> & {
   lot: string;
   path: readonly string[];
@@ -81,7 +81,7 @@ export type ImportedInvoice = Omit<AcceptedInvoice, "sourceBlind" | "reverses" |
   block: number;
 };
 
-/** Stores an imported invoice; its number waits for no lot. */
+/** Stores an imported invoice; its number does not wait for a lot. */
 export async function acceptImported(tx: Tx, invoice: ImportedInvoice): Promise<void> {
   const { number, issuer, segment, content, salt, holder, buyer, document } = invoice;
   await tx`
@@ -94,8 +94,8 @@ export async function acceptImported(tx: Tx, invoice: ImportedInvoice): Promise<
 }
 
 /**
- * Keeps what the chain's record of an imported invoice was at its block: JSON text of
- * `recordAsText` (mirror/imported.ts).
+ * Stores the chain's record of an imported invoice at its block: JSON text of `recordAsText`
+ * (mirror/imported.ts).
  */
 export async function keepRecord(tx: Tx, number: string, record: string): Promise<void> {
   await tx`update imported set state = ${record}::jsonb where number = ${number}`;

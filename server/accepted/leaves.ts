@@ -1,6 +1,5 @@
 /**
- * The leaves of accepted invoices: what a lot commits to of each, as it was stored when the invoice
- * was accepted.
+ * The leaves of accepted invoices: the content of a lot, as stored when the invoices were accepted.
  */
 import type { Leaf } from "@onepiao/protocol/ledger/tree.ts";
 import type { Tx } from "../db/db.ts";
@@ -17,8 +16,8 @@ export async function leavesOfRuns(
   tx: Tx,
   runs: readonly { first: string; count: number }[],
 ): Promise<Map<string, Leaf[]>> {
-  // by the key: `offset 0` keeps the planner from making one scan of all rows out of many short
-  // ones
+  // by the key: `offset 0` keeps the planner from turning many short scans into one scan of all
+  // rows
   const rows = await tx<(Leaf & { first: string })[]>`
     select r.first, i.content, i.leaf_holder as holder, i.leaf_buyer as buyer
     from unnest(${runs.map((run) => run.first)}::numeric[], ${runs.map((run) => run.count)}::int[])

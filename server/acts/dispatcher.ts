@@ -60,7 +60,7 @@ async function heads(tx: Tx): Promise<Operation[]> {
       and (o.command->>'type' not in ('act', 'seal') or not (select coalesce(bool_or(closed), false) from ledger_state)) and (
       case o.command->>'type'
         when 'act' then
-          -- ids are of when a row was written, not of when it was committed: one that is under way may have a later id
+          -- an id says when its row was written, not committed: a sent operation may have a later id
           not exists (
             select 1 from operation_invoices mine
             join operation_invoices other on other.number = mine.number and other.operation <> mine.operation

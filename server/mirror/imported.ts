@@ -1,10 +1,10 @@
 /**
- * The record of an invoice that a bundle brings here: it begins as the chain had it when its lot
- * was sealed, and the mirror's own handlers apply what the chain says since (proof/imports.ts).
+ * The record of an invoice that a bundle imports: it begins in the state at its lot's seal, and the
+ * mirror's own handlers apply the later events of the chain (proof/imports.ts).
  */
 import type { Tx } from "../db/db.ts";
 
-/** The record as it was sealed. `at`: the time of its lot. */
+/** The record at its seal. `at`: the time of its lot. */
 export async function beginRecord(
   tx: Tx,
   invoice: { number: string; lot: string; issuer: number; holder: string; buyer: number; at: Date },
@@ -17,15 +17,15 @@ export async function beginRecord(
       (select accepted_at from accepted_now where number = ${number}), ${at}, ${at})`;
 }
 
-/** Since when it has its state and holder, in seconds, as the chain's record says. */
+/** Sets since when it has its state and holder, in seconds, as the chain's record says. */
 export async function setSince(tx: Tx, number: string, seconds: number): Promise<void> {
   await tx`
     update invoice_states set updated_at = to_timestamp(${seconds}) where number = ${number}`;
 }
 
 /**
- * The whole record as JSON text, from which `ledgerMirror` makes it again at a rebuild. As text:
- * JavaScript cannot represent numbers of twenty digits exactly.
+ * The whole record as JSON text, from which `ledgerMirror` creates it again in a rebuild. Text,
+ * because JavaScript cannot represent numbers of twenty digits exactly.
  */
 export async function recordAsText(tx: Tx, number: string): Promise<string> {
   const [row] = await tx<{ record: string }[]>`
