@@ -199,7 +199,6 @@ async function taxpayer({ config, sql, named }: Tools): Promise<number> {
 }
 
 async function adminKey({ sql, named }: Tools): Promise<number> {
-  if (!isAccount(named)) throw new WrongCall(`${named} is not an account`);
   const account = checksummed(named);
   const [party] = await sql`select 1 from party_now where account = ${account}`;
   if (!party) {
@@ -442,9 +441,9 @@ function readCall():
     const needsArgument =
       ["cancel", "taxpayer", "admin-key"].includes(command) ||
       (command === "rotate" && !rest.finish);
-    const fits = needsArgument
-      ? named !== undefined && (command !== "cancel" || /^\d{1,18}$/.test(named))
-      : named === undefined;
+    const isNamed = (text: string) =>
+      command === "cancel" ? /^\d{1,18}$/.test(text) : command !== "admin-key" || isAccount(text);
+    const fits = needsArgument ? named !== undefined && isNamed(named) : named === undefined;
     const known = Object.hasOwn(commands, command ?? "") && fits && more.length === 0;
     const fitting = Object.keys(rest).every((flag) => flags[command]?.includes(flag));
     return help || (known && fitting)

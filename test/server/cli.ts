@@ -65,6 +65,10 @@ describe("a gateway outside the sandbox", () => {
       ["serve", "--json"],
       ["rebuild", "twice"],
       ["cancel", "0x1"],
+      ["admin-key"],
+      ["admin-key", "0x1"],
+      // the letters state a checksum, and a wrong one
+      ["admin-key", "0xB0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0"],
       ["doctor", "--unknown"],
       ["rotate"],
       ["rotate", "key", "--finish"],
