@@ -60,6 +60,7 @@ function printer(named: Named, defs: Record<string, Json>) {
       return `${/^[A-Za-z_]\w*$/.test(name) ? name : JSON.stringify(name)}${mark} ${type}${needed.has(name) ? "" : " | undefined"}`;
     });
     const isOpen = additionalProperties !== undefined && additionalProperties !== false;
+    if (own.length === 0 && !isOpen) return "Record<never, never>";
     const others = isOpen ? textOf(additionalProperties as Json) : "";
     const index = isOpen ? [`[member: string]: ${others === "" ? "unknown" : others}`] : [];
     return `{ ${[...own, ...index].join("; ")} }`;

@@ -157,36 +157,61 @@ export type EntryAct = {
   voucher?: string | undefined;
 };
 export type EntryDone = { mark: "02" | "03" | "06"; invoices: EntryAct[] };
-export type Event = {
+export type Event = EventPlace & EventData;
+export type EventData =
+  | { type: "invoice.issued"; data: { lot: string } }
+  | { type: "invoice.imported"; data: { lot: string; state: string } }
+  | {
+      type: "transfer.offered";
+      data: { transfer: string; from: Account; to: Account; status: string };
+    }
+  | {
+      type: "transfer.ended";
+      data: { transfer: string; from: Account; to: Account; status: string };
+    }
+  | { type: "invoice.transferred"; data: { from: Account; to: Account } }
+  | { type: "claim.created"; data: { claim?: string | undefined; ref: string; employer: number } }
+  | { type: "claim.rejected"; data: { claim?: string | undefined; ref: string; employer: number } }
+  | { type: "claim.withdrawn"; data: { claim?: string | undefined; ref: string; employer: number } }
+  | {
+      type: "invoice.reimbursed";
+      data: { claim?: string | undefined; ref: string; employer: number };
+    }
+  | { type: "invoice.reversed"; data: { redLetter?: string | undefined; ref: string } }
+  | { type: "invoice.adjusted"; data: { redLetter?: string | undefined; ref: string } }
+  | { type: "red-letter.changed"; data: { redLetter: string; status: string } }
+  | { type: "red-letter.issued"; data: { redLetter: string; issued: string } }
+  | { type: "invoice.entered"; data: { mark: string; act: string; employer: number } }
+  | {
+      type: "reimbursement.refused";
+      data: {
+        reason: string;
+        attempt: string;
+        by?: Account | undefined;
+        employer?: number | undefined;
+        act?: string | undefined;
+      };
+    }
+  | { type: "taxpayer.enrolled"; data: { taxpayer: number; account: Account } }
+  | { type: "taxpayer.suspended"; data: { taxpayer: number; standing: string } }
+  | { type: "taxpayer.reinstated"; data: { taxpayer: number; standing: string } }
+  | { type: "audit.alarm"; data: { kind: string; issuer: number; subject: string } }
+  | { type: "quota.set"; data: { taxpayer: number; period: number; granted: string } }
+  | {
+      type: "quota.drawn";
+      data: { taxpayer: number; period: number; amount: string; drawn: string };
+    }
+  | {
+      type: "quota.given-back";
+      data: { taxpayer: number; period: number; amount: string; drawn: string };
+    }
+  | { type: "segment.allotted"; data: { taxpayer: number; first: string; length: string } }
+  | { type: "key.rotated"; data: { account: Account; key: Account } }
+  | { type: "ledger.closed"; data: Record<never, never> }
+  | { type: "ledger.opened"; data: Record<never, never> };
+export type EventPlace = {
   version: 1;
   id: string;
-  type:
-    | "invoice.transferred"
-    | "claim.created"
-    | "claim.withdrawn"
-    | "invoice.reimbursed"
-    | "claim.rejected"
-    | "invoice.reversed"
-    | "invoice.adjusted"
-    | "invoice.entered"
-    | "invoice.issued"
-    | "invoice.imported"
-    | "transfer.offered"
-    | "transfer.ended"
-    | "red-letter.changed"
-    | "red-letter.issued"
-    | "reimbursement.refused"
-    | "taxpayer.enrolled"
-    | "taxpayer.suspended"
-    | "taxpayer.reinstated"
-    | "audit.alarm"
-    | "quota.set"
-    | "quota.drawn"
-    | "quota.given-back"
-    | "segment.allotted"
-    | "key.rotated"
-    | "ledger.closed"
-    | "ledger.opened";
   position: string;
   at: string;
   number?: InvoiceNumber | undefined;
@@ -194,7 +219,6 @@ export type Event = {
   tx?: string | undefined;
   block: number;
   logIndex: number;
-  data: { [member: string]: unknown };
 };
 export type ExternalId = string;
 export type ExternalInvoice = {

@@ -7,15 +7,12 @@
  * The type of a response depends on its status. A refusal is thrown as a ProblemError.
  */
 import type { Api } from "./api.ts";
+import { type BatchInvoice, type BatchRequest, type BatchResult, sendBatch } from "./batch.ts";
+import { type Event, type FollowRequest, followEvents } from "./follow.ts";
 import { cursors, type ItemOf, type Paged } from "./pages.ts";
 import { type AnyReply, NoAnswerError, ProblemError } from "./problems.ts";
-import {
-  type AnyRequest,
-  createSender,
-  type RawBody,
-  type Sender,
-  type SenderOptions,
-} from "./send.ts";
+import { createSender, type Sender } from "./send.ts";
+import { type AnyRequest, createWire, type RawBody, type SenderOptions } from "./wire.ts";
 
 /** The types of a route; `Api` has those of a gateway. */
 export type Call = {
@@ -100,6 +97,20 @@ export interface Client<
     name: N,
     ...request: Q[N]
   ): AsyncGenerator<ItemOf<N>, void, undefined>;
+  /**
+   * Issues any number of invoices, thousands on one connection: a result for each, in their order,
+   * as they come. It goes on by itself after a cut, and reads the source no faster than the caller
+   * takes results.
+   */
+  batch<T extends BatchInvoice>(
+    invoices: Iterable<T> | AsyncIterable<T>,
+    request?: BatchRequest,
+  ): AsyncGenerator<BatchResult<T>, void, undefined>;
+  /**
+   * Events as they happen, each once and in order, without end: it goes on by itself after a cut.
+   * Throws a PositionError when the position is not of this feed.
+   */
+  follow(request?: FollowRequest): AsyncGenerator<Event, void, undefined>;
   /** Any request, without types. Returns a refusal instead of throwing it. */
   send: Sender;
 }
@@ -124,7 +135,8 @@ export function createClient<
   R = Replies,
   O = Outcomes,
 >(options: ClientOptions): Client<Q, R, O> {
-  const send = createSender(options);
+  const wire = createWire(options);
+  const send = createSender(wire);
 
   async function call(
     name: string,
@@ -159,5 +171,15 @@ export function createClient<
   const client = (name: string, request?: AnyRequest) => call(name, request);
   const done = (name: string, request?: AnyRequest) => call(name, { ...request, final: true });
   // the interface has the types; here a name is only a string
-  return Object.assign(client, { done, bytes: client, items, send }) as unknown as Client<Q, R, O>;
+  return Object.assign(client, {
+    done,
+    bytes: client,
+    items,
+    batch: <T extends BatchInvoice>(
+      invoices: Iterable<T> | AsyncIterable<T>,
+      request?: BatchRequest,
+    ) => sendBatch(wire, invoices, request),
+    follow: (request?: FollowRequest) => followEvents(wire, send, request),
+    send,
+  }) as unknown as Client<Q, R, O>;
 }

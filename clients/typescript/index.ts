@@ -1,5 +1,6 @@
 /** The OnePiao API for programs (docs/client.md). Needs `fetch` and Web Crypto, and no package. */
 export type { Api } from "./api.ts";
+export type { BatchInvoice, BatchRequest, BatchResult } from "./batch.ts";
 export {
   type Call,
   type Calls,
@@ -14,6 +15,7 @@ export {
   type Requests,
   type RequestsOf,
 } from "./client.ts";
+export { type Event, type FollowRequest, PositionError, type StreamState } from "./follow.ts";
 export { cursors, type Paged } from "./pages.ts";
 export {
   type AnyReply,
@@ -21,8 +23,10 @@ export {
   type Problem,
   ProblemError,
   type Retry,
+  refusalOf,
   StillOpenError,
   type Violation,
 } from "./problems.ts";
-export { type AnyRequest, newKey, type Patience, type Sender } from "./send.ts";
+export type { Sender } from "./send.ts";
 export { type Delivery, verifyWebhook, WebhookError } from "./webhooks.ts";
+export { type AnyRequest, newKey, type Patience } from "./wire.ts";

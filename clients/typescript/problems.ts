@@ -61,6 +61,20 @@ export class ProblemError extends Error {
 }
 
 /**
+ * What a call was refused with; undefined when it went through. Throws what is no refusal.
+ *
+ *   const refusal = await refusalOf(client("POST /v1/claims", { body }));
+ */
+export const refusalOf = (call: Promise<unknown>): Promise<Problem | undefined> =>
+  call.then(
+    () => undefined,
+    (error: unknown) => {
+      if (error instanceof ProblemError) return error.problem;
+      throw error;
+    },
+  );
+
+/**
  * There was no readable response, and no try is left. Whether the work is done is unknown: send the
  * same request with `key` to find out.
  */

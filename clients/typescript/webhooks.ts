@@ -1,7 +1,6 @@
 /** Verifies and reads webhook deliveries of the gateway (Standard Webhooks). */
-import type { Api } from "./api.ts";
+import type { Event } from "./follow.ts";
 
-type Event = Api["GET /v1/events"]["answers"][200]["items"][number];
 /** `id`: the event's id; process each once. `data`: the event; anything in a `webhook.test`. */
 export type Delivery = { id: string; type: string; timestamp: string; data: Event };
 

@@ -10,6 +10,7 @@ import {
 } from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
+import { typeAndData } from "../features/out/event-data.ts";
 import { type Events, type EventType, eventTypes, MAX_STREAMS } from "../features/out/events.ts";
 import { roles, routeFor } from "../kernel/api.ts";
 
@@ -25,11 +26,10 @@ const typesQuery = z
   .optional()
   .describe("Types, separated by commas; without it, all that the key's roles may see");
 
-export const eventSchema = z
+const place = z
   .object({
     version: z.literal(1),
     id: z.string().describe("Names the event permanently; equal to its position"),
-    type: z.enum(names).meta({ example: "invoice.issued" }),
     position: z
       .string()
       .describe(
@@ -51,9 +51,11 @@ export const eventSchema = z
       .number()
       .int()
       .describe("Index of its log in the block; 65535 for a notice, which has none"),
-    data: z.record(z.string(), z.unknown()).describe("By type"),
   })
-  .meta({ id: "Event" });
+  .meta({ id: "EventPlace", description: "What every event has" });
+export const eventSchema = z
+  .intersection(place, typeAndData)
+  .meta({ id: "Event", description: "`type` says what `data` holds" });
 
 export function eventRoutes(events: Events) {
   return [

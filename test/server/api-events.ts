@@ -13,8 +13,10 @@ import { passTime } from "../../sandbox/chain.ts";
 import { enqueue, find, type NewOperation } from "../../server/acts/operations.ts";
 import { eventRoutes } from "../../server/api/events.ts";
 import { openChanges, openDb, type Sql } from "../../server/db/db.ts";
+import { eventData } from "../../server/features/out/event-data.ts";
 import {
   createEvents,
+  type EventType,
   eventTypes,
   MAX_STREAMS,
   typesOf,
@@ -354,7 +356,7 @@ describe("the feed over HTTP", () => {
           type: "transfer.ended",
           number: "26442000000000009999",
           accounts: [shop.account],
-          data: { transfer: "", from: "", to: "", status: "declined" },
+          data: { transfer: "", from: ann.account, to: bob.account, status: "declined" },
         },
       ]),
     );
@@ -399,6 +401,9 @@ describe("the feed over HTTP", () => {
         (word) => !["claim", "redLetter"].includes(word) || word in data,
       );
       expect(Object.keys(data).sort(), type).deep.equals(written.sort());
+      // the client's types are those of these schemas
+      const read = eventData[type as EventType].strict().safeParse(data);
+      expect(read.error?.message, type).equals(undefined);
     }
   });
 

@@ -172,9 +172,9 @@ function useLiveContext(): Live {
 export const useLive = (): LiveState => useLiveContext().state;
 
 /** Calls back for every event of these types that this key may see. */
-export function useEvents(
-  wanted: readonly EventType[] | "all",
-  tell: (event: Event) => void,
+export function useEvents<T extends EventType>(
+  wanted: readonly T[] | "all",
+  tell: (event: Extract<Event, { type: T }>) => void,
 ): void {
   const { listen } = useLiveContext();
   const latest = useRef(tell);
@@ -186,7 +186,7 @@ export function useEvents(
     () =>
       listen({
         types: key === "all" ? "all" : (key.split(",") as EventType[]),
-        tell: (event) => latest.current(event),
+        tell: (event) => latest.current(event as Extract<Event, { type: T }>),
       }),
     [listen, key],
   );

@@ -31,10 +31,10 @@ function useArrivals() {
   const navigate = useNavigate();
   const { notification } = App.useApp();
   useEvents(["claim.created"], ({ data }) => {
-    const claim = data["claim"];
+    const { claim } = data;
     void queries.invalidateQueries({ queryKey: ["claims"] });
     // every invoice has its own event, but the report is announced once
-    if (typeof claim === "string")
+    if (claim !== undefined)
       notification.info({
         key: claim,
         title: say("inbox.arrived"),
