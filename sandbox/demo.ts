@@ -6,8 +6,8 @@
 
 import { chinaDay } from "@onepiao/protocol/values/dates.ts";
 import { parseMoney } from "@onepiao/protocol/values/money.ts";
+import { type Client, createClient, type Problem, refusalOf } from "../clients/typescript/index.ts";
 import type { Role } from "../server/kernel/api.ts";
-import { type Call, createClient, expectSuccess, type Reply } from "./client.ts";
 import { type BadSample, badSamples, type GoodSample, goodSamples } from "./samples.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { isSealed, tallyOf } from "./tally.ts";
@@ -42,14 +42,14 @@ export type Demo = {
 const RACERS = 20;
 
 export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Promise<Demo> {
-  const call = createClient(sandbox.url);
+  const client = createClient({ url: sandbox.url, patience: { tries: 10 } });
   const bureau = sandbox.bureau.token;
   const lines: Line[] = [];
   const faults: string[] = [];
   const good = goodSamples();
   const bad = badSamples();
 
-  const parties = await enrolAll(call, bureau, good, chinaDay(sandbox.clock.now()).slice(0, 7));
+  const parties = await enrolAll(client, bureau, good, chinaDay(sandbox.clock.now()).slice(0, 7));
   say(`${parties.size} taxpayers are enrolled`);
   const party = (taxId: string | undefined): Party => {
     const found = parties.get(taxId ?? "");
@@ -60,16 +60,13 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
     good.find((sample) => sample.document.buyer.taxId !== undefined)?.document.buyer.taxId,
   );
   const person = async (name: string) => {
-    const { account } = await expectSuccess(
-      call("POST", "/v1/persons", { body: { name }, token: someEmployer.token }),
-      name,
-    );
-    const body = { account, roles: ["holder"] };
-    const { token } = await expectSuccess(
-      call("POST", "/v1/api-keys", { body, token: someEmployer.token }),
-      name,
-    );
-    return { name, account: account as string, token: token as string };
+    const { token: maker } = someEmployer;
+    const { body: made } = await client.done("POST /v1/persons", { body: { name }, token: maker });
+    const { body: key } = await client.done("POST /v1/api-keys", {
+      body: { account: made.account, roles: ["holder"] },
+      token: maker,
+    });
+    return { name, account: made.account, token: key.token ?? "" };
   };
   const [traveller, colleague] = [await person("李晓明"), await person("王芳")];
   const holders = [traveller, colleague].map(({ name, token }) => ({
@@ -92,26 +89,27 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   const issue = async (sample: GoodSample) => {
     const untitled = sample.document.buyer.taxId === undefined;
     const json = sample.mediaType === "application/json";
-    const reply = await call(
-      "POST",
-      `/v1/invoices${untitled && !json ? `?holder=${traveller.account}` : ""}`,
-      {
-        body:
-          untitled && json
-            ? { ...JSON.parse(Buffer.from(sample.bytes).toString()), holder: traveller.account }
-            : sample.bytes,
-        mediaType: sample.mediaType,
-        token: party(sample.document.seller.taxId).token,
-      },
-    );
-    const number = String(reply.body["number"] ?? "");
-    if (reply.status === 201) numbers.set(sample, number);
-    else faults.push(`${sample.name} was not issued: ${told(reply)}`);
+    const { token } = party(sample.document.seller.taxId);
+    const holder = traveller.account;
+    const call =
+      untitled && json
+        ? client.done("POST /v1/invoices", {
+            body: { ...JSON.parse(Buffer.from(sample.bytes).toString()), holder },
+            token,
+          })
+        : client.done("POST /v1/invoices", {
+            ...(untitled ? { query: { holder } } : {}),
+            body: sample.bytes,
+            type: sample.mediaType,
+            token,
+          });
+    const refusal = await refusalOf(call.then(({ body }) => numbers.set(sample, body.number)));
+    if (refusal) faults.push(`${sample.name} was not issued: ${wordsOf(refusal)}`);
     lines.push({
       what: sample.name,
       who: sample.document.seller.name,
       amount: sample.document.totals.gross,
-      outcome: reply.status === 201 ? number : told(reply),
+      outcome: numbers.get(sample) ?? wordsOf(refusal),
     });
   };
   // side by side: they share lots; red letters afterwards, for what they reverse must be sealed
@@ -120,26 +118,28 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   lines.sort((a, b) => (a.what < b.what ? -1 : 1));
   say(`${numbers.size} of ${good.length} good samples are issued and sealed`);
 
-  const before = await held(call, bureau);
+  const before = await held(client, bureau);
   let badInputRefused = 0;
   for (const sample of bad) {
-    const reply = await call("POST", "/v1/invoices", {
-      body: sample.bytes,
-      mediaType: sample.mediaType,
-      token: party(good[0]?.document.seller.taxId).token,
-    });
-    const wrong = mismatch(sample, reply);
+    const refusal = await refusalOf(
+      client.done("POST /v1/invoices", {
+        body: sample.bytes,
+        type: sample.mediaType,
+        token: party(good[0]?.document.seller.taxId).token,
+      }),
+    );
+    const wrong = mismatch(sample, refusal);
     if (wrong === undefined) badInputRefused += 1;
     else faults.push(wrong);
-    const { field, rule } = firstViolation(reply);
+    const { field, rule } = firstViolation(refusal);
     lines.push({
       what: sample.name,
       who: "",
       amount: "",
-      outcome: [`refused: ${String(reply.body["code"])}`, rule, field].filter(Boolean).join(" · "),
+      outcome: [`refused: ${refusal?.code}`, rule, field].filter(Boolean).join(" · "),
     });
   }
-  if ((await held(call, bureau)) !== before) faults.push("Something of a bad sample was stored");
+  if ((await held(client, bureau)) !== before) faults.push("Something of a bad sample was stored");
   say(`${badInputRefused} of ${bad.length} bad samples are refused for the right reason`);
 
   // ── hand on, claim, reimburse ──────────────────────────────────────────────────────────────────
@@ -154,17 +154,15 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   const [first, second] = untitled;
   if (!first || !second)
     throw new Error(`The samples have no two untitled invoices; ${faults.join("; ")}`);
-  const offer = await expectSuccess(
-    call("POST", `/v1/invoices/${first[1]}/transfers`, {
-      body: { to: colleague.account },
-      token: traveller.token,
-    }),
-    "transfer",
-  );
-  await expectSuccess(
-    call("POST", `/v1/transfers/${offer["id"]}/accept`, { token: colleague.token }),
-    "transfer",
-  );
+  const { body: offer } = await client.done("POST /v1/invoices/{number}/transfers", {
+    params: { number: first[1] },
+    body: { to: colleague.account },
+    token: traveller.token,
+  });
+  await client.done("POST /v1/transfers/{id}/accept", {
+    params: { id: offer.id },
+    token: colleague.token,
+  });
   lines.push({
     what: `transfer of ${first[1]}`,
     who: `${traveller.name} → ${colleague.name}`,
@@ -181,25 +179,24 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
     .filter((one) => (titled.get(one.taxId)?.length ?? 0) > 0);
   const reimbursedNumbers: string[] = [];
   const claim = (holder: { token: string }, employer: Party, invoices: string[]) =>
-    call("POST", "/v1/claims", {
+    client.done("POST /v1/claims", {
       body: { employer: employer.taxId, invoices, note: "expense report" },
       token: holder.token,
     });
+  const reimburse = (id: string, { token }: Party) =>
+    client.done("POST /v1/claims/{id}/reimburse", { params: { id }, token });
   const reports: { employer: Party; id: string; invoices: string[] }[] = [];
   for (const employer of employers) {
     const mine = titled.get(employer.taxId) ?? [];
     const invoices = mine.map(([, number]) => number);
-    const { id } = await expectSuccess(claim(employer, employer, invoices), "claim");
-    reports.push({ employer, id: String(id), invoices });
+    const { body } = await claim(employer, employer, invoices);
+    reports.push({ employer, id: body.id, invoices });
   }
   // two reports are decided in the races below, the others now
   const [race, ...settled] = reports;
   if (!race || settled.length === 0) throw new Error("The samples have too few employers");
   for (const report of settled) {
-    await expectSuccess(
-      call("POST", `/v1/claims/${report.id}/reimburse`, { token: report.employer.token }),
-      "reimburse",
-    );
+    await reimburse(report.id, report.employer);
     reimbursedNumbers.push(...report.invoices);
     lines.push({
       what: `expense report of ${report.invoices.length}`,
@@ -209,11 +206,8 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
     });
   }
   const [payer, other] = [race.employer, settled[0]?.employer as Party];
-  const personal = await expectSuccess(claim(colleague, payer, [first[1]]), "claim");
-  await expectSuccess(
-    call("POST", `/v1/claims/${personal["id"]}/reimburse`, { token: payer.token }),
-    "reimburse",
-  );
+  const { body: personal } = await claim(colleague, payer, [first[1]]);
+  await reimburse(personal.id, payer);
   reimbursedNumbers.push(first[1]);
   lines.push({
     what: `claim of ${first[1]}`,
@@ -223,53 +217,53 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   });
 
   // ── a second time ──────────────────────────────────────────────────────────────────────────────
-  const refusals: Reply[] = [];
-  const refuse = (what: string, who: string, reply: Reply, code: string) => {
-    refusals.push(reply);
-    if (reply.status !== 409 || reply.body["code"] !== code)
-      faults.push(`${what} was to be refused with ${code}: ${told(reply)}`);
-    const original = reply.body["original"] as { state?: string } | undefined;
+  const refusals: Problem[] = [];
+  const refuse = async (what: string, who: string, call: Promise<unknown>, code: string) => {
+    const refusal = await refusalOf(call);
+    if (refusal) refusals.push(refusal);
+    if (refusal?.status !== 409 || refusal.code !== code)
+      faults.push(`${what} was to be refused with ${code}: ${wordsOf(refusal)}`);
+    const original = refusal?.["original"] as { state?: string } | undefined;
     lines.push({
       what,
       who,
       amount: "",
-      outcome: `refused: ${String(reply.body["code"])} (is ${original?.state ?? "?"})`,
+      outcome: `refused: ${refusal?.code} (is ${original?.state ?? "?"})`,
     });
   };
-  refuse(
+  await refuse(
     "again, same employer",
     payer.name,
-    await call("POST", `/v1/claims/${personal["id"]}/reimburse`, { token: payer.token }),
+    reimburse(personal.id, payer),
     "already-reimbursed",
   );
-  refuse(
+  await refuse(
     "again, another employer",
     other.name,
-    await claim(colleague, other, [first[1]]),
+    claim(colleague, other, [first[1]]),
     "already-reimbursed",
   );
-  await expectSuccess(claim(traveller, payer, [second[1]]), "claim");
-  refuse(
+  await claim(traveller, payer, [second[1]]);
+  await refuse(
     "claimed from two employers",
     other.name,
-    await claim(traveller, other, [second[1]]),
+    claim(traveller, other, [second[1]]),
     "already-claimed",
   );
 
   const racers = await Promise.all(
-    Array.from({ length: RACERS }, () =>
-      call("POST", `/v1/claims/${race.id}/reimburse`, { token: payer.token }),
-    ),
+    Array.from({ length: RACERS }, () => refusalOf(reimburse(race.id, payer))),
   );
-  const won = racers.filter((reply) => reply.status === 200).length;
-  const lostRace = racers.filter(
-    (reply) => reply.status === 409 && reply.body["code"] === "already-reimbursed",
+  const losers = racers.filter((refusal) => refusal !== undefined);
+  const won = RACERS - losers.length;
+  const lostRace = losers.filter(
+    ({ status, code }) => status === 409 && code === "already-reimbursed",
   ).length;
   if (won !== 1 || lostRace !== RACERS - 1)
     faults.push(
       `Of ${RACERS} reimbursements at once ${won} went through and ${lostRace} were refused`,
     );
-  refusals.push(...racers.filter((reply) => reply.status !== 200));
+  refusals.push(...losers);
   reimbursedNumbers.push(...race.invoices);
   lines.push({
     what: `${RACERS} reimbursements at once`,
@@ -286,7 +280,7 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
     reimbursed: tally.reimbursed,
     refusedByChain: tally.doubleReimbursementsRefused,
     refusedByGateway: refusals.filter(
-      (reply) => reply.status === 409 && reply.body["alarm"] === false,
+      (refusal) => refusal.status === 409 && refusal["alarm"] === false,
     ).length,
     badInputRefused,
     lost: [...numbers.values()].filter((number) => !isSealed(tally, number)).length,
@@ -311,23 +305,23 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   return { lines, counts, faults, keys: { bureau, issuer, employer: payer, holder: traveller } };
 }
 
-const told = (reply: Reply) =>
-  `${reply.status} ${String(reply.body["code"] ?? "")} ${String(reply.body["detail"] ?? "")}`;
-const firstViolation = (reply: Reply): { field?: string; rule?: string } =>
-  (reply.body["errors"] as { field: string; rule: string }[] | undefined)?.[0] ?? {};
+const wordsOf = (refusal: Problem | undefined) =>
+  refusal ? `${refusal.status} ${refusal.code} ${refusal.detail}` : "it was not";
+const firstViolation = (refusal: Problem | undefined): { field?: string; rule?: string } =>
+  refusal?.errors?.[0] ?? {};
 
-function mismatch(sample: BadSample, reply: Reply): string | undefined {
+function mismatch(sample: BadSample, refusal: Problem | undefined): string | undefined {
   const { code, field, rule } = sample.expected;
-  const found = firstViolation(reply);
+  const found = firstViolation(refusal);
   const same =
-    reply.status >= 400 &&
-    reply.status < 500 &&
-    reply.body["code"] === code &&
+    refusal !== undefined &&
+    refusal.status < 500 &&
+    refusal.code === code &&
     (field === undefined || found.field === field) &&
     (rule === undefined || found.rule === rule);
   return same
     ? undefined
-    : `${sample.name} was to be refused with ${code} ${rule ?? ""} at ${field ?? ""}: ${told(reply)}`;
+    : `${sample.name} was to be refused with ${code} ${rule ?? ""} at ${field ?? ""}: ${wordsOf(refusal)}`;
 }
 
 const isReversed = (sample: GoodSample, all: readonly GoodSample[]) =>
@@ -346,17 +340,11 @@ function sum(numbers: Map<GoodSample, string>, of: readonly string[]): string {
 }
 
 /** How many invoices the gateway holds, by the bureau's list. */
-async function held(call: Call, token: string): Promise<number> {
-  let [count, after] = [0, ""];
-  for (;;) {
-    const page = await expectSuccess(
-      call("GET", `/v1/invoices?limit=100${after === "" ? "" : `&after=${after}`}`, { token }),
-      "list",
-    );
-    count += (page["items"] as unknown[]).length;
-    if (page["next"] === undefined) return count;
-    after = String(page["next"]);
-  }
+async function held(client: Client, token: string): Promise<number> {
+  let count = 0;
+  for await (const _invoice of client.items("GET /v1/invoices", { query: { limit: 100 }, token }))
+    count += 1;
+  return count;
 }
 
 /**
@@ -364,7 +352,7 @@ async function held(call: Call, token: string): Promise<number> {
  * buyers as employers.
  */
 async function enrolAll(
-  call: Call,
+  client: Client,
   bureau: string,
   samples: readonly GoodSample[],
   period: string,
@@ -391,27 +379,31 @@ async function enrolAll(
   const enrol = async ([taxId, { name, currency, capabilities }]: [string, Wanted]): Promise<
     [string, Party]
   > => {
-    const path = `/v1/taxpayers/${encodeURIComponent(taxId)}`;
-    const made = await expectSuccess(
-      call("POST", "/v1/taxpayers", {
-        body: { name, taxId, currency, capabilities: [...capabilities] },
-        token: bureau,
-      }),
-      name,
-    );
-    const account = String(made["account"]);
+    const params = { taxId };
+    const { body: made } = await client.done("POST /v1/taxpayers", {
+      body: { name, taxId, currency, capabilities: [...capabilities] },
+      token: bureau,
+    });
+    const { account } = made;
     const roles: Role[] = [...capabilities, "holder", "admin"];
-    const setUp = [
-      call("POST", "/v1/api-keys", { body: { account, roles: ["admin"] }, token: bureau }),
-    ];
+    const getKey = client.done("POST /v1/api-keys", {
+      body: { account, roles: ["admin"] },
+      token: bureau,
+    });
+    const setUp: Promise<unknown>[] = [];
     if (capabilities.has("issuer")) {
+      const quota = { period, granted: "1000000000.00" };
       setUp.push(
-        call("PUT", `${path}/quota`, { body: { period, granted: "1000000000.00" }, token: bureau }),
+        client.done("PUT /v1/taxpayers/{taxId}/quota", { params, body: quota, token: bureau }),
+        client.done("POST /v1/taxpayers/{taxId}/segments", {
+          params,
+          body: { length: 1_000_000 },
+          token: bureau,
+        }),
       );
-      setUp.push(call("POST", `${path}/segments`, { body: { length: 1_000_000 }, token: bureau }));
     }
-    const [key] = await Promise.all(setUp.map((reply) => expectSuccess(reply, name)));
-    return [taxId, { taxId, name, account, roles, token: String(key?.["token"]) }];
+    const [key] = await Promise.all([getKey, ...setUp]);
+    return [taxId, { taxId, name, account, roles, token: key.body.token ?? "" }];
   };
   return new Map(await Promise.all([...wanted].map(enrol)));
 }

@@ -9,8 +9,10 @@
 import { randomInt } from "node:crypto";
 import { chinaDay, chinaTime } from "@onepiao/protocol/values/dates.ts";
 import { amountTimesRate, formatMoney } from "@onepiao/protocol/values/money.ts";
-import { type Call, createClient, expectSuccess } from "./client.ts";
+import { type Api, createClient, refusalOf } from "../clients/typescript/index.ts";
 
+/** An invoice in JSON, as it is sent. */
+type Invoice = NonNullable<Api["POST /v1/invoices"]["body"]>;
 type Goods = { name: string; code: string; unit: string; rate: string; from: number; to: number };
 type Shop = {
   taxId: string;
@@ -28,7 +30,7 @@ type Held = {
   person: Person;
   firm: Firm | undefined;
   shop: Shop;
-  document: Record<string, unknown>;
+  document: Invoice;
 };
 type Claim = { id: string; firm: Firm; invoices: Held[] };
 
@@ -183,7 +185,7 @@ export function startTraffic({
   everyMs = 1_500,
 }: Options): Traffic {
   const stopping = new AbortController();
-  const call: Call = createClient(url, stopping.signal);
+  const client = createClient({ url, signal: stopping.signal, patience: { tries: 10 } });
   const counts: TrafficCounts = {
     issued: 0,
     claimed: 0,
@@ -206,25 +208,23 @@ export function startTraffic({
     name: string,
     capability: "issuer" | "employer",
   ): Promise<string> {
-    const { account } = await expectSuccess(
-      call("POST", "/v1/taxpayers", {
-        body: { name, taxId, capabilities: [capability] },
-        token: bureau,
-      }),
-      name,
-    );
-    const key = await expectSuccess(
-      call("POST", "/v1/api-keys", { body: { account, roles: ["admin"] }, token: bureau }),
-      name,
-    );
-    return String(key["token"]);
+    const { body: party } = await client.done("POST /v1/taxpayers", {
+      body: { name, taxId, capabilities: [capability] },
+      token: bureau,
+    });
+    const { body: key } = await client.done("POST /v1/api-keys", {
+      body: { account: party.account, roles: ["admin"] },
+      token: bureau,
+    });
+    return key.token ?? "";
   }
   const grant = (shop: Pick<Shop, "taxId" | "name" | "quota">) => {
     const body = { period: chinaDay(now()).slice(0, 7), granted: `${shop.quota}.00` };
-    return expectSuccess(
-      call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { body, token: bureau }),
-      shop.name,
-    );
+    return client.done("PUT /v1/taxpayers/{taxId}/quota", {
+      params: { taxId: shop.taxId },
+      body,
+      token: bureau,
+    });
   };
 
   async function openShop([
@@ -243,32 +243,32 @@ export function startTraffic({
       token: await enrol(taxId, name, "issuer"),
     };
     await grant(shop);
-    await expectSuccess(
-      call("POST", `/v1/taxpayers/${taxId}/segments`, { body: { length: 100_000 }, token: bureau }),
-      name,
-    );
+    await client.done("POST /v1/taxpayers/{taxId}/segments", {
+      params: { taxId },
+      body: { length: 100_000 },
+      token: bureau,
+    });
     return shop;
   }
 
   async function openFirm([taxId, name, people]: (typeof firms)[number]): Promise<Firm> {
     const firm: Firm = { taxId, name, token: await enrol(taxId, name, "employer"), people: [] };
     for (const person of people) {
-      const { account } = await expectSuccess(
-        call("POST", "/v1/persons", { body: { name: person }, token: firm.token }),
-        person,
-      );
-      const { token } = await expectSuccess(
-        call("POST", "/v1/api-keys", { body: { account, roles: ["holder"] }, token: firm.token }),
-        person,
-      );
-      firm.people.push({ account: String(account), token: String(token), firm });
+      const { token } = firm;
+      const made = await client.done("POST /v1/persons", { body: { name: person }, token });
+      const { account } = made.body;
+      const key = await client.done("POST /v1/api-keys", {
+        body: { account, roles: ["holder"] },
+        token,
+      });
+      firm.people.push({ account, token: key.body.token ?? "", firm });
     }
     return firm;
   }
 
   // ── what is done ───────────────────────────────────────────────────────────────────────────────
 
-  function sale({ taxId, name, goods: sold }: Shop, firm: Firm | undefined) {
+  function sale({ taxId, name, goods: sold }: Shop, firm: Firm | undefined): Invoice {
     const net = BigInt(randomInt(sold.from * 100, sold.to * 100));
     const tax = amountTimesRate(net, sold.rate);
     const line = {
@@ -295,18 +295,21 @@ export function startTraffic({
   async function issue(shop: Shop, person: Person): Promise<void> {
     const firm = chance(60) ? person.firm : undefined;
     const document = sale(shop, firm);
-    const reply = await call("POST", "/v1/invoices", {
-      body: { ...document, holder: person.account },
-      token: shop.token,
-    });
-    if (reply.body["code"] === "quota-exceeded") {
+    const body = { ...document, holder: person.account };
+    let number = "";
+    const refusal = await refusalOf(
+      client.done("POST /v1/invoices", { body, token: shop.token }).then((issued) => {
+        number = issued.body.number;
+      }),
+    );
+    if (refusal?.code === "quota-exceeded") {
       shop.quota *= 2;
       await grant(shop);
       return;
     }
-    const { number } = await expectSuccess(Promise.resolve(reply), "issue");
+    if (refusal) throw new Error(`issue: ${refusal.code} ${refusal.detail}`);
     counts.issued += 1;
-    remember(held, { number: String(number), person, firm, shop, document });
+    remember(held, { number, person, firm, shop, document });
   }
 
   async function claim(): Promise<void> {
@@ -324,12 +327,12 @@ export function startTraffic({
       invoices: report.map(({ number }) => number),
       note: "差旅费",
     };
-    const { id } = await expectSuccess(
-      call("POST", "/v1/claims", { body, token: first.person.token }),
-      "claim",
-    );
+    const { body: made } = await client.done("POST /v1/claims", {
+      body,
+      token: first.person.token,
+    });
     counts.claimed += report.length;
-    remember(claimed, { id: String(id), firm: first.person.firm, invoices: report });
+    remember(claimed, { id: made.id, firm: first.person.firm, invoices: report });
   }
 
   async function decide(): Promise<void> {
@@ -337,14 +340,13 @@ export function startTraffic({
     if (!report) return;
     decided += 1;
     const reject = decided % 12 === 4;
-    const body = reject ? { body: { reason: "缺少事由" } } : {};
-    await expectSuccess(
-      call("POST", `/v1/claims/${report.id}/${reject ? "reject" : "reimburse"}`, {
-        ...body,
-        token: report.firm.token,
-      }),
-      "decide",
-    );
+    const target = { params: { id: report.id }, token: report.firm.token };
+    if (reject)
+      await client.done("POST /v1/claims/{id}/reject", {
+        ...target,
+        body: { reason: "缺少事由" },
+      });
+    else await client.done("POST /v1/claims/{id}/reimburse", target);
     counts[reject ? "rejected" : "reimbursed"] += report.invoices.length;
     for (const one of report.invoices) remember(reject ? held : paid, one);
   }
@@ -353,14 +355,15 @@ export function startTraffic({
     const one = any(held.filter(({ firm }) => firm === undefined));
     const to = any(people.filter((person) => person !== one?.person));
     if (!one || !to) return;
-    const { id } = await expectSuccess(
-      call("POST", `/v1/invoices/${one.number}/transfers`, {
-        body: { to: to.account },
-        token: one.person.token,
-      }),
-      "offer",
-    );
-    await expectSuccess(call("POST", `/v1/transfers/${id}/accept`, { token: to.token }), "accept");
+    const { body: offer } = await client.done("POST /v1/invoices/{number}/transfers", {
+      params: { number: one.number },
+      body: { to: to.account },
+      token: one.person.token,
+    });
+    await client.done("POST /v1/transfers/{id}/accept", {
+      params: { id: offer.id },
+      token: to.token,
+    });
     counts.handedOn += 1;
     one.person = to;
   }
@@ -370,7 +373,7 @@ export function startTraffic({
     if (!one) return;
     held.splice(held.indexOf(one), 1);
     const minus = (text: unknown) => `-${String(text)}`;
-    const { lines, totals, ...rest } = one.document as ReturnType<typeof sale>;
+    const { lines, totals, ...rest } = one.document;
     const body = {
       ...rest,
       lines: lines.map((line) => ({
@@ -382,7 +385,7 @@ export function startTraffic({
       totals: { net: minus(totals.net), tax: minus(totals.tax), gross: minus(totals.gross) },
       reverses: { number: one.number },
     };
-    await expectSuccess(call("POST", "/v1/invoices", { body, token: one.shop.token }), "reverse");
+    await client.done("POST /v1/invoices", { body, token: one.shop.token });
     counts.reversed += 1;
   }
 
@@ -391,13 +394,15 @@ export function startTraffic({
     const one = any(paid);
     const employer = one && (one.firm ?? any(all.filter((firm) => firm !== one.person.firm)));
     if (!one || !employer) return;
-    const { status, body } = await call("POST", "/v1/claims", {
-      body: { employer: employer.taxId, invoices: [one.number] },
-      token: one.person.token,
-    });
-    if (status !== 409)
+    const refusal = await refusalOf(
+      client.done("POST /v1/claims", {
+        body: { employer: employer.taxId, invoices: [one.number] },
+        token: one.person.token,
+      }),
+    );
+    if (refusal?.status !== 409)
       throw new Error(
-        `a second reimbursement was not refused: ${status} ${String(body["code"] ?? "")}`,
+        `a second reimbursement was not refused: ${refusal?.code ?? "it was claimed"}`,
       );
     counts.doubles += 1;
   }

@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chinaDay, chinaTime } from "@onepiao/protocol/values/dates.ts";
-import { createClient, expectSuccess } from "../../sandbox/client.ts";
+import { createClient, refusalOf } from "../../clients/typescript/index.ts";
 import { startSandbox } from "../../sandbox/sandbox.ts";
 import { tallyOf } from "../../sandbox/tally.ts";
 import { migrate, openDb } from "../../server/db/db.ts";
@@ -88,14 +88,15 @@ async function main(): Promise<void> {
   );
   undo.push(() => second.stop());
   say("second", `gateway ${second.url}, with a database and a master key of its own`);
-  const [here, there] = [createClient(first.url), createClient(second.url)];
-  const bureau = first.bureau.token;
+  const patience = { tries: 10 };
+  const here = createClient({ url: first.url, token: first.bureau.token, patience });
+  const there = createClient({ url: second.url, patience });
 
   // ── who is who ─────────────────────────────────────────────────────────────────────────────────
   const shopId = "91440300MA5NPAK378";
   const firmId = "91440300MAJU6XYHXC";
-  const invoiceTo = (holder: unknown) => ({
-    kind: "ordinary",
+  const invoiceTo = (holder: string) => ({
+    kind: "ordinary" as const,
     issuedAt: chinaTime(new Date()),
     currency: "CNY",
     seller: { taxId: shopId, name: "深圳市福田区小站茶餐厅" },
@@ -114,32 +115,22 @@ async function main(): Promise<void> {
     totals: { net: "188.68", tax: "11.32", gross: "200.00" },
     holder,
   });
-  const shop = await expectSuccess(
-    here("POST", "/v1/taxpayers", {
-      body: { name: "深圳市福田区小站茶餐厅", taxId: shopId, capabilities: ["issuer"] },
-      token: bureau,
-    }),
-    "enrol",
-  );
+  const { body: shop } = await here.done("POST /v1/taxpayers", {
+    body: { name: "深圳市福田区小站茶餐厅", taxId: shopId, capabilities: ["issuer"] },
+  });
   const period = chinaDay(new Date()).slice(0, 7);
-  await expectSuccess(
-    here("PUT", `/v1/taxpayers/${shopId}/quota`, {
-      body: { period, granted: "500000.00" },
-      token: bureau,
-    }),
-    "quota",
-  );
-  await expectSuccess(
-    here("POST", `/v1/taxpayers/${shopId}/segments`, { body: { length: 1_000 }, token: bureau }),
-    "numbers",
-  );
-  const shopKey = await expectSuccess(
-    here("POST", "/v1/api-keys", {
-      body: { account: shop["account"], roles: ["admin"] },
-      token: bureau,
-    }),
-    "key",
-  );
+  await here.done("PUT /v1/taxpayers/{taxId}/quota", {
+    params: { taxId: shopId },
+    body: { period, granted: "500000.00" },
+  });
+  await here.done("POST /v1/taxpayers/{taxId}/segments", {
+    params: { taxId: shopId },
+    body: { length: 1_000 },
+  });
+  const { body: shopKey } = await here.done("POST /v1/api-keys", {
+    body: { account: shop.account, roles: ["admin"] },
+  });
+  const till = shopKey.token;
   say("first", `the bureau enrols the shop ${shopId}`);
 
   const address = /account (0x[0-9a-fA-F]{40})/.exec(
@@ -149,14 +140,13 @@ async function main(): Promise<void> {
   const enrolment = {
     name: "深圳市远航精密制造有限公司",
     taxId: firmId,
-    capabilities: ["employer"],
-    key: { custody: "own", address },
+    capabilities: ["employer" as const],
+    key: { custody: "own" as const, address },
   };
-  await expectSuccess(here("POST", "/v1/taxpayers", { body: enrolment, token: bureau }), "enrol");
-  const identity = await expectSuccess(
-    here("GET", `/v1/taxpayers/${firmId}/identity`, { token: bureau }),
-    "identity",
-  );
+  await here.done("POST /v1/taxpayers", { body: enrolment });
+  const { body: identity } = await here("GET /v1/taxpayers/{taxId}/identity", {
+    params: { taxId: firmId },
+  });
   const card = join(folder, "firm.json");
   await writeFile(card, JSON.stringify(identity));
   await second.follower.caughtUp();
@@ -165,98 +155,87 @@ async function main(): Promise<void> {
     "second",
     "the operator takes over who the firm is, checked against the registry's commitment",
   );
-  const person = await expectSuccess(
-    there("POST", "/v1/persons", { body: { name: "李晓明" }, token: firmToken }),
-    "person",
-  );
-  const personKey = await expectSuccess(
-    there("POST", "/v1/api-keys", {
-      body: { account: person["account"], roles: ["holder"] },
-      token: firmToken,
-    }),
-    "key",
-  );
-  const employee = String(personKey["token"]);
+  const { body: person } = await there.done("POST /v1/persons", {
+    body: { name: "李晓明" },
+    token: firmToken,
+  });
+  const { body: personKey } = await there.done("POST /v1/api-keys", {
+    body: { account: person.account, roles: ["holder"] },
+    token: firmToken,
+  });
+  const employee = personKey.token;
   // an invoice is issued to an account that somebody can sign for: the second gateway signs that,
   // and the first one checks it
-  const { account, proof } = await expectSuccess(
-    there("GET", "/v1/account-proof", { token: employee }),
-    "proof",
-  );
+  const { body: shown } = await there("GET /v1/account-proof", { token: employee });
   check(
     "the first gateway does not know the employee's account before",
     (
-      await here("POST", "/v1/invoices", {
-        body: invoiceTo(account),
-        token: String(shopKey["token"]),
-      })
-    ).body["code"] === "receiver-invalid",
+      await refusalOf(
+        here.done("POST /v1/invoices", { body: invoiceTo(person.account), token: till }),
+      )
+    )?.code === "receiver-invalid",
   );
-  await expectSuccess(
-    here("POST", "/v1/accounts", { body: { account, proof }, token: String(shopKey["token"]) }),
-    "account",
-  );
+  await here.done("POST /v1/accounts", {
+    body: { account: shown.account, proof: shown.proof ?? "" },
+    token: till,
+  });
   say("second", "signs with the employee's key that somebody can sign for it");
-  say("first", `knows the account ${String(account)} from now on`);
+  say("first", `knows the account ${shown.account} from now on`);
 
   // ── issued at one, reimbursed at the other ─────────────────────────────────────────────────────
-  const issued = here("POST", "/v1/invoices", {
-    body: invoiceTo(person["account"]),
-    token: String(shopKey["token"]),
+  const { body: issued } = await here.done("POST /v1/invoices", {
+    body: invoiceTo(person.account),
+    token: till,
   });
-  const { number } = await expectSuccess(issued, "issue");
+  const { number } = issued;
   say("first", `the shop issues ${number} over 200.00 to the firm's employee, sealed`);
-  const bundle = await expectSuccess(
-    here("GET", `/v1/invoices/${number}/bundle`, { token: String(shopKey["token"]) }),
-    "bundle",
-  );
+  const { body: bundle } = await here("GET /v1/invoices/{number}/bundle", {
+    params: { number },
+    token: till,
+  });
   say("first", `its bundle: ${JSON.stringify(bundle).length} bytes`);
   check(
     "the second gateway does not know it before",
-    (await there("GET", `/v1/invoices/${number}`, { token: employee })).status === 404,
+    (await refusalOf(there("GET /v1/invoices/{number}", { params: { number }, token: employee })))
+      ?.status === 404,
   );
   await second.follower.caughtUp();
-  await expectSuccess(
-    there("POST", "/v1/invoices/import", { body: bundle, token: employee }),
-    "import",
-  );
+  await there.done("POST /v1/invoices/import", { body: bundle, token: employee });
   say("second", "the employee brings the bundle: checked against the chain, and here");
-  const claim = await expectSuccess(
-    there("POST", "/v1/claims", {
-      body: { employer: firmId, invoices: [number] },
-      token: employee,
-    }),
-    "claim",
-  );
-  const paid = await expectSuccess(
-    there("POST", `/v1/claims/${claim["id"]}/reimburse`, { token: firmToken }),
-    "reimburse",
-  );
-  say("second", `the employee claims it, the firm reimburses it: ${paid["status"]}`);
-
-  // ── and not a second time ──────────────────────────────────────────────────────────────────────
-  const again = await there("POST", `/v1/claims/${claim["id"]}/reimburse`, { token: firmToken });
-  say("second", `again: ${again.status} ${again.body["code"]}`);
-  check(
-    "the second reimbursement is refused",
-    again.status === 409 && again.body["code"] === "already-reimbursed",
-  );
-  const claimed = await there("POST", "/v1/claims", {
+  const { body: claim } = await there.done("POST /v1/claims", {
     body: { employer: firmId, invoices: [number] },
     token: employee,
   });
-  say("second", `claimed once more: ${claimed.status} ${claimed.body["code"]}`);
+  const { body: paid } = await there.done("POST /v1/claims/{id}/reimburse", {
+    params: { id: claim.id },
+    token: firmToken,
+  });
+  say("second", `the employee claims it, the firm reimburses it: ${paid.status}`);
+
+  // ── and not a second time ──────────────────────────────────────────────────────────────────────
+  const again = await refusalOf(
+    there.done("POST /v1/claims/{id}/reimburse", { params: { id: claim.id }, token: firmToken }),
+  );
+  say("second", `again: ${again?.status} ${again?.code}`);
   check(
-    "the chain refuses a second claim",
-    claimed.status === 409 && claimed.body["alarm"] === true,
+    "the second reimbursement is refused",
+    again?.status === 409 && again.code === "already-reimbursed",
   );
+  const claimed = await refusalOf(
+    there.done("POST /v1/claims", {
+      body: { employer: firmId, invoices: [number] },
+      token: employee,
+    }),
+  );
+  say("second", `claimed once more: ${claimed?.status} ${claimed?.code}`);
+  check("the chain refuses a second claim", claimed?.status === 409 && claimed["alarm"] === true);
   await first.gateway.follower.caughtUp();
-  const seen = await expectSuccess(
-    here("GET", `/v1/invoices/${number}`, { token: String(shopKey["token"]) }),
-    "state",
-  );
-  say("first", `the shop's gateway says: ${seen["status"]}`);
-  check("both gateways say the same", seen["status"] === "reimbursed");
+  const { body: seen } = await here("GET /v1/invoices/{number}", {
+    params: { number },
+    token: till,
+  });
+  say("first", `the shop's gateway says: ${seen.status}`);
+  check("both gateways say the same", seen.status === "reimbursed");
   const tally = await tallyOf(first.rpcUrl, first.deployment);
   console.log(
     `\nthe chain: issued ${tally.issued} · reimbursed ${tally.reimbursed} · double reimbursements refused ${tally.doubleReimbursementsRefused}`,

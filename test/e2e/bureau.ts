@@ -2,9 +2,10 @@
  * The bureau's area: a dashboard that lives and agrees with /v1/stats, and everything that the
  * bureau does.
  */
+
 import { expect } from "chai";
 import type { Page } from "playwright-core";
-import { expectSuccess } from "../../sandbox/client.ts";
+import { type Api, refusalOf } from "../../clients/typescript/index.ts";
 import { startTraffic } from "../../sandbox/traffic.ts";
 import { openDb } from "../../server/db/db.ts";
 import { fitsItsWidth, isAccessible, issueTo, newPerson, open, shot, stage } from "./fixture.ts";
@@ -24,9 +25,9 @@ function freshTaxId(): string {
 
 const bureauKey = async () => (await stage()).sandbox.bureau.token;
 
-async function stats(path: string): Promise<Loose> {
-  const { call } = await stage();
-  return expectSuccess(call("GET", `/v1/stats/${path}`, { token: await bureauKey() }), path);
+async function stats(query: Api["GET /v1/stats/invoices"]["query"]): Promise<Loose> {
+  const { client } = await stage();
+  return (await client("GET /v1/stats/invoices", { query, token: await bureauKey() })).body;
 }
 
 /** Looks again until it is so. */
@@ -55,9 +56,8 @@ const today = async (): Promise<{
   refused: string;
   reimbursed: string;
 }> => {
-  const { totals, buckets } = await stats(
-    `invoices?grain=day&from=${new Date(Date.now() - 60_000).toISOString()}`,
-  );
+  const from = new Date(Date.now() - 60_000).toISOString();
+  const { totals, buckets } = await stats({ grain: "day", from });
   const acts = buckets.at(-1)?.acts ?? {};
   return {
     invoices: String(totals.invoices),
@@ -110,7 +110,7 @@ describe("the bureau", function () {
   }
 
   it("sees what happens as it happens: an invoice, its claim, its reimbursement, and a second attempt that opens", async () => {
-    const { call, demo } = await stage();
+    const { client, demo } = await stage();
     const page = await open("/bureau", { key: await bureauKey(), language: "en-US" });
     const before = await agrees(page);
     const holder = await newPerson("何其多");
@@ -121,17 +121,14 @@ describe("the bureau", function () {
     );
     expect(Number(await figure(page, "gross"))).to.be.closeTo(Number(before.gross) + 200, 0.001);
     const { employer } = demo.keys;
-    const claim = async () =>
-      call("POST", "/v1/claims", {
+    const claim = () =>
+      client.done("POST /v1/claims", {
         body: { employer: employer.taxId, invoices: [number] },
         token: holder.token,
       });
-    const { id } = await expectSuccess(claim(), "claim");
-    await expectSuccess(
-      call("POST", `/v1/claims/${id}/reimburse`, { token: employer.token }),
-      "reimburse",
-    );
-    expect((await claim()).status).to.equal(409);
+    const { id } = (await claim()).body;
+    await client.done("POST /v1/claims/{id}/reimburse", { params: { id }, token: employer.token });
+    expect((await refusalOf(claim()))?.status).to.equal(409);
     await until(
       "both are there",
       async () => (await figure(page, "refused")) === String(Number(before.refused) + 1),
@@ -205,7 +202,7 @@ describe("the bureau", function () {
       await page.keyboard.press("Enter");
       await page.getByRole("region", { name: title }).getByRole("table").waitFor();
     }
-    const { regions } = await stats("invoices?grain=hour");
+    const { regions } = await stats({ grain: "hour" });
     const row = page
       .getByRole("region", { name: "By region" })
       .getByRole("row", { name: /Guangdong/ });
@@ -274,11 +271,10 @@ describe("the bureau", function () {
       await shot(page, `bureau-taxpayer-${language}`);
 
       // with its key it may issue now; suspended it may not
-      const { call } = await stage();
+      const { client } = await stage();
       const standing = async () =>
-        (await expectSuccess(call("GET", `/v1/taxpayers/${taxId}`, { token: key }), "taxpayer"))[
-          "standing"
-        ];
+        (await client("GET /v1/taxpayers/{taxId}", { params: { taxId }, token: key })).body
+          .standing;
       expect(await standing()).to.equal("active");
       await page.getByRole("button", { name: say("暂停", "Suspend"), exact: true }).click();
       const sure = page.getByRole("dialog").filter({ hasText: name });
@@ -378,11 +374,9 @@ describe("the bureau", function () {
   });
 
   it("closes the ledger only when it is sure, and opens it again", async () => {
-    const { call } = await stage();
+    const { client } = await stage();
     const isOpen = async () =>
-      (await expectSuccess(call("GET", "/v1/ledger", { token: await bureauKey() }), "ledger"))[
-        "open"
-      ];
+      (await client("GET /v1/ledger", { token: await bureauKey() })).body["open"];
     const page = await open("/bureau", { key: await bureauKey(), language: "en-US" });
     await page.getByRole("button", { name: "Close the ledger" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();

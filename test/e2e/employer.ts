@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { unzipSync } from "fflate";
 import type { Download, Page } from "playwright-core";
-import { expectSuccess } from "../../sandbox/client.ts";
+import { refusalOf } from "../../clients/typescript/index.ts";
 import { root } from "../../scripts/run.ts";
 import { freshTaxId } from "../server/network.ts";
 import { drawn, fitsItsWidth, isAccessible, type Look, open, shot, stage } from "./fixture.ts";
@@ -21,39 +21,40 @@ const textOf = async (download: Download) =>
 
 /** An employer that nothing is claimed from yet. */
 async function newFirm(name: string): Promise<Firm> {
-  const { call, sandbox } = await stage();
+  const { client, sandbox } = await stage();
   const token = sandbox.bureau.token;
   const taxId = freshTaxId();
-  const { account } = await expectSuccess(
-    call("POST", "/v1/taxpayers", { body: { name, taxId, capabilities: ["employer"] }, token }),
-    name,
-  );
-  const key = await expectSuccess(
-    call("POST", "/v1/api-keys", { body: { account, roles: ["admin"] }, token }),
-    name,
-  );
+  const {
+    body: { account },
+  } = await client.done("POST /v1/taxpayers", {
+    body: { name, taxId, capabilities: ["employer"] },
+    token,
+  });
+  const { body: key } = await client.done("POST /v1/api-keys", {
+    body: { account, roles: ["admin"] },
+    token,
+  });
   return { name, taxId, account: String(account), token: String(key["token"]) };
 }
 
 async function newWorker(firm: Firm, name: string): Promise<Worker> {
-  const { call } = await stage();
-  const { account } = await expectSuccess(
-    call("POST", "/v1/persons", { body: { name }, token: firm.token }),
-    name,
-  );
-  const key = await expectSuccess(
-    call("POST", "/v1/api-keys", { body: { account, roles: ["holder"] }, token: firm.token }),
-    name,
-  );
+  const { client } = await stage();
+  const {
+    body: { account },
+  } = await client.done("POST /v1/persons", { body: { name }, token: firm.token });
+  const { body: key } = await client.done("POST /v1/api-keys", {
+    body: { account, roles: ["holder"] },
+    token: firm.token,
+  });
   return { name, account: String(account), token: String(key["token"]) };
 }
 
 /** A sealed invoice over 1,130.00, ten boxes; titled to the firm, or to nobody. */
 async function issue(holder: Worker, titled?: Firm): Promise<string> {
-  const { call, demo } = await stage();
+  const { client, demo } = await stage();
   const { token, name, taxId } = demo.keys.issuer;
   const body = {
-    kind: "ordinary",
+    kind: "ordinary" as const,
     issuedAt: "2026-11-20T10:00:00+08:00",
     currency: "CNY",
     seller: { taxId, name },
@@ -72,9 +73,7 @@ async function issue(holder: Worker, titled?: Firm): Promise<string> {
     totals: { net: "1000.00", tax: "130.00", gross: "1130.00" },
     holder: holder.account,
   };
-  return String(
-    (await expectSuccess(call("POST", "/v1/invoices", { body, token }), "issue"))["number"],
-  );
+  return String((await client.done("POST /v1/invoices", { body, token })).body.number);
 }
 
 async function claim(
@@ -83,14 +82,11 @@ async function claim(
   invoices: string[],
   note: string,
 ): Promise<string> {
-  const { call } = await stage();
-  const made = await expectSuccess(
-    call("POST", "/v1/claims", {
-      body: { employer: firm.taxId, invoices, note },
-      token: holder.token,
-    }),
-    "claim",
-  );
+  const { client } = await stage();
+  const { body: made } = await client.done("POST /v1/claims", {
+    body: { employer: firm.taxId, invoices, note },
+    token: holder.token,
+  });
   return String(made["id"]);
 }
 
@@ -104,11 +100,9 @@ async function ready(
 }
 
 async function statusOf(firm: Firm, id: string): Promise<string> {
-  const { call } = await stage();
+  const { client } = await stage();
   return String(
-    (await expectSuccess(call("GET", `/v1/claims/${id}`, { token: firm.token }), "claim"))[
-      "status"
-    ],
+    (await client("GET /v1/claims/{id}", { params: { id }, token: firm.token })).body.status,
   );
 }
 
@@ -138,7 +132,7 @@ const as = (firm: Firm, look: Look = {}): Look => ({ key: firm.token, ...look })
 describe("an employer's clerk", () => {
   it("sees a report come in, opens it, checks each invoice and reimburses it (zh)", async function () {
     this.timeout(120_000);
-    const { call, demo } = await stage();
+    const { client, demo } = await stage();
     const firm = await newFirm("深圳市青禾科技有限公司");
     const page = await open("/employer", as(firm));
     await page.getByText("没有待审核的报销单").waitFor();
@@ -148,14 +142,12 @@ describe("an employer's clerk", () => {
     // it comes by itself: a titled invoice of which three boxes were sent back, and an untitled one
     const worker = await newWorker(firm, "李晓明");
     const [titled, untitled] = [await issue(worker, firm), await issue(worker)];
-    const red = { reason: 2, lines: [{ line: 1, quantity: "3" }] };
-    await expectSuccess(
-      call("POST", `/v1/invoices/${titled}/red-letters`, {
-        body: red,
-        token: demo.keys.issuer.token,
-      }),
-      "red letter",
-    );
+    const red = { reason: 2 as const, lines: [{ line: 1, quantity: "3" }] };
+    await client.done("POST /v1/invoices/{number}/red-letters", {
+      params: { number: titled },
+      body: red,
+      token: demo.keys.issuer.token,
+    });
     const id = await claim(worker, firm, [titled, untitled].sort(), "上海出差");
     await page.getByText("收到新的报销单").first().waitFor();
     const row = page.getByRole("row").filter({ hasText: "上海出差" });
@@ -213,7 +205,7 @@ describe("an employer's clerk", () => {
   });
 
   it("rejects with a reason, which the holder is told (en, phone)", async () => {
-    const { call } = await stage();
+    const { client } = await stage();
     const firm = await newFirm("Reject Ltd");
     const { worker, id } = await ready(firm, "taxi");
     const page = await open(`/employer/claims/${id}`, as(firm, { language: "en-US", ...phone }));
@@ -237,10 +229,10 @@ describe("an employer's clerk", () => {
     await yes(page, "Reject");
     await page.getByText("Rejected. The invoices are unlocked.").waitFor();
     await page.getByText("the receipt's second page is missing").waitFor();
-    const told = await expectSuccess(
-      call("GET", `/v1/claims/${id}`, { token: worker.token }),
-      "claim",
-    );
+    const { body: told } = await client("GET /v1/claims/{id}", {
+      params: { id },
+      token: worker.token,
+    });
     expect([told["status"], told["reason"]]).to.deep.equal([
       "rejected",
       "the receipt's second page is missing",
@@ -249,7 +241,7 @@ describe("an employer's clerk", () => {
 
   it("decides several at once, with a result for each, and is told which a colleague was faster with", async function () {
     this.timeout(120_000);
-    const { call } = await stage();
+    const { client } = await stage();
     const firm = await newFirm("批量审核公司");
     const reports: { id: string; number: string }[] = [];
     for (const note of ["一", "二", "三", "四"]) reports.push(await ready(firm, note));
@@ -261,10 +253,10 @@ describe("an employer's clerk", () => {
     await shot(page, "employer-bulk");
     await page.getByRole("button", { name: "报销 3 份" }).click();
     // while the question stands, a colleague reimburses the first
-    await expectSuccess(
-      call("POST", `/v1/claims/${reports[0]?.id}/reimburse`, { token: firm.token }),
-      "reimburse",
-    );
+    await client.done("POST /v1/claims/{id}/reimburse", {
+      params: { id: reports[0]?.id ?? "" },
+      token: firm.token,
+    });
     await yes(page, "报销");
     const results = page.getByRole("region", { name: "处理结果" });
     await results.getByText("完成：2 / 3").waitFor({ timeout: 30_000 });
@@ -299,13 +291,13 @@ describe("an employer's clerk", () => {
 
   it("finds a report by an invoice in it, whatever its state, and by days (zh, phone: en, dark)", async function () {
     this.timeout(90_000);
-    const { call } = await stage();
+    const { client } = await stage();
     const firm = await newFirm("查找公司");
     const [paid, open1] = [await ready(firm, "查找甲"), await ready(firm, "查找乙")];
-    await expectSuccess(
-      call("POST", `/v1/claims/${paid.id}/reimburse`, { token: firm.token }),
-      "reimburse",
-    );
+    await client.done("POST /v1/claims/{id}/reimburse", {
+      params: { id: paid.id },
+      token: firm.token,
+    });
     const page = await open("/employer", as(firm));
     const rows = page.getByRole("row");
     await rows.filter({ hasText: "查找乙" }).waitFor();
@@ -353,7 +345,7 @@ describe("an employer's clerk", () => {
 
   it("two employers drop the same invoice at once: one has it, the other is told that and when", async function () {
     this.timeout(120_000);
-    const { call, sandbox } = await stage();
+    const { client, sandbox } = await stage();
     const firms = [await newFirm("抢先公司甲"), await newFirm("抢先公司乙")] as const;
     const file = foreign();
     const pages = await Promise.all(firms.map((firm) => open("/employer/external", as(firm))));
@@ -394,34 +386,36 @@ describe("an employer's clerk", () => {
     await shot(winning, "employer-external-claim");
     await losing.locator('input[type="file"]').setInputFiles(file);
     await losing.getByRole("alert").filter({ hasText: "这张发票已经报销过" }).waitFor();
-    const { items } = (await expectSuccess(
-      call("GET", "/v1/events?types=reimbursement.refused&limit=100", {
+    const { items } = (
+      await client("GET /v1/events", {
+        query: { types: "reimbursement.refused", limit: 100 },
         token: sandbox.bureau.token,
-      }),
-      "events",
-    )) as {
+      })
+    ).body as {
       items: { external?: string }[];
     };
     expect(items.length, "the bureau sees it").to.be.above(0);
   });
 
   it("an untitled invoice is claimed from two employers at once: one finds it in its inbox, the other never does", async () => {
-    const { call } = await stage();
+    const { client } = await stage();
     const firms = [await newFirm("无抬头公司甲"), await newFirm("无抬头公司乙")] as const;
     const worker = await newWorker(firms[0], "无抬头员工");
     const number = await issue(worker);
     const pages = await Promise.all(firms.map((firm) => open("/employer", as(firm))));
     await Promise.all(pages.map((page) => page.getByText("没有待审核的报销单").waitFor()));
-    const replies = await Promise.all(
+    const refusals = await Promise.all(
       firms.map(({ taxId }) =>
-        call("POST", "/v1/claims", {
-          body: { employer: taxId, invoices: [number], note: "两处报销" },
-          token: worker.token,
-        }),
+        refusalOf(
+          client.done("POST /v1/claims", {
+            body: { employer: taxId, invoices: [number], note: "两处报销" },
+            token: worker.token,
+          }),
+        ),
       ),
     );
-    expect(replies.map(({ status }) => status).sort()).to.deep.equal([201, 409]);
-    const winner = replies[0]?.status === 201 ? 0 : 1;
+    expect(refusals.map((refusal) => refusal?.status)).to.have.members([undefined, 409]);
+    const winner = refusals[0] === undefined ? 0 : 1;
     const [won, lost] = [pages[winner], pages[1 - winner]] as [Page, Page];
     await won.getByRole("row").filter({ hasText: "两处报销" }).waitFor();
     await won.getByRole("link", { name: "两处报销" }).click();
@@ -464,18 +458,12 @@ describe("an employer's clerk", () => {
     const [firm, other] = [await newFirm("Files Ltd"), await newFirm("Other Ltd")];
     await newWorker(firm, "Wang Fang");
     const used = foreign();
-    const { sandbox, call } = await stage();
-    const reply = await fetch(`${sandbox.url}/v1/external-invoices`, {
-      method: "POST",
-      headers: {
-        authorization: `Bearer ${other.token}`,
-        "idempotency-key": crypto.randomUUID(),
-        prefer: "wait=20",
-        "content-type": "application/xml",
-      },
+    const { client } = await stage();
+    await client.done("POST /v1/external-invoices", {
       body: used.buffer.toString(),
+      type: "application/xml",
+      token: other.token,
     });
-    expect(reply.status).to.equal(201);
     const page = await open("/employer/external", as(firm, { language: "en-US" }));
     await page.getByRole("combobox", { name: "Claimant" }).click();
     await page.getByTitle(/^Wang Fang/).click();
@@ -493,12 +481,7 @@ describe("an employer's clerk", () => {
     // once more: it is there already, and nothing happens
     await page.locator('input[type="file"]').setInputFiles(two);
     await results.getByText("Your organisation has already registered this invoice").waitFor();
-    const listed = (await expectSuccess(
-      call("GET", "/v1/external-invoices", { token: firm.token }),
-      "list",
-    )) as {
-      items: { number: string; claim: { status: string } }[];
-    };
+    const { body: listed } = await client("GET /v1/external-invoices", { token: firm.token });
     // what the chain has refused stays on record as such
     expect(listed.items.find(({ number }) => number === used.number)?.claim.status).to.equal(
       "refused",
@@ -571,7 +554,7 @@ describe("an employer's clerk", () => {
 
   it("consents to one red letter and refuses another", async function () {
     this.timeout(120_000);
-    const { call, demo } = await stage();
+    const { client, demo } = await stage();
     const firm = await newFirm("红冲公司");
     const [one, two] = [await ready(firm, "甲"), await ready(firm, "乙")];
     const token = demo.keys.issuer.token;
@@ -582,10 +565,11 @@ describe("an employer's clerk", () => {
       { number: one.number, gross: "113.00" },
       { number: two.number, gross: "226.00" },
     ])
-      await expectSuccess(
-        call("POST", `/v1/invoices/${number}/red-letters`, { body: { reason: 4, gross }, token }),
-        "red letter",
-      );
+      await client.done("POST /v1/invoices/{number}/red-letters", {
+        params: { number },
+        body: { reason: 4, gross },
+        token,
+      });
     const [first, second] = [one, two].map(({ number }) =>
       page.getByRole("article", { name: `发票 ${number} 的红字信息确认单` }),
     );
@@ -613,19 +597,17 @@ describe("an employer's clerk", () => {
     await report.getByText("剩余 ¥1,017.00，只应报销剩余部分").waitFor();
 
     // wholly: nothing is left to reimburse, and the report says so
-    const sheet = await expectSuccess(
-      call("POST", `/v1/invoices/${two.number}/red-letters`, {
-        body: { reason: 1, whole: true },
-        token,
-      }),
-      "red letter",
-    );
+    const { body: sheet } = await client.done("POST /v1/invoices/{number}/red-letters", {
+      params: { number: two.number },
+      body: { reason: 1, whole: true },
+      token,
+    });
     const reversed = await open(`/employer/claims/${two.id}`, as(firm));
     await reversed.getByText("有红字信息确认单正在处理").waitFor();
-    await expectSuccess(
-      call("POST", `/v1/red-letters/${sheet["id"]}/consent`, { token: firm.token }),
-      "consent",
-    );
+    await client.done("POST /v1/red-letters/{id}/consent", {
+      params: { id: sheet.id },
+      token: firm.token,
+    });
     await reversed.getByText("发票已被红冲，不能报销。").waitFor({ timeout: 30_000 });
     await reversed.getByText("已全部红冲，没有可报销金额").waitFor();
     expect(await reversed.getByRole("button", { name: "报销", exact: true }).count()).to.equal(0);
@@ -656,7 +638,7 @@ describe("an employer's clerk", () => {
   });
 
   it("makes a person and its key, shown once, and revokes it", async () => {
-    const { sandbox } = await stage();
+    const { client } = await stage();
     const firm = await newFirm("人事公司");
     const page = await open("/employer/people", as(firm));
     await page.getByRole("button", { name: "新增密钥" }).click();
@@ -666,9 +648,8 @@ describe("an employer's clerk", () => {
     await drawer.getByRole("button", { name: "创建密钥" }).click();
     await drawer.getByText("只显示这一次").waitFor();
     const token = (await drawer.locator("code").first().textContent()) ?? "";
-    const who = async () =>
-      fetch(`${sandbox.url}/v1/claims`, { headers: { authorization: `Bearer ${token}` } });
-    expect((await who()).status).to.equal(200);
+    const refused = async () => (await refusalOf(client("GET /v1/claims", { token })))?.status;
+    expect(await refused()).to.equal(undefined);
     await isAccessible(page);
     await shot(page, "employer-people-key");
     await drawer.getByRole("button", { name: "我已保存" }).click();

@@ -4,7 +4,6 @@
  */
 import { expect } from "chai";
 import type { Page } from "playwright-core";
-import { expectSuccess } from "../../sandbox/client.ts";
 import { fitsItsWidth, isAccessible, issueTo, newPerson, open, shot, stage } from "./fixture.ts";
 
 const grouped = (number: string) => number.replace(/^(\d{5})(\d{5})(\d{5})(\d{5})$/, "$1 $2 $3 $4");
@@ -49,10 +48,10 @@ const en = ["Start date", "End date"] as const;
  * person.
  */
 async function issueAs(sourceId: string, holder?: { account: string }): Promise<string> {
-  const { call, demo } = await stage();
+  const { client, demo } = await stage();
   const { taxId, name, token } = demo.keys.issuer;
   const body = {
-    kind: "ordinary",
+    kind: "ordinary" as const,
     issuedAt: "2026-11-03T12:31:07+08:00",
     currency: "CNY",
     seller: { taxId, name },
@@ -64,9 +63,7 @@ async function issueAs(sourceId: string, holder?: { account: string }): Promise<
     sourceId,
     ...(holder ? { holder: holder.account } : {}),
   };
-  return String(
-    (await expectSuccess(call("POST", "/v1/invoices", { body, token }), "issue"))["number"],
-  );
+  return String((await client.done("POST /v1/invoices", { body, token })).body.number);
 }
 
 describe("finding invoices", function () {

@@ -18,7 +18,7 @@ import {
   type Locator,
   type Page,
 } from "playwright-core";
-import { type Call, createClient, expectSuccess } from "../../sandbox/client.ts";
+import { type Client, createClient } from "../../clients/typescript/index.ts";
 import { type Demo, runDemo } from "../../sandbox/demo.ts";
 import { type Sandbox, startSandbox } from "../../sandbox/sandbox.ts";
 import { root } from "../../scripts/run.ts";
@@ -33,7 +33,8 @@ export type Stage = {
   sandbox: Sandbox;
   demo: Demo;
   browser: Browser;
-  call: Call;
+  /** For the steps that a test stands on; each call has the `token` of its party. */
+  client: Client;
   provider: IdentityProvider;
   people: Map<string, KnownPerson>;
 };
@@ -81,7 +82,8 @@ export function stage(): Promise<Stage> {
     if (demo.faults.length > 0) throw new Error(demo.faults.join("\n"));
     const path = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
     const browser = await chromium.launch({ executablePath: path, args: flags });
-    return { sandbox, demo, browser, call: createClient(sandbox.url), provider, people };
+    const client = createClient({ url: sandbox.url, patience: { tries: 10 } });
+    return { sandbox, demo, browser, client, provider, people };
   })();
   return started;
 }
@@ -241,16 +243,15 @@ export async function shot(page: Page, name: string): Promise<void> {
 export async function newPerson(
   name: string,
 ): Promise<{ name: string; account: string; token: string }> {
-  const { call, demo } = await stage();
+  const { client, demo } = await stage();
   const { token } = demo.keys.employer;
-  const { account } = await expectSuccess(
-    call("POST", "/v1/persons", { body: { name }, token }),
-    name,
-  );
-  const made = await expectSuccess(
-    call("POST", "/v1/api-keys", { body: { account, roles: ["holder"] }, token }),
-    name,
-  );
+  const {
+    body: { account },
+  } = await client.done("POST /v1/persons", { body: { name }, token });
+  const { body: made } = await client.done("POST /v1/api-keys", {
+    body: { account, roles: ["holder"] },
+    token,
+  });
   return { name, account: String(account), token: String(made["token"]) };
 }
 
@@ -258,10 +259,10 @@ export async function newPerson(
 export async function issueTo(holder?: {
   account: string;
 }): Promise<{ number: string; pickup?: { number: string; secret: string } }> {
-  const { call, demo } = await stage();
+  const { client, demo } = await stage();
   const { token, name, taxId } = demo.keys.issuer;
   const body = {
-    kind: "ordinary",
+    kind: "ordinary" as const,
     issuedAt: "2026-11-03T12:31:07+08:00",
     currency: "CNY",
     seller: { taxId, name },
@@ -280,12 +281,12 @@ export async function issueTo(holder?: {
     totals: { net: "188.68", tax: "11.32", gross: "200.00" },
     ...(holder ? { holder: holder.account } : {}),
   };
-  const made = await expectSuccess(call("POST", "/v1/invoices", { body, token }), "issue");
+  const { body: made } = await client.done("POST /v1/invoices", { body, token });
   const number = String(made["number"]);
   if (holder) return { number };
-  const pickup = await expectSuccess(
-    call("GET", `/v1/invoices/${number}/pickup`, { token }),
-    "pickup",
-  );
+  const { body: pickup } = await client("GET /v1/invoices/{number}/pickup", {
+    params: { number },
+    token,
+  });
   return { number, pickup: pickup as { number: string; secret: string } };
 }

@@ -3,7 +3,7 @@ import { qrText } from "@onepiao/protocol/formats/qr.ts";
 import { checkBundle } from "@onepiao/protocol/proofs/bundle.ts";
 import { expect } from "chai";
 import type { Page } from "playwright-core";
-import { expectSuccess } from "../../sandbox/client.ts";
+import { refusalOf } from "../../clients/typescript/index.ts";
 import { fitsItsWidth, isAccessible, issueTo, newPerson, open, shot, stage } from "./fixture.ts";
 
 const grouped = (number: string) => number.replace(/^(\d{5})(\d{5})(\d{5})(\d{5})$/, "$1 $2 $3 $4");
@@ -22,7 +22,7 @@ const yes = (page: Page, name: string) =>
 describe("a holder", () => {
   it("picks an invoice up by its link, hands it on, and the receiver claims and follows it (phone, zh)", async function () {
     this.timeout(120_000);
-    const { demo, call } = await stage();
+    const { demo, client } = await stage();
     const [giver, taker] = [await newPerson("赵取票"), await newPerson("钱接收")];
     const { number, pickup } = await issueTo();
     if (!pickup) throw new Error("no pickup");
@@ -89,27 +89,25 @@ describe("a holder", () => {
     await isAccessible(other);
 
     // decided elsewhere: the page is told by itself
-    const { items } = (await expectSuccess(
-      call("GET", "/v1/claims?limit=1", { token: demo.keys.employer.token }),
-      "claims",
-    )) as { items: { id: string }[] };
-    await expectSuccess(
-      call("POST", `/v1/claims/${items[0]?.id}/reimburse`, { token: demo.keys.employer.token }),
-      "reimburse",
-    );
+    const { token } = demo.keys.employer;
+    const { body: claims } = await client("GET /v1/claims", { query: { limit: 1 }, token });
+    const id = claims.items[0]?.id ?? "";
+    await client.done("POST /v1/claims/{id}/reimburse", { params: { id }, token });
     await other.getByText("这些发票不能再次报销").waitFor();
     await shot(other, "holder-report-phone");
   });
 
   it("picks an invoice up from a picture of its code (en)", async () => {
-    const { sandbox, demo } = await stage();
+    const { client, demo } = await stage();
     const person = await newPerson("郑扫码");
     const { number } = await issueTo();
-    const picture = await fetch(`${sandbox.url}/v1/invoices/${number}/qr`, {
-      headers: { accept: "image/png", authorization: `Bearer ${demo.keys.issuer.token}` },
+    const picture = await client.bytes("GET /v1/invoices/{number}/qr", {
+      params: { number },
+      accept: "image/png",
+      token: demo.keys.issuer.token,
     });
     const page = await open("/holder/pickup", { key: person.token, language: "en-US" });
-    const buffer = Buffer.from(await picture.arrayBuffer());
+    const buffer = Buffer.from(picture.body);
     await page
       .locator('input[type="file"]')
       .setInputFiles({ name: "code.png", mimeType: "image/png", buffer });
@@ -119,7 +117,7 @@ describe("a holder", () => {
   });
 
   it("that got no answer tries again, and the act is done once", async () => {
-    const { call } = await stage();
+    const { client } = await stage();
     const [person, receiver] = [await newPerson("冯断线"), await newPerson("陈一次")];
     const { number } = await issueTo(person);
     const page = await open(`/holder/invoices/${number}`, {
@@ -144,10 +142,7 @@ describe("a holder", () => {
     await page.getByText("Transfer offered. Until").waitFor();
     expect(keys[0]).to.match(/^[0-9a-f]{32}$/);
     expect(keys).to.deep.equal([keys[0], keys[0]]);
-    const { items } = (await expectSuccess(
-      call("GET", "/v1/transfers", { token: receiver.token }),
-      "transfers",
-    )) as { items: unknown[] };
+    const { items } = (await client("GET /v1/transfers", { token: receiver.token })).body;
     expect(items).to.have.length(1);
   });
 
@@ -191,25 +186,25 @@ describe("a holder", () => {
 
   it("lets somebody read an invoice, and withdraws it (en)", async () => {
     const [person, reader] = [await newPerson("李授权"), await newPerson("周读者")];
-    const { call } = await stage();
+    const { client } = await stage();
     const { number } = await issueTo(person);
     const page = await open(`/holder/invoices/${number}`, { key: person.token, language: "en-US" });
+    const refusedToReader = async () => {
+      const asked = { params: { number }, token: reader.token };
+      return (await refusalOf(client("GET /v1/invoices/{number}", asked)))?.status;
+    };
     await page.getByRole("tab", { name: "Read access" }).click();
     await page.getByLabel("Account", { exact: true }).fill(reader.account);
     await page.getByRole("button", { name: "Give access" }).click();
     await page.getByRole("button", { name: "Withdraw" }).waitFor();
     await isAccessible(page);
     await shot(page, "holder-grants");
-    expect((await call("GET", `/v1/invoices/${number}`, { token: reader.token })).status).to.equal(
-      200,
-    );
+    expect(await refusedToReader()).to.equal(undefined);
     await page.getByRole("button", { name: "Withdraw" }).click();
     await page.getByRole("dialog").getByText("already seen or saved").waitFor();
     await yes(page, "Withdraw");
     await page.getByText("You have not given anyone access").waitFor();
-    expect((await call("GET", `/v1/invoices/${number}`, { token: reader.token })).status).to.equal(
-      404,
-    );
+    expect(await refusedToReader()).to.equal(404);
   });
 
   it("sees a new invoice without asking, also after the gateway has restarted", async function () {

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { chineseFigures } from "@onepiao/protocol/values/money.ts";
 import { expect } from "chai";
 import type { Page } from "playwright-core";
-import { expectSuccess } from "../../sandbox/client.ts";
 import { root } from "../../scripts/run.ts";
 import { startReceiver } from "../server/support/receiver.ts";
 import {
@@ -23,9 +22,10 @@ const key = async () => (await stage()).demo.keys.issuer.token;
 const grouped = (number: string) => number.replace(/^(\d{5})(\d{5})(\d{5})(\d{5})$/, "$1 $2 $3 $4");
 const yes = (page: Page, name: string) =>
   page.getByRole("dialog").getByRole("button", { name, exact: true }).click();
-const get = async (path: string): Promise<Loose> => {
-  const { call } = await stage();
-  return expectSuccess(call("GET", path, { token: await key() }), path);
+const read = async (number: string) => {
+  const { client } = await stage();
+  return (await client("GET /v1/invoices/{number}", { params: { number }, token: await key() }))
+    .body;
 };
 /** What the pages show is looked at as it stands, after the library's movements. */
 async function looked(page: Page, name: string): Promise<void> {
@@ -46,7 +46,7 @@ const shownNumber = async (page: Page) =>
 
 /** A titled invoice with two lines of one rate, sealed. */
 async function issueTitled(): Promise<string> {
-  const { call, demo } = await stage();
+  const { client, demo } = await stage();
   const { taxId, name, token } = demo.keys.issuer;
   const line = {
     name: "*纸制品*复印纸",
@@ -58,7 +58,7 @@ async function issueTitled(): Promise<string> {
     tax: "130.00",
   };
   const body = {
-    kind: "special",
+    kind: "special" as const,
     issuedAt: "2026-11-20T10:00:00+08:00",
     currency: "CNY",
     seller: { taxId, name },
@@ -77,8 +77,8 @@ async function issueTitled(): Promise<string> {
     ],
     totals: { net: "1300.00", tax: "169.00", gross: "1469.00" },
   };
-  const made = await expectSuccess(call("POST", "/v1/invoices", { body, token }), "issue");
-  return String(made["number"]);
+  const { body: made } = await client.done("POST /v1/invoices", { body, token });
+  return made.number;
 }
 
 describe("a merchant", function () {
@@ -122,7 +122,7 @@ describe("a merchant", function () {
       await page.getByText(say("取票链接", "Pickup link")).waitFor();
       await looked(page, `merchant-issued-${language}`);
       const number = await shownNumber(page);
-      const { document } = await get(`/v1/invoices/${number}`);
+      const { document } = await read(number);
       expect(document.totals).to.deep.include({ net: "198.68", tax: "10.72", gross: "209.40" });
       expect(document.lines.map(({ amount, discount }: Loose) => [amount, discount])).to.deep.equal(
         [
@@ -286,7 +286,7 @@ describe("a merchant", function () {
     await page.getByText("红字发票已开具").first().waitFor({ timeout: 30_000 });
     await page.getByText("-¥339.00").first().waitFor();
     await looked(page, "merchant-sheet-zh-CN");
-    expect((await get(`/v1/invoices/${number}`)).left.gross).to.equal("1130.00");
+    expect((await read(number)).left?.gross).to.equal("1130.00");
 
     await page.goto(`/merchant/invoices/${number}/red-letter`);
     // more than is left is refused, beside the field
@@ -300,7 +300,7 @@ describe("a merchant", function () {
     await page.locator(".ant-modal-confirm-title", { hasText: "¥1,130.00" }).waitFor();
     await yes(page, "红冲");
     await page.getByText("红字发票已开具").first().waitFor({ timeout: 30_000 });
-    expect((await get(`/v1/invoices/${number}`)).status).to.equal("reversed");
+    expect((await read(number)).status).to.equal("reversed");
     await page
       .getByRole("navigation", { name: "页面" })
       .getByRole("link", { name: "红字" })
@@ -310,13 +310,10 @@ describe("a merchant", function () {
   });
 
   it("of an invoice in use waits for the employer's consent, and withdraws (en, phone)", async () => {
-    const { call, demo } = await stage();
+    const { client, demo } = await stage();
     const number = await issueTitled();
     const claim = { employer: demo.keys.employer.taxId, invoices: [number] };
-    await expectSuccess(
-      call("POST", "/v1/claims", { body: claim, token: demo.keys.employer.token }),
-      "claim",
-    );
+    await client.done("POST /v1/claims", { body: claim, token: demo.keys.employer.token });
     const page = await open(`/merchant/invoices/${number}/red-letter`, {
       key: await key(),
       language: "en-US",
@@ -342,25 +339,21 @@ describe("a merchant", function () {
     await yes(page, "Reverse");
     await page.waitForURL("**/merchant/red-letters/*");
     await page.getByText("02 Waits for the employer").waitFor();
-    await expectSuccess(
-      call("POST", `/v1/red-letters/${page.url().split("/").at(-1)}/consent`, {
-        token: demo.keys.employer.token,
-      }),
-      "consent",
-    );
+    await client.done("POST /v1/red-letters/{id}/consent", {
+      params: { id: page.url().split("/").at(-1) ?? "" },
+      token: demo.keys.employer.token,
+    });
     await page.getByText("Red letter issued").first().waitFor({ timeout: 30_000 });
   });
 
   it("is asked by an employer, and agrees (zh)", async () => {
-    const { call, demo } = await stage();
+    const { client, demo } = await stage();
     const number = await issueTitled();
-    const opened = await expectSuccess(
-      call("POST", `/v1/invoices/${number}/red-letters`, {
-        body: { reason: 3, whole: true },
-        token: demo.keys.employer.token,
-      }),
-      "ask",
-    );
+    const { body: opened } = await client.done("POST /v1/invoices/{number}/red-letters", {
+      params: { number },
+      body: { reason: 3, whole: true },
+      token: demo.keys.employer.token,
+    });
     const page = await open("/merchant/red-letters", { key: await key() });
     await page.getByRole("combobox", { name: "按状态筛选" }).click();
     await page.getByTitle("03 购方录入待销方确认").click();
@@ -372,7 +365,7 @@ describe("a merchant", function () {
     await page.getByRole("dialog").getByText("不能撤销").waitFor();
     await yes(page, "同意");
     await page.getByText("红字发票已开具").first().waitFor({ timeout: 30_000 });
-    expect((await get(`/v1/invoices/${number}`)).status).to.equal("reversed");
+    expect((await read(number)).status).to.equal("reversed");
   });
 
   it("voids an invoice and issues another in its place", async () => {
@@ -387,9 +380,9 @@ describe("a merchant", function () {
     await yes(page, "作废并重开");
     await page.waitForURL("**/merchant/red-letters/*");
     await page.getByText("红字发票已开具").first().waitFor({ timeout: 30_000 });
-    const { status, replacedBy } = await get(`/v1/invoices/${number}`);
+    const { status, replacedBy } = await read(number);
     expect(status).to.equal("reversed");
-    expect((await get(`/v1/invoices/${replacedBy}`)).gross).to.equal("1356.00");
+    expect((await read(replacedBy ?? "")).gross).to.equal("1356.00");
     await page.goto(`/merchant/invoices/${replacedBy}`);
     await page.getByText(grouped(number)).waitFor();
   });
@@ -428,14 +421,14 @@ describe("a merchant", function () {
   });
 
   it("makes and revokes a key, and a webhook whose deliveries it sees (zh, en)", async () => {
-    const { call } = await stage();
+    const { client } = await stage();
     const receiver = await startReceiver();
     try {
       const page = await open("/merchant/connections", { key: await key() });
       await page.getByRole("button", { name: "创建密钥" }).click();
       const keyNote = page.getByRole("alert").filter({ hasText: "这把密钥只显示这一次" });
       const token = ((await keyNote.locator("code").textContent()) ?? "").trim();
-      expect((await call("GET", "/v1/session", { token })).status).to.equal(200);
+      await client("GET /v1/session", { token });
 
       await page.getByLabel("推送地址").fill("http://10.1.2.3/hook");
       await page.getByRole("button", { name: "添加推送" }).click();

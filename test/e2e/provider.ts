@@ -4,7 +4,6 @@
  */
 import { expect } from "chai";
 import type { Page } from "playwright-core";
-import { expectSuccess } from "../../sandbox/client.ts";
 import { fitsItsWidth, isAccessible, open, shot, stage } from "./fixture.ts";
 
 /** The provider's own pages ask the net for a typeface. */
@@ -92,17 +91,14 @@ describe("signing in at an identity provider", function () {
   });
 
   it("who may act for several parties chooses one (en, dark, phone)", async () => {
-    const { demo, people, call } = await stage();
+    const { demo, people, client } = await stage();
     people.set("both", { email: "both@example.com", email_verified: true });
     for (const { account, token } of [demo.keys.employer, demo.keys.issuer]) {
-      const roles = token === demo.keys.employer.token ? ["employer"] : ["issuer"];
-      await expectSuccess(
-        call("POST", "/v1/api-keys", {
-          body: { account, roles, signIn: "both@example.com" },
-          token,
-        }),
-        "key",
-      );
+      const role = token === demo.keys.employer.token ? "employer" : "issuer";
+      await client.done("POST /v1/api-keys", {
+        body: { account, roles: [role], signIn: "both@example.com" },
+        token,
+      });
     }
     const page = await open("/sign-in", {
       language: "en-US",

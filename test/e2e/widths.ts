@@ -3,9 +3,10 @@
  * is as long as it may be, without a blank to break at. Everybody who sees it looks at it, in
  * Chinese and, with its longer words, in English.
  */
+
 import { expect } from "chai";
 import type { Page } from "playwright-core";
-import { expectSuccess } from "../../sandbox/client.ts";
+import { refusalOf } from "../../clients/typescript/index.ts";
 import { freshTaxId } from "../server/network.ts";
 import { fitsItsWidth, open, stage } from "./fixture.ts";
 
@@ -34,41 +35,48 @@ describe("with the longest texts, on a phone", function () {
   let elsewhere: () => object;
 
   before(async () => {
-    const { call, sandbox } = await stage();
+    const { client, sandbox } = await stage();
     const bureau = sandbox.bureau.token;
-    const post = (path: string, token: string, body: unknown = undefined) =>
-      expectSuccess(
-        call("POST", path, { token, ...(body === undefined ? {} : { body }) }),
-        `POST ${path}`,
-      );
-    const enrol = async (name: string, capability: string) => {
+    const enrol = async (name: string, capability: "issuer" | "employer") => {
       const taxId = freshTaxId();
-      const { account } = await post("/v1/taxpayers", bureau, {
-        name,
-        taxId,
-        capabilities: [capability],
+      const made = await client.done("POST /v1/taxpayers", {
+        body: { name, taxId, capabilities: [capability] },
+        token: bureau,
       });
-      const { token } = await post("/v1/api-keys", bureau, { account, roles: ["admin"] });
-      return { name, taxId, token: String(token) };
+      const key = await client.done("POST /v1/api-keys", {
+        body: { account: made.body.account, roles: ["admin"] },
+        token: bureau,
+      });
+      return { name, taxId, token: key.body.token ?? "" };
     };
     const shop = await enrol(long("M", 200), "issuer");
     const firm = await enrol(long("W", 200), "employer");
     // What its four invoices take, so that it is among the issuers who have used most of theirs.
     const quota = { period: month(), granted: "4520000000.00" };
-    await expectSuccess(
-      call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { token: bureau, body: quota }),
-      "quota",
-    );
-    await post(`/v1/taxpayers/${shop.taxId}/segments`, bureau, { length: 1_000 });
-    const { account: holder } = await post("/v1/persons", firm.token, { name: long("H", 100) });
-    const { token: worker } = await post("/v1/api-keys", firm.token, {
-      account: holder,
-      roles: ["holder"],
+    await client.done("PUT /v1/taxpayers/{taxId}/quota", {
+      params: { taxId: shop.taxId },
+      token: bureau,
+      body: quota,
     });
+    await client.done("POST /v1/taxpayers/{taxId}/segments", {
+      params: { taxId: shop.taxId },
+      body: { length: 1_000 },
+      token: bureau,
+    });
+    const { body: person } = await client.done("POST /v1/persons", {
+      body: { name: long("H", 100) },
+      token: firm.token,
+    });
+    const holder = person.account;
+    const { body: key } = await client.done("POST /v1/api-keys", {
+      body: { account: holder, roles: ["holder"] },
+      token: firm.token,
+    });
+    const worker = key.token ?? "";
 
     const day = new Date(Date.now() + 8 * 3_600_000 - 86_400_000).toISOString().slice(0, 10);
     const document = {
-      kind: "ordinary",
+      kind: "ordinary" as const,
       issuedAt: `${day}T10:00:00+08:00`,
       currency: "CNY",
       seller: {
@@ -94,48 +102,53 @@ describe("with the longest texts, on a phone", function () {
       totals: { net: "1000000000.00", tax: "130000000.00", gross: "1130000000.00" },
       remark: long("R", 400),
     };
-    const number = async (more: object = {}) =>
-      String((await post("/v1/invoices", shop.token, { ...document, holder, ...more }))["number"]);
+    const number = async (more: object = {}) => {
+      const body = { ...document, holder, ...more };
+      return (await client.done("POST /v1/invoices", { body, token: shop.token })).body.number;
+    };
     const note = long("N", 400);
-    const claim = async (...invoices: string[]) =>
-      String(
-        (await post("/v1/claims", String(worker), { employer: firm.taxId, invoices, note }))["id"],
-      );
+    const claim = async (...invoices: string[]) => {
+      const body = { employer: firm.taxId, invoices, note };
+      return (await client.done("POST /v1/claims", { body, token: worker })).body.id;
+    };
     const claimed = await number({ sourceId: long("X", 150) });
     const [rejected, entered, held] = [await number(), await number(), await number()];
     const id = await claim(claimed);
-    await post(`/v1/claims/${await claim(rejected)}/reject`, firm.token, {
-      reason: long("Q", 400),
+    await client.done("POST /v1/claims/{id}/reject", {
+      params: { id: await claim(rejected) },
+      body: { reason: long("Q", 400) },
+      token: firm.token,
     });
-    await post("/v1/entries", firm.token, {
-      mark: "02",
-      invoices: [entered],
-      period: month(),
-      voucher: long("V", 60),
+    await client.done("POST /v1/entries", {
+      body: { mark: "02", invoices: [entered], period: month(), voucher: long("V", 60) },
+      token: firm.token,
     });
-    const sheet = await post(`/v1/invoices/${claimed}/red-letters`, shop.token, {
-      reason: 2,
-      whole: true,
+    const { body: sheet } = await client("POST /v1/invoices/{number}/red-letters", {
+      params: { number: claimed },
+      body: { reason: 2, whole: true },
+      token: shop.token,
     });
     // issued elsewhere, under the longest number there is
     elsewhere = () => ({ ...document, seller: { ...document.seller, taxId: freshTaxId() } });
-    const external = await post("/v1/external-invoices", firm.token, {
-      ...elsewhere(),
-      sourceId: long("8", 150),
+    const { body: external } = await client.done("POST /v1/external-invoices", {
+      body: { ...document, ...elsewhere(), sourceId: long("8", 150) },
+      token: firm.token,
     });
     // twice, for the bureau to see
-    await call("POST", "/v1/claims", {
-      token: String(worker),
-      body: { employer: firm.taxId, invoices: [claimed] },
-    });
+    await refusalOf(
+      client.done("POST /v1/claims", {
+        body: { employer: firm.taxId, invoices: [claimed] },
+        token: worker,
+      }),
+    );
     Object.assign(place, {
       taxId: shop.taxId,
       firm: firm.taxId,
       number: claimed,
       held,
       claim: id,
-      sheet: String(sheet["id"]),
-      external: String((external["claim"] as { id: string }).id),
+      sheet: sheet.id,
+      external: external.claim.id,
     });
     Object.assign(keys, {
       bureau,

@@ -20,6 +20,7 @@ import { createContracts, refOf, ZERO_ACCOUNT } from "../../server/chain/contrac
 import { samplesRoot } from "../formats/samples.ts";
 import {
   call,
+  clientOf,
   freshTaxId,
   invoiceOf,
   issued,
@@ -347,11 +348,11 @@ describe("invoices issued elsewhere, over HTTP", () => {
     refused(await register(xml, firm), "already-reimbursed");
     expect((await must(get(`/v1/claims/${first.claim.id}`, firm))).status).equals("rejected");
     // what the first employer keeps of its own claim says nothing of the other one
-    const { url } = await sandbox();
-    const packed = await fetch(`${url}/v1/claims/${first.claim.id}/archive`, {
-      headers: { authorization: `Bearer ${firm.token}` },
+    const packed = await (await clientOf(firm)).bytes("GET /v1/claims/{id}/archive", {
+      params: { id: first.claim.id },
+      accept: "application/zip",
     });
-    const files = unzipSync(new Uint8Array(await packed.arrayBuffer()));
+    const files = unzipSync(packed.body);
     const { history } = JSON.parse(
       strFromU8(files[`external-${first.id}/metadata.json`] ?? new Uint8Array()),
     );

@@ -4,7 +4,7 @@
  * its own.
  */
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
-import { createClient } from "../../clients/typescript/index.ts";
+import { type Api, type Client, createClient } from "../../clients/typescript/index.ts";
 import { type Sandbox, startSandbox } from "../../sandbox/sandbox.ts";
 
 let started: Promise<Sandbox> | undefined;
@@ -87,6 +87,16 @@ export async function must(reply: Promise<Reply>): Promise<Loose> {
   return body;
 }
 
+type Invoice = NonNullable<Api["POST /v1/invoices"]["body"]>;
+type TaxpayerKey = Api["POST /v1/taxpayers"]["body"]["key"];
+type PersonKey = Api["POST /v1/persons"]["body"]["key"];
+
+/** The client of a party, or of the bureau: for the steps that a test stands on. */
+export async function clientOf(party?: { token: string }): Promise<Client> {
+  const { url, bureau } = await sandbox();
+  return createClient({ url, token: (party ?? bureau).token });
+}
+
 const digits = "0123456789ABCDEFGHJKLMNPQRTUWXY";
 /** A tax id with a valid check digit (GB 32100-2015) that no other call has given. */
 let serial = Math.floor(Math.random() * 1_000_000);
@@ -117,30 +127,33 @@ export async function taxpayer(
   more: { key?: unknown; quota?: string; segment?: number } = {},
 ): Promise<TestParty> {
   const taxId = freshTaxId();
-  const made = await must(
-    call("POST", "/v1/taxpayers", {
+  const client = await clientOf();
+  const { body: made } = await client.done("POST /v1/taxpayers", {
+    body: {
       name,
       taxId,
       capabilities,
-      ...(more.key ? { key: more.key } : {}),
-    }),
-  );
-  const { token } = await must(
-    call("POST", "/v1/api-keys", { account: made.account, roles: ["admin"] }),
-  );
+      ...(more.key ? { key: more.key as TaxpayerKey } : {}),
+    },
+  });
+  const { body: key } = await client.done("POST /v1/api-keys", {
+    body: { account: made.account, roles: ["admin"] },
+  });
   if (capabilities.includes("issuer")) {
+    const params = { taxId };
     const period = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
     await Promise.all([
-      must(
-        call("PUT", `/v1/taxpayers/${taxId}/quota`, {
-          period,
-          granted: more.quota ?? "1000000.00",
-        }),
-      ),
-      must(call("POST", `/v1/taxpayers/${taxId}/segments`, { length: more.segment ?? 10_000 })),
+      client.done("PUT /v1/taxpayers/{taxId}/quota", {
+        params,
+        body: { period, granted: more.quota ?? "1000000.00" },
+      }),
+      client.done("POST /v1/taxpayers/{taxId}/segments", {
+        params,
+        body: { length: more.segment ?? 10_000 },
+      }),
     ]);
   }
-  return { taxId, account: made.account, index: made.index, token, name };
+  return { taxId, account: made.account, index: made.index, token: key.token ?? "", name };
 }
 
 type Signer = {
@@ -182,13 +195,15 @@ export async function person(
   name: string,
   key?: unknown,
 ): Promise<{ account: string; token: string }> {
-  const { account } = await must(
-    call("POST", "/v1/persons", { name, ...(key ? { key } : {}) }, { token: maker.token }),
-  );
-  const { token } = await must(
-    call("POST", "/v1/api-keys", { account, roles: ["holder"] }, { token: maker.token }),
-  );
-  return { account, token };
+  const client = await clientOf(maker);
+  const { body: made } = await client.done("POST /v1/persons", {
+    body: { name, ...(key ? { key: key as PersonKey } : {}) },
+  });
+  const { account } = made;
+  const { body: access } = await client.done("POST /v1/api-keys", {
+    body: { account, roles: ["holder"] },
+  });
+  return { account, token: access.token ?? "" };
 }
 
 /**
@@ -196,10 +211,9 @@ export async function person(
  * to it here.
  */
 export async function shownHere(url: string, { token }: { token: string }): Promise<void> {
-  const { account, proof } = await must(
-    callAt(url, "GET", "/v1/account-proof", undefined, { token }),
-  );
-  await must(call("POST", "/v1/accounts", { account, proof }));
+  const { body } = await createClient({ url, token })("GET /v1/account-proof");
+  const { account, proof = "" } = body;
+  await (await clientOf()).done("POST /v1/accounts", { body: { account, proof } });
 }
 
 /** A valid invoice of one line over 200.00 gross. */
@@ -236,10 +250,9 @@ export async function issued(
   buyer: { taxId?: string; name: string },
   more: Record<string, unknown> = {},
 ): Promise<string> {
-  const { number } = await must(
-    call("POST", "/v1/invoices", invoiceOf(seller, buyer, more), { token: seller.token }),
-  );
-  return number as string;
+  const client = await clientOf(seller);
+  const body = invoiceOf(seller, buyer, more) as Invoice;
+  return (await client.done("POST /v1/invoices", { body })).body.number;
 }
 
 /** The document as the gateway reads these bytes. */

@@ -7,6 +7,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
+import { createClient } from "../../clients/typescript/index.ts";
 import { type Bench, openBench } from "./support/bench.ts";
 import { keyFor, ran, type Serving, serving } from "./support/serving.ts";
 
@@ -28,23 +29,13 @@ describe("the master key, rotated without a stop", function () {
     const file = join(folder, "next.key");
     await writeFile(file, `${next}\n`, { mode: 0o600 });
     const maker = await keyFor(bench, `0x${"b0".repeat(20)}`, ["employer"]);
-    const ask = async (at: Serving, method: string, path: string, body?: unknown) => {
-      const headers: Record<string, string> = {
-        authorization: `Bearer ${maker}`,
-        "content-type": "application/json",
-      };
-      if (method === "POST") headers["idempotency-key"] = crypto.randomUUID();
-      const response = await fetch(at.url + path, {
-        method,
-        headers,
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      return { status: response.status, body: (await response.json()) as Record<string, string> };
-    };
-    const make = async (at: Serving, name: string): Promise<string> =>
-      (await ask(at, "POST", "/v1/persons", { name })).body["account"] as string;
-    const named = async (at: Serving, account: string): Promise<string | undefined> =>
-      (await ask(at, "GET", `/v1/persons/${account}`)).body["name"];
+    // once: a request that fails is what is looked for
+    const at = ({ url }: Serving) =>
+      createClient({ url, token: maker, patience: { tries: 1, timeoutMs: 120_000 } });
+    const make = async (gateway: Serving, name: string) =>
+      (await at(gateway)("POST /v1/persons", { body: { name } })).body.account;
+    const named = async (gateway: Serving, account: string) =>
+      (await at(gateway)("GET /v1/persons/{account}", { params: { account } })).body.name;
 
     const old = await serving(bench);
     const first = await make(old, "甲");
@@ -52,7 +43,7 @@ describe("the master key, rotated without a stop", function () {
     let stopped = false;
     const answers: number[] = [];
     const asking = (async () => {
-      while (!stopped) answers.push((await ask(old, "GET", `/v1/persons/${first}`)).status);
+      while (!stopped) answers.push((await at(old).send("GET", `/v1/persons/${first}`)).status);
     })();
 
     const begun = await ran(bench, ["rotate", file]);

@@ -16,6 +16,7 @@ import { root } from "../../scripts/run.ts";
 import { onepiao as judge } from "../../server/onepiao.ts";
 import {
   call,
+  clientOf,
   issued,
   type Loose,
   must,
@@ -278,10 +279,11 @@ describe("the onepiao command", () => {
   });
 
   it("a PDF of ours and a signed QR code as well; another print beside the proof is found", async () => {
-    const response = await fetch(`${(await sandbox()).url}/v1/invoices/${number}`, {
-      headers: { authorization: `Bearer ${shop.token}`, accept: "application/pdf" },
+    const { body } = await (await clientOf(shop)).bytes("GET /v1/invoices/{number}", {
+      params: { number },
+      accept: "application/pdf",
     });
-    const pdf = await keep("invoice.pdf", new Uint8Array(await response.arrayBuffer()));
+    const pdf = await keep("invoice.pdf", body);
     const done = await onepiao(["verify", pdf, "--rpc", rpc, "--deployment", deployment]);
     expect([done.code, done.out.includes("pages")]).deep.equals([0, true]);
     const proof = encodeProof(await bundleOf(number, `?disclose=${qrParts.join()}`));

@@ -12,8 +12,8 @@ import { chmod, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chinaTime } from "@onepiao/protocol/values/dates.ts";
+import { createClient } from "../../../clients/typescript/index.ts";
 import { deployToSandbox, SANDBOX_CHAIN_ID, startSandboxChain } from "../../../sandbox/chain.ts";
-import { createClient, expectSuccess } from "../../../sandbox/client.ts";
 import { openBureau } from "../../../server/bureau.ts";
 import { createChainClient } from "../../../server/chain/client.ts";
 import type { Deployment } from "../../../server/chain/deploy.ts";
@@ -238,31 +238,18 @@ async function enrolAll(
   url: string,
   bureau: string,
 ): Promise<{ tills: Till[]; employers: Employer[] }> {
-  const call = createClient(url);
+  const client = createClient({ url, token: bureau, patience: { tries: 10 } });
   const period = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
   const enrol = async (serial: number, capability: "issuer" | "employer") => {
     const [taxId, name] = [taxIdOf(serial), `${capability} ${serial}`];
-    const made = await expectSuccess(
-      call("POST", "/v1/taxpayers", {
-        body: { name, taxId, capabilities: [capability] },
-        token: bureau,
-      }),
-      name,
-    );
-    const key = await expectSuccess(
-      call("POST", "/v1/api-keys", {
-        body: { account: made["account"], roles: [capability, "holder"] },
-        token: bureau,
-      }),
-      name,
-    );
-    return {
-      taxId,
-      name,
-      account: String(made["account"]),
-      token: String(key["token"]),
-      index: Number(made["index"]),
-    };
+    const { body: made } = await client.done("POST /v1/taxpayers", {
+      body: { name, taxId, capabilities: [capability] },
+    });
+    const { account, index } = made;
+    const { body: key } = await client.done("POST /v1/api-keys", {
+      body: { account, roles: [capability, "holder"] },
+    });
+    return { taxId, name, account, token: key.token ?? "", index };
   };
   const employers = await Promise.all(
     Array.from({ length: ISSUERS }, (_, i) => enrol(1_000 + i, "employer")),
@@ -270,25 +257,23 @@ async function enrolAll(
   const tills = await Promise.all(
     employers.map(async (buyer, i) => {
       const { token, ...seller } = await enrol(i, "issuer");
-      const path = `/v1/taxpayers/${seller.taxId}`;
-      await expectSuccess(
-        call("PUT", `${path}/quota`, { body: { period, granted: "1000000000.00" }, token: bureau }),
-        "quota",
-      );
-      await expectSuccess(
-        call("POST", `${path}/segments`, { body: { length: 1_000_000 }, token: bureau }),
-        "segment",
-      );
+      const params = { taxId: seller.taxId };
+      await client.done("PUT /v1/taxpayers/{taxId}/quota", {
+        params,
+        body: { period, granted: "1000000000.00" },
+      });
+      await client.done("POST /v1/taxpayers/{taxId}/segments", {
+        params,
+        body: { length: 1_000_000 },
+      });
       const till = tillOf(
         token,
         { taxId: seller.taxId, name: seller.name },
         { taxId: buyer.taxId, name: buyer.name },
       );
       // the first one draws the quota of all
-      await expectSuccess(
-        call("POST", "/v1/invoices", { body: JSON.parse(`${till.head}first${till.tail}`), token }),
-        "first invoice",
-      );
+      const first = JSON.parse(`${till.head}first${till.tail}`);
+      await client.done("POST /v1/invoices", { body: first, token });
       return till;
     }),
   );

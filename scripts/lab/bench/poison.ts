@@ -12,8 +12,8 @@ import {
   noSignature,
 } from "@onepiao/protocol/ledger/messages.ts";
 import { Transaction, Wallet } from "ethers";
+import { createClient } from "../../../clients/typescript/index.ts";
 import { SANDBOX_CHAIN_ID } from "../../../sandbox/chain.ts";
-import { createClient, expectSuccess } from "../../../sandbox/client.ts";
 import { createChainClient, NodeDown } from "../../../server/chain/client.ts";
 import {
   type ActArgument,
@@ -61,7 +61,7 @@ export async function measurePoison(
   rpcUrl: string,
   bureau: string,
 ): Promise<Poison[]> {
-  const call = createClient(place.url);
+  const client = createClient({ url: place.url, patience: { tries: 10 } });
   const chain = createChainClient(rpcUrl, SANDBOX_CHAIN_ID);
   const contracts = createContracts(place.deployment);
   const [holder, payer, till] = [place.employers[0], place.employers[1], place.tills[0]];
@@ -78,29 +78,14 @@ export async function measurePoison(
           buyer: { name: "个人" },
           holder: holder?.account,
         };
-        return String(
-          (
-            await expectSuccess(
-              call("POST", "/v1/invoices", { body, token: till?.token ?? "" }),
-              "invoice",
-            )
-          )["number"],
-        );
+        const token = till?.token;
+        return (await client.done("POST /v1/invoices", { body, token })).body.number;
       }),
     );
     numbers.sort();
     const body = { employer, invoices: numbers };
-    return {
-      numbers,
-      id: String(
-        (
-          await expectSuccess(
-            call("POST", "/v1/claims", { body, token: holder?.token ?? "" }),
-            "claim",
-          )
-        )["id"],
-      ),
-    };
+    const { body: claim } = await client.done("POST /v1/claims", { body, token: holder?.token });
+    return { numbers, id: claim.id };
   }
 
   const cursor = async () =>
@@ -189,16 +174,13 @@ export async function measurePoison(
   try {
     // an employer that keeps its own key
     const wallet = new Wallet(`0x${randomBytes(32).toString("hex")}`);
-    const key = { custody: "own", address: wallet.address };
+    const key = { custody: "own" as const, address: wallet.address };
     const taxId = place.spareTaxId;
-    const made = await expectSuccess(
-      call("POST", "/v1/taxpayers", {
-        body: { name: "employer of its own", taxId, capabilities: ["employer"], key },
-        token: bureau,
-      }),
-      "own key",
-    );
-    const employer = Number(made["index"]);
+    const { body: made } = await client.done("POST /v1/taxpayers", {
+      body: { name: "employer of its own", taxId, capabilities: ["employer"], key },
+      token: bureau,
+    });
+    const employer = made.index;
     const sign = (numbers: readonly string[], version: number, place_: number): ActArgument => {
       const [ref, invoices] = [
         `0x${place_.toString(16).padStart(64, "0")}`,
@@ -224,10 +206,10 @@ export async function measurePoison(
     await relayed(await sent([sign(numbers, 1, 1)]));
     const acts = Array.from({ length: 100 }, (_, i) => sign(numbers, 2, i + 2));
     const report = await claimed(SMALL, payer.taxId);
-    await expectSuccess(
-      call("POST", `/v1/claims/${report.id}/reimburse`, { token: payer.token }),
-      "reimburse",
-    );
+    await client.done("POST /v1/claims/{id}/reimburse", {
+      params: { id: report.id },
+      token: payer.token,
+    });
 
     const raw = [
       await sent(acts),
@@ -242,7 +224,10 @@ export async function measurePoison(
       const since = performance.now();
       await Promise.all(
         Array.from({ length: ASKED }, () =>
-          call("POST", `/v1/claims/${report.id}/reimburse`, { token: payer.token }),
+          client.send("POST", `/v1/claims/${report.id}/reimburse`, {
+            token: payer.token,
+            wait: 20,
+          }),
         ),
       );
       return performance.now() - since;

@@ -92,38 +92,25 @@ export async function judge(deps: {
   }
 
   // ── what the gateways say of it ────────────────────────────────────────────────────────────────
-  let after = "";
   const seen = new Set<string>();
-  for (;;) {
-    const { body } = await client.ask(
-      parties.bureau,
-      "GET",
-      `/v1/invoices?limit=100${after === "" ? "" : `&after=${after}`}`,
-    );
-    for (const { number, status, version, holder } of body.items as {
-      number: string;
-      status: string;
-      version: number;
-      holder: string;
-    }[]) {
-      seen.add(number);
-      const record = chain.records.get(number) ?? {
-        state: chain.sealed.has(number) ? 1 : 0,
-        version: 0,
-        holder: accepted.get(number)?.holder ?? "",
-      };
-      const expected = {
-        status: states[record.state],
-        version: record.version,
-        holder: record.holder,
-      };
-      if (status !== expected.status || version !== expected.version || holder !== expected.holder)
-        wrong.push(
-          `Invoice ${number} is ${JSON.stringify(expected)} on the chain and ${JSON.stringify({ status, version, holder })} over the API`,
-        );
-    }
-    if (body.next === undefined) break;
-    after = body.next;
+  for await (const { number, status, version, holder } of client
+    .as(parties.bureau)
+    .items("GET /v1/invoices", { query: { limit: 100 } })) {
+    seen.add(number);
+    const record = chain.records.get(number) ?? {
+      state: chain.sealed.has(number) ? 1 : 0,
+      version: 0,
+      holder: accepted.get(number)?.holder ?? "",
+    };
+    const expected = {
+      status: states[record.state],
+      version: record.version,
+      holder: record.holder,
+    };
+    if (status !== expected.status || version !== expected.version || holder !== expected.holder)
+      wrong.push(
+        `Invoice ${number} is ${JSON.stringify(expected)} on the chain and ${JSON.stringify({ status, version, holder })} over the API`,
+      );
   }
   for (const number of chain.sealed.keys())
     if (!seen.has(number)) wrong.push(`Invoice ${number} is sealed and not in the bureau's list`);
@@ -131,7 +118,9 @@ export async function judge(deps: {
     const sum = [...accepted.values()]
       .filter((post) => post.issuer === issuer)
       .reduce((total, post) => total + post.cents, 0n);
-    const { body } = await client.ask(parties.bureau, "GET", `/v1/taxpayers/${issuer.taxId}/quota`);
+    const { body } = await client.ask(parties.bureau, "GET /v1/taxpayers/{taxId}/quota", {
+      params: { taxId: issuer.taxId },
+    });
     if (body.used !== formatMoney(sum))
       wrong.push(
         `${issuer.name} has used ${body.used} of its quota and issued ${formatMoney(sum)}`,

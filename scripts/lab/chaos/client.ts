@@ -4,28 +4,39 @@
  */
 import {
   type AnyReply,
+  type Client as ApiClient,
   createClient as createApiClient,
+  ProblemError,
+  type Requests,
 } from "../../../clients/typescript/index.ts";
 
 export type Party = { name: string; account: string; token: string; taxId: string; index: number };
-// what an answer says is looked at member by member, and a wrong shape is what the run is there to
-// find
+// what is asked is typed; an answer is looked at member by member, and a wrong shape is what the
+// run is there to find
 // biome-ignore lint/suspicious/noExplicitAny: JSON of a stranger
 export type Body = any;
-export type Reply = { status: number; body: Body; replayed: boolean };
-export type Request = {
-  body?: unknown;
-  key?: string;
+export type Reply = { status: number; body: Body };
+/** How a request goes; beyond what its call takes. */
+export type Way = {
   /** Only a final answer will do. */
   final?: boolean;
   /** Hears every answer that grants something, also those that are not final. */
   heard?: (body: Body) => void;
 };
+export type CallName = keyof Requests;
+/** What a call takes: parameters, query, body, key. */
+export type RequestOf<N extends CallName> = NonNullable<Requests[N][0]>;
 
 export type Client = {
-  ask(party: { token: string }, method: string, path: string, request?: Request): Promise<Reply>;
-  /** Gateways by URL, as clients know them. */
-  urls: readonly string[];
+  /** A refusal is an answer here. Throws Unsettled when the run is over before there is one. */
+  ask<N extends CallName>(
+    party: { token: string },
+    name: N,
+    request: RequestOf<N>,
+    way?: Way,
+  ): Promise<Reply>;
+  /** The client for programs as this party, for what goes on for long. */
+  as(party: { token: string }): ApiClient;
 };
 
 /** A request that no gateway has settled when the run was over. */
@@ -33,6 +44,8 @@ export class Unsettled extends Error {}
 
 /** One request may take so long; a gateway that hangs is as good as none. */
 const PATIENCE_MS = 7_000;
+/** Heartbeats come every second: a stream that is silent for so long is dead. */
+const SILENCE_MS = 4_000;
 const WAIT_SECONDS = 5;
 const PAUSES = { pauseMs: 50, maxPauseMs: 600 };
 const FOREVER = Number.POSITIVE_INFINITY;
@@ -47,38 +60,42 @@ export function createClient(
   deadline: () => number,
   answered: (what: string) => void,
 ): Client {
+  const patience = {
+    ...PAUSES,
+    tries: FOREVER,
+    doneMs: FOREVER,
+    retryAfterMs: FOREVER,
+    timeoutMs: PATIENCE_MS,
+    silenceMs: SILENCE_MS,
+  };
+  /** Until the run is over: then the next try that fails is the last one. */
+  function clientOf(token: string, name: string, heard?: Way["heard"]): ApiClient {
+    const over = new AbortController();
+    const onTry = (outcome: string, reply?: AnyReply) => {
+      answered(outcome);
+      if (reply !== undefined && reply.status < 300) heard?.(reply.body);
+      if (performance.now() > deadline())
+        over.abort(new Unsettled(`${name}: still ${outcome} when the run was over`));
+    };
+    return createApiClient({ url: urls, token, random, onTry, patience, signal: over.signal });
+  }
   return {
-    urls,
-    async ask({ token }, method, path, { body, key, final = false, heard } = {}) {
-      const over = new AbortController();
-      const onTry = (outcome: string, reply?: AnyReply) => {
-        answered(outcome);
-        if (reply !== undefined && reply.status < 300) heard?.(reply.body);
-        if (performance.now() > deadline())
-          over.abort(new Unsettled(`${method} ${path}: still ${outcome} when the run was over`));
+    async ask({ token }, name, request, { final = false, heard } = {}) {
+      const client = clientOf(token, name, heard) as unknown as {
+        (name: string, request: object): Promise<Reply>;
+        done(name: string, request: object): Promise<Reply>;
       };
-      const patience = {
-        ...PAUSES,
-        tries: FOREVER,
-        doneMs: FOREVER,
-        retryAfterMs: FOREVER,
-        timeoutMs: PATIENCE_MS,
-      };
-      const { send } = createApiClient({
-        url: urls,
-        token,
-        random,
-        onTry,
-        patience,
-        signal: over.signal,
-      });
-      const wanted = final && method !== "GET" ? { final, wait: WAIT_SECONDS } : {};
-      const reply = await send(method, path, {
-        body,
-        ...wanted,
-        ...(key === undefined ? {} : { key }),
-      });
-      return { status: reply.status, body: reply.body ?? {}, replayed: reply.replayed };
+      const call = final
+        ? client.done(name, { ...request, wait: WAIT_SECONDS })
+        : client(name, request);
+      return call.then(
+        ({ status, body }) => ({ status, body: body ?? {} }),
+        (error: unknown) => {
+          if (!(error instanceof ProblemError)) throw error;
+          return { status: error.status, body: error.problem };
+        },
+      );
     },
+    as: ({ token }) => clientOf(token, "a list or a stream"),
   };
 }

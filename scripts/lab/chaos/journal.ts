@@ -4,6 +4,7 @@
  *
  * Kept in the harness's own memory, so nothing that is killed can lose it.
  */
+import type { BatchInvoice } from "../../../clients/typescript/index.ts";
 import type { Party } from "./client.ts";
 
 /**
@@ -11,7 +12,7 @@ import type { Party } from "./client.ts";
  */
 export type Post = {
   issuer: Party;
-  body: Record<string, unknown>;
+  body: BatchInvoice;
   /** Account and employer's index that its leaf must name. */
   holder: string;
   buyer: number;

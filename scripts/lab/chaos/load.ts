@@ -6,7 +6,15 @@
  * What it says of an answer is only whether it could be given at all. Whether it is true is for the
  * checks (checks.ts).
  */
-import { type Client, type Party, type Reply, type Request, Unsettled } from "./client.ts";
+import {
+  type CallName,
+  type Client,
+  type Party,
+  type Reply,
+  type RequestOf,
+  Unsettled,
+  type Way,
+} from "./client.ts";
 import type { Journal, Post, Report } from "./journal.ts";
 import { between, randomOf, seedOf } from "./plan.ts";
 
@@ -45,60 +53,39 @@ function taxIdOf(serial: number): string {
 const money = (cents: number) =>
   `${Math.floor(cents / 100)}.${String(cents % 100).padStart(2, "0")}`;
 
-async function expectSuccess(reply: Promise<Reply>): Promise<Reply["body"]> {
-  const { status, body } = await reply;
-  if (status >= 300) throw new Error(`${status} ${JSON.stringify(body)}`);
-  return body;
-}
-
 /** Enrols the parties of a run, before anything breaks. */
 export async function enrolParties(client: Client, bureau: { token: string }): Promise<Parties> {
+  const admin = client.as(bureau);
   let serial = 0;
   const taxpayer = async (capability: "issuer" | "employer"): Promise<Party> => {
     serial += 1;
     const [taxId, name] = [taxIdOf(serial), `${capability} ${serial}`];
-    const made = await expectSuccess(
-      client.ask(bureau, "POST", "/v1/taxpayers", {
-        body: { name, taxId, capabilities: [capability] },
-        final: true,
-      }),
-    );
-    const { token } = await expectSuccess(
-      client.ask(bureau, "POST", "/v1/api-keys", {
-        body: { account: made.account, roles: ["admin"] },
-        final: true,
-      }),
-    );
+    const { body: made } = await admin.done("POST /v1/taxpayers", {
+      body: { name, taxId, capabilities: [capability] },
+    });
+    const { account, index } = made;
+    const { body: key } = await admin.done("POST /v1/api-keys", {
+      body: { account, roles: ["admin"] },
+    });
     if (capability === "issuer") {
+      const params = { taxId };
       const period = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
-      await expectSuccess(
-        client.ask(bureau, "PUT", `/v1/taxpayers/${taxId}/quota`, {
-          body: { period, granted: "1000000000.00" },
-          final: true,
-        }),
-      );
+      const quota = { period, granted: "1000000000.00" };
+      await admin.done("PUT /v1/taxpayers/{taxId}/quota", { params, body: quota });
       // two tills
       for (const length of [100_000, 100_000])
-        await expectSuccess(
-          client.ask(bureau, "POST", `/v1/taxpayers/${taxId}/segments`, {
-            body: { length },
-            final: true,
-          }),
-        );
+        await admin.done("POST /v1/taxpayers/{taxId}/segments", { params, body: { length } });
     }
-    return { name, account: made.account, token, taxId, index: made.index };
+    return { name, account, token: key.token ?? "", taxId, index };
   };
   const person = async (maker: Party, name: string): Promise<Party> => {
-    const { account } = await expectSuccess(
-      client.ask(maker, "POST", "/v1/persons", { body: { name }, final: true }),
-    );
-    const { token } = await expectSuccess(
-      client.ask(maker, "POST", "/v1/api-keys", {
-        body: { account, roles: ["holder"] },
-        final: true,
-      }),
-    );
-    return { name, account, token, taxId: "", index: 0 };
+    const employer = client.as(maker);
+    const { body: made } = await employer.done("POST /v1/persons", { body: { name } });
+    const { account } = made;
+    const { body: key } = await employer.done("POST /v1/api-keys", {
+      body: { account, roles: ["holder"] },
+    });
+    return { name, account, token: key.token ?? "", taxId: "", index: 0 };
   };
   const issuers = await Promise.all(
     Array.from({ length: PEOPLE.issuers }, () => taxpayer("issuer")),
@@ -183,20 +170,17 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
    * A POST with a key of its own; now and then sent twice at once, repeated afterwards, or its key
    * used for something else.
    */
-  async function post(
+  async function post<N extends CallName>(
     party: Party,
-    path: string,
-    body: unknown,
-    { final = true, heard = () => {} }: Pick<Request, "final" | "heard"> = {},
+    name: N,
+    asked: RequestOf<N>,
+    { final = true, heard = () => {} }: Way = {},
   ): Promise<Reply> {
-    const key = crypto.randomUUID();
-    const request = { ...(body === undefined ? {} : { body }), key, final, heard };
-    const copies = await Promise.all(
-      Array.from({ length: chance(15) ? 2 : 1 }, () => client.ask(party, "POST", path, request)),
-    );
+    const request = { ...asked, key: crypto.randomUUID() };
+    const send = () => client.ask(party, name, request, { final, heard });
+    const copies = await Promise.all(Array.from({ length: chance(15) ? 2 : 1 }, send));
     const reply = copies[0] as Reply;
-    if (reply.status < 300 && chance(10))
-      copies.push(await client.ask(party, "POST", path, request));
+    if (reply.status < 300 && chance(10)) copies.push(await send());
     for (const copy of copies) {
       const same =
         copy.status < 300 === reply.status < 300 &&
@@ -204,17 +188,16 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
         copy.body.id === reply.body.id;
       if (!same)
         journal.wrong.push(
-          `One key, two answers to POST ${path}: ${JSON.stringify([reply, copy]).slice(0, 600)}`,
+          `One key, two answers to ${name}: ${JSON.stringify([reply, copy]).slice(0, 600)}`,
         );
     }
-    const other = { "/v1/invoices": { sourceId: "another" }, "/v1/claims": { note: "another" } }[
-      path
-    ];
+    const other = {
+      "POST /v1/invoices": { sourceId: "another" },
+      "POST /v1/claims": { note: "another" },
+    }[name as string];
     if (reply.status < 300 && other && chance(4)) {
-      const misused = await client.ask(party, "POST", path, {
-        body: { ...(body as object), ...other },
-        key,
-      });
+      const body = { ...(request.body as object), ...other };
+      const misused = await client.ask(party, name, { ...request, body } as RequestOf<N>);
       if (misused.status !== 422 || misused.body.code !== "idempotency-key-reused")
         throw surprise("A key with another body", misused);
     }
@@ -222,16 +205,17 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
   }
 
   /** The same wish again with another key, for as long as it is to come later. */
-  async function wish(party: Party, path: string, body: unknown): Promise<Reply> {
+  async function wish<N extends CallName>(
+    party: Party,
+    name: N,
+    asked: RequestOf<N>,
+  ): Promise<Reply> {
     for (let tries = 0; ; tries += 1) {
-      const reply = await post(party, path, body);
+      const reply = await post(party, name, asked);
       if (reply.status < 300 || tries === 20 || !LATER.includes(reply.body.code)) return reply;
       await new Promise((resolve) => setTimeout(resolve, between(random, 100, 800)));
     }
   }
-
-  const read = async (party: { token: string }, path: string) =>
-    (await client.ask(party, "GET", path)).body;
 
   // ── steps ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -250,7 +234,7 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
       tax: money(tax),
     };
     const body = {
-      kind: "ordinary",
+      kind: "ordinary" as const,
       issuedAt: new Date(Date.now() + 8 * 3_600_000).toISOString().replace(/\.\d+Z$/, "+08:00"),
       currency: "CNY",
       seller: { taxId: issuer.taxId, name: issuer.name },
@@ -278,7 +262,12 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
     journal.posts.push(invoice);
     for (let tries = 0; ; tries += 1) {
       const heard = (body: Reply["body"]) => void invoice.numbers.add(body.number);
-      const reply = await post(invoice.issuer, "/v1/invoices", invoice.body, { final, heard });
+      const reply = await post(
+        invoice.issuer,
+        "POST /v1/invoices",
+        { body: invoice.body },
+        { final, heard },
+      );
       if (reply.status < 300) return reply.body.number;
       if (reply.body.code === "duplicate-source" && invoice.source !== undefined) return undefined;
       if (reply.body.code !== "quota-not-drawn" || tries === 20)
@@ -298,7 +287,9 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
     invoices: string[],
     refusals: readonly string[] = [],
   ): Promise<Report | undefined> {
-    const reply = await wish(holder, "/v1/claims", { employer: employer.taxId, invoices });
+    const reply = await wish(holder, "POST /v1/claims", {
+      body: { employer: employer.taxId, invoices },
+    });
     if (reply.status >= 300) {
       if (refusals.includes(reply.body.code)) return undefined;
       throw surprise("A claim", reply);
@@ -313,7 +304,7 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
     report.asked += racers;
     const replies = await Promise.all(
       Array.from({ length: racers }, () =>
-        post(report.employer, `/v1/claims/${report.id}/reimburse`, undefined),
+        post(report.employer, "POST /v1/claims/{id}/reimburse", { params: { id: report.id } }),
       ),
     );
     const granted = replies.filter((reply) => reply.status < 300).length;
@@ -399,16 +390,20 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
         const receiver = one(others(holder, parties.holders));
         const [employer, other] = [one(parties.employers), one(parties.employers)];
         const number = await sealed({ holder });
-        const offer = await wish(holder, `/v1/invoices/${number}/transfers`, {
-          to: receiver.account,
+        const offer = await wish(holder, "POST /v1/invoices/{number}/transfers", {
+          params: { number },
+          body: { to: receiver.account },
         });
         if (offer.status >= 300) throw surprise("An offer", offer);
-        const taken = await wish(receiver, `/v1/transfers/${offer.body.id}/accept`, undefined);
+        const taken = await wish(receiver, "POST /v1/transfers/{id}/accept", {
+          params: { id: offer.body.id },
+        });
         if (taken.status >= 300) throw surprise("A transfer", taken);
         const first = await claim(receiver, employer, [number]);
         if (!first) return;
-        const rejected = await wish(employer, `/v1/claims/${first.id}/reject`, {
-          reason: "No order number",
+        const rejected = await wish(employer, "POST /v1/claims/{id}/reject", {
+          params: { id: first.id },
+          body: { reason: "No order number" },
         });
         if (rejected.status >= 300) throw surprise("A rejection", rejected);
         const second = await claim(receiver, other, [number]);
@@ -442,12 +437,13 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
         const holder = one(parties.holders);
         const receiver = one(others(holder, parties.holders));
         const number = await sealed({ holder });
-        const offer = await wish(holder, `/v1/invoices/${number}/transfers`, {
-          to: receiver.account,
+        const offer = await wish(holder, "POST /v1/invoices/{number}/transfers", {
+          params: { number },
+          body: { to: receiver.account },
         });
         if (offer.status >= 300) throw surprise("An offer", offer);
         const [taken, report] = await Promise.all([
-          post(receiver, `/v1/transfers/${offer.body.id}/accept`, undefined),
+          post(receiver, "POST /v1/transfers/{id}/accept", { params: { id: offer.body.id } }),
           claim(
             holder,
             one(parties.employers),
@@ -458,7 +454,10 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
         if (taken.status >= 300 && ![...TOO_LATE, "signature-invalid"].includes(taken.body.code))
           throw surprise("A transfer in a race", taken);
         if (report) await reimburse(report, 2);
-        const { status, holder: now } = await read(parties.bureau, `/v1/invoices/${number}`);
+        const { body } = await client.ask(parties.bureau, "GET /v1/invoices/{number}", {
+          params: { number },
+        });
+        const { status, holder: now } = body;
         if (now !== holder.account && report === undefined && status === "reimbursed")
           journal.wrong.push(`Invoice ${number} was reimbursed to nobody's wish`);
       },
@@ -468,11 +467,10 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
       1,
       async () => {
         const taxId = taxIdOf(fresh());
-        const body = { name: "enrolled under fire", taxId, capabilities: ["employer"] };
         const reply = await post(
           { ...(parties.issuers[0] as Party), token: parties.bureau.token },
-          "/v1/taxpayers",
-          body,
+          "POST /v1/taxpayers",
+          { body: { name: "enrolled under fire", taxId, capabilities: ["employer"] } },
         );
         if (reply.status >= 300) throw surprise("An enrolment", reply);
         journal.enrolled.push({ taxId, account: reply.body.account });

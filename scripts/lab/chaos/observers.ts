@@ -6,6 +6,7 @@
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Webhook } from "standardwebhooks";
+import type { Event } from "../../../clients/typescript/index.ts";
 import type { Client, Party } from "./client.ts";
 import type { Breakable } from "./faults.ts";
 import { compare, type Gaps, type Seen } from "./feed.ts";
@@ -39,16 +40,13 @@ export type Observers = {
   close(): Promise<void>;
 };
 
-type Event = { id: string; position: string; type: string; number?: string };
-const seenOf = (event: Event): Seen => ({
+const seenOf = (event: Pick<Event, "position" | "type" | "number">): Seen => ({
   position: BigInt(event.position),
   type: event.type,
   number: event.number,
 });
 
 const POLL_MS = 200;
-/** Heartbeats come every second: a stream that is silent for so long is dead. */
-const SILENCE_MS = 4_000;
 /** Left of the time to ask why somebody has not seen everything. */
 const STATE_MS = 15_000;
 const TEST_TYPE = "webhook.test";
@@ -128,12 +126,9 @@ function compareOwed(party: Party, owed: readonly Seen[], pages: readonly Seen[]
 
 async function pagesOf(client: Client, token: string): Promise<Seen[]> {
   const seen: Seen[] = [];
-  for (let after = "0"; ; ) {
-    const { body } = await client.ask({ token }, "GET", `/v1/events?after=${after}&limit=100`);
-    seen.push(...(body.items as Event[]).map(seenOf));
-    after = body.next;
-    if (!body.more) return seen;
-  }
+  const pages = client.as({ token }).items("GET /v1/events", { query: { after: "0" } });
+  for await (const event of pages) seen.push(seenOf(event));
+  return seen;
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -145,7 +140,8 @@ function page(client: Client, { who, token }: { who: string; token: string }): W
   let closed = false;
   async function read(): Promise<void> {
     for (let after = "0"; !closed; ) {
-      const { status, body } = await client.ask({ token }, "GET", `/v1/events?after=${after}`);
+      const query = { after };
+      const { status, body } = await client.ask({ token }, "GET /v1/events", { query });
       if (status !== 200) throw new Error(`a page was answered ${status} ${body.code}`);
       seen.push(...(body.items as Event[]).map(seenOf));
       after = body.next;
@@ -168,54 +164,18 @@ function page(client: Client, { who, token }: { who: string; token: string }): W
   };
 }
 
-/** Reads the stream; after a cut, or silence, from another gateway with the last id that it saw. */
+/** Follows the stream, which goes on at another gateway after a cut or silence. */
 function stream(client: Client, { who, token }: { who: string; token: string }): Watcher {
   const seen: Seen[] = [];
   const wrong: string[] = [];
   const closed = new AbortController();
-  let last = "0";
-
-  function take(block: string): void {
-    const fields = block.split("\n").map((line) => /^(\w*): ?(.*)$/.exec(line));
-    const of = (name: string) => fields.find((field) => field?.[1] === name)?.[2];
-    last = of("id") ?? last;
-    const data = of("data");
-    if (data === undefined) return;
-    if (of("event") === "resync") wrong.push(`${who} by stream was told to resync at ${last}`);
-    else seen.push(seenOf(JSON.parse(data)));
-  }
-
-  async function connect(url: string): Promise<void> {
-    const silence = new AbortController();
-    let timer = setTimeout(() => silence.abort(), SILENCE_MS);
-    try {
-      const headers = { authorization: `Bearer ${token}`, "last-event-id": last };
-      const response = await fetch(`${url}/v1/events/stream`, {
-        headers,
-        signal: AbortSignal.any([silence.signal, closed.signal]),
-      });
-      if (response.status !== 200 || !response.body) return;
-      let text = "";
-      for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
-        clearTimeout(timer);
-        timer = setTimeout(() => silence.abort(), SILENCE_MS);
-        const blocks = (text + chunk).split("\n\n");
-        text = blocks.pop() ?? "";
-        blocks.forEach(take);
-      }
-    } catch {
-      // cut: the next one goes on after the last id
-    } finally {
-      clearTimeout(timer);
-    }
-  }
   async function read(): Promise<void> {
-    for (let at = 0; !closed.signal.aborted; at += 1) {
-      await connect(client.urls[at % client.urls.length] as string);
-      if (!closed.signal.aborted) await pause(POLL_MS);
-    }
+    const events = client.as({ token }).follow({ after: "0", signal: closed.signal });
+    for await (const event of events) seen.push(seenOf(event));
   }
-  const reading = read();
+  const reading = read().catch((error: Error) => {
+    if (!closed.signal.aborted) wrong.push(`${who} by stream: ${error.message}`);
+  });
   return {
     who: `${who} by stream`,
     token,
@@ -282,7 +242,7 @@ async function receive(
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hooks`;
-  const { status, body } = await client.ask({ token }, "POST", "/v1/webhooks", { body: { url } });
+  const { status, body } = await client.ask({ token }, "POST /v1/webhooks", { body: { url } });
   if (status !== 201)
     throw new Error(`A webhook could not be made: ${status} ${JSON.stringify(body)}`);
   secret = body.secret as string;
@@ -299,7 +259,9 @@ async function receive(
       hanging.clear();
     },
     async state() {
-      const { body: now } = await client.ask({ token }, "GET", `/v1/webhooks/${body.id}`);
+      const { body: now } = await client.ask({ token }, "GET /v1/webhooks/{id}", {
+        params: { id: body.id },
+      });
       return JSON.stringify({ ...now, attempts: now.attempts?.slice(0, 3) });
     },
     close: () =>
