@@ -5,9 +5,9 @@
  * whose name ends in `_now`, and it only reads these. A migration may also hang triggers and
  * references on a table below.
  *
- * Reads every SQL template of server/ (`npm run check`, test/server/table-owners.ts). A name that
- * stands in a statement as a value, not in its text, is not seen: there are tables alone that the
- * catalogue or a projection names (operator/rebuild.ts, feed/follower.ts).
+ * Reads every SQL template of server/ and the tables that projections list (`npm run check`,
+ * test/server/table-owners.ts). A name that comes from elsewhere at run time is not seen: that of
+ * the catalogue, in operator/rebuild.ts.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -121,9 +121,13 @@ const namesMadeIn = (text: string): Set<string> =>
   );
 
 type Node = { type?: string; [key: string]: unknown };
+type Element = { expression: Node };
 type Quasi = { raw: string; cooked?: string };
 
-/** The SQL of a source file: tagged templates, what `unsafe` is given, names given to a tag. */
+/**
+ * The SQL of a source file: tagged templates, what `unsafe` is given, names given to a tag, and
+ * the tables that a projection lists.
+ */
 export function statementsOf(source: string): Statement[] {
   const statements: Statement[] = [];
   let at = 0;
@@ -141,6 +145,11 @@ export function statementsOf(source: string): Statement[] {
       return;
     }
     const node = value as Node;
+    // what a projection empties, by name, when it is replayed
+    if (node.type === "KeyValueProperty" && (node["key"] as Node)["value"] === "tables")
+      for (const { expression } of ((node["value"] as Node)["elements"] ?? []) as Element[])
+        if (expression.type === "StringLiteral")
+          note(expression["value"] as string, `truncate ${expression["value"]}`);
     if (node.type === "TaggedTemplateExpression") template(node["template"] as { quasis: Quasi[] });
     if (node.type === "CallExpression") {
       const callee = node["callee"] as Node;

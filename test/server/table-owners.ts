@@ -112,11 +112,19 @@ describe("Owners of tables", () => {
       `await deps.sql<{ n: number }[]>\`select 1 from \${tx\`operations\`}\`;`,
       `await sql.unsafe(\`select 1 from sends where \${x}\`);`,
       "await sql.unsafe('select 1 from lanes');",
+      'const mirror = { name: "x", tables: ["quotas", "segments"] };',
     ].join("\n");
     const uses = statementsOf(source).flatMap(({ line, text }) =>
       usesOf(text).map(({ name }) => `${line} ${name}`),
     );
-    expect(uses).to.have.members(["1 lots", "2 operations", "3 sends", "4 lanes"]);
+    expect(uses).to.have.members([
+      "1 lots",
+      "2 operations",
+      "3 sends",
+      "4 lanes",
+      "5 quotas",
+      "5 segments",
+    ]);
   });
 
   it("a migration is held to the same, but for triggers and references on tables below", () => {
