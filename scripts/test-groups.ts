@@ -1,18 +1,20 @@
 /**
  * Which files `npm test` runs, in which groups, and which of them a word chooses.
  *
- * The files of a group share one process, and so one chain, one database and one gateway. The
- * browser's tests (test/e2e) are no part of this: scripts/e2e.ts runs them.
+ * The files of a group can share one process, and so one chain, one database and one gateway. A
+ * whole run deals them out to several such processes (`shardsOf`). The browser's tests (test/e2e)
+ * are no part of this: scripts/e2e.ts runs them.
  */
-import { readdirSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { root, type Step } from "./run.ts";
 
-/** `files`: paths from the repository's root. */
+/** `files`: paths from the repository's root. `shards`: processes of a whole run; default 1. */
 export type Group = {
   name: string;
   by: "mocha" | "hardhat" | "solidity";
   files: readonly string[];
+  shards?: number;
 };
 
 const filesOf = (folder: string, ending = ".ts"): string[] =>
@@ -31,29 +33,58 @@ const isByTheClock = isNamed("audit api-imports api-names api-stats");
 const isApi = (path: string) => basename(path).startsWith("api-");
 const rest = server.filter((path) => !isMechanism(path) && !isByTheClock(path));
 
+/** In the order in which a whole run begins them: what takes longest comes first. */
 export const groups = {
+  operation: {
+    name: "gateway, its operation",
+    by: "mocha",
+    files: rest.filter((path) => !isApi(path)),
+    shards: 6,
+  },
+  api: { name: "gateway, its API", by: "mocha", files: rest.filter(isApi), shards: 4 },
+  mechanisms: {
+    name: "gateway, mechanisms",
+    by: "mocha",
+    files: server.filter(isMechanism),
+    shards: 3,
+  },
+  byTheClock: {
+    name: "gateways of several organisations",
+    by: "mocha",
+    files: server.filter(isByTheClock),
+  },
   solidity: {
     name: "contracts, in Solidity",
     by: "solidity",
     files: filesOf("contracts", ".t.sol"),
   },
   contracts: { name: "contracts, in TypeScript", by: "hardhat", files: filesOf("contracts") },
-  mechanisms: { name: "gateway, mechanisms", by: "mocha", files: server.filter(isMechanism) },
-  byTheClock: {
-    name: "gateways of several organisations",
-    by: "mocha",
-    files: server.filter(isByTheClock),
-  },
-  operation: {
-    name: "gateway, its operation",
-    by: "mocha",
-    files: rest.filter((path) => !isApi(path)),
-  },
-  formats: { name: "formats", by: "mocha", files: filesOf("formats") },
   http: { name: "http", by: "mocha", files: filesOf("http") },
+  formats: { name: "formats", by: "mocha", files: filesOf("formats") },
   console: { name: "console, what needs no browser", by: "mocha", files: filesOf("console") },
-  api: { name: "gateway, its API", by: "mocha", files: rest.filter(isApi) },
 } as const satisfies Record<string, Group>;
+
+/** Longer files have more tests, roughly: what a run is balanced by. */
+const sizeOf = (files: readonly string[]): number =>
+  files.reduce((sum, path) => sum + statSync(join(root, path)).size, 0);
+
+/** The files of each group dealt out to its shards, each of which is run as a group. */
+export const shardsOf = (all: readonly Group[]): Group[] =>
+  all.flatMap((group): Group[] => {
+    const count = group.shards ?? 1;
+    const shards = Array.from({ length: count }, (_, i) => ({
+      ...group,
+      name: count === 1 ? group.name : `${group.name} (${i + 1} of ${count})`,
+      files: [] as string[],
+    }));
+    for (const path of [...group.files].sort((a, b) => sizeOf([b]) - sizeOf([a]))) {
+      const [least] = [...shards].sort((a, b) => sizeOf(a.files) - sizeOf(b.files));
+      least?.files.push(path);
+    }
+    // in the order that they have in a run of the whole group: some move its chain's clock
+    for (const { files } of shards) files.sort();
+    return shards;
+  });
 
 const commands: Record<Group["by"], readonly [string, ...string[]]> = {
   mocha: ["mocha", "--no-config", "--timeout", "300000"],

@@ -2,13 +2,15 @@
  * `npm test`: types, contracts (Solidity and TypeScript), formats, HTTP, mechanisms and features,
  * all on real parts.
  *
- * Two chains of steps side by side, one for each of two cores; ends with a line of counts.
+ * Steps run side by side: one more than there are cores, for they wait for blocks and processes
+ * half of their time. Ends with a line of counts.
  * `npm test -- --only WORD` runs some files only, one group after the other, and shows their
  * output. Exit codes: 0 all passed; 1 something failed; 2 called in a wrong way, or nothing to run.
  */
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { report, runStep, type Step } from "./run.ts";
-import { chosen, groups, nearNames, stepOf } from "./test-groups.ts";
+import { report, runStep, type Step, typesOf } from "./run.ts";
+import { chosen, groups, nearNames, shardsOf, stepOf } from "./test-groups.ts";
 
 const USAGE = `npm test                            all tests
 npm test -- --only api-claims       the files under test/ whose name contains "api-claims"
@@ -45,8 +47,8 @@ const { only, grep, verbose, help } = readCall();
 const all = Object.values(groups);
 const isPart = only.length > 0 || grep !== undefined;
 
-/** The chains of steps that run side by side. */
-function chains(): Step[][] {
+/** What is to be run, in the order in which it begins. */
+function steps(): Step[] {
   for (const word of only) {
     if (word !== "" && chosen(all, [word]).length > 0) continue;
     const near = nearNames(all, word);
@@ -54,26 +56,21 @@ function chains(): Step[][] {
     wrong(`No test file is named like "${word}". ${hint}`);
   }
   if (isPart)
-    return [(only.length > 0 ? chosen(all, only) : all).map((group) => stepOf(group, grep))];
-  const { solidity, contracts, mechanisms, byTheClock, operation, formats, http, api } = groups;
+    return (only.length > 0 ? chosen(all, only) : all).map((group) => stepOf(group, grep));
   const fire = ["scripts/lab/chaos.ts", "--seed", "1", "--seconds", "20"];
   return [
-    [
-      { name: "types", command: "tsc", args: ["-p", "."] },
-      ...[solidity, contracts, mechanisms, byTheClock, operation].map((group) => stepOf(group)),
-    ],
-    [
-      ...[formats, http, groups.console, api].map((group) => stepOf(group)),
-      { name: "gateways under fire", command: "node", args: fire },
-    ],
+    { name: "gateways under fire", command: "node", args: fire },
+    ...shardsOf(all).map((group) => stepOf(group)),
+    typesOf("."),
   ];
 }
 
 const counts = { passed: 0, failed: 0 };
 let broken = false;
 
-async function run(steps: Step[]): Promise<void> {
-  for (const step of steps) {
+/** Takes from `waiting` until nothing is left. */
+async function run(waiting: Step[]): Promise<void> {
+  for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) {
     const ran = await runStep(step, isPart);
     report(ran, verbose, isPart);
     const passed = sum(ran.output, /(\d+) passing/g);
@@ -97,7 +94,9 @@ const sum = (text: string, pattern: RegExp) =>
 
 if (help) console.log(USAGE);
 else {
-  await Promise.all(chains().map(run));
+  const waiting = steps();
+  const width = isPart ? 1 : availableParallelism() + 1;
+  await Promise.all(Array.from({ length: width }, () => run(waiting)));
   if (counts.passed + counts.failed === 0) {
     wrong(grep === undefined ? "These files have no tests" : `No test has a title like "${grep}"`);
   }

@@ -1,7 +1,14 @@
 /** What `npm test` runs, and what `npm test -- --only` chooses of it. */
 import { readdirSync, readFileSync } from "node:fs";
 import { expect } from "chai";
-import { chosen, type Group, groups, nearNames, stepOf } from "../../scripts/test-groups.ts";
+import {
+  chosen,
+  type Group,
+  groups,
+  nearNames,
+  shardsOf,
+  stepOf,
+} from "../../scripts/test-groups.ts";
 
 const root = new URL("../../", import.meta.url);
 const all: readonly Group[] = Object.values(groups);
@@ -20,6 +27,22 @@ describe("the files of npm test", () => {
     const files = all.flatMap((group) => group.files);
     expect(withTests.filter((path) => !files.includes(path))).to.deep.equal([]);
     expect(new Set(files).size).to.equal(files.length);
+  });
+
+  it("are dealt out to shards, each file to one, and to no other company", () => {
+    const shards = shardsOf(all);
+    expect(shards.length).to.be.greaterThan(all.length);
+    expect(shards.filter(({ files }) => files.length === 0)).to.deep.equal([]);
+    expect(new Set(shards.map(({ name }) => name)).size).to.equal(shards.length);
+    for (const group of all) {
+      const own = shards.filter(({ name }) => name.startsWith(group.name));
+      const files = own.flatMap((shard) => shard.files);
+      expect(files.toSorted(), group.name).to.deep.equal([...group.files].sort());
+      for (const shard of own) {
+        const options = stepOf(shard).args.slice(0, -shard.files.length);
+        expect(options).to.deep.equal(stepOf(group).args.slice(0, -group.files.length));
+      }
+    }
   });
 
   it("are chosen by a part of their name, in any folder", () => {
