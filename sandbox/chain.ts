@@ -2,9 +2,9 @@
  * The sandbox's chain: Hardhat's own node, in memory, in a process of its own so that it takes no
  * time from the gateway.
  *
- * Blocks come at an interval, as on a real network, and a reverted transaction has a hash and a
- * receipt. Not for production: one node decides everything. It ends when its standard input does,
- * so it never outlives whoever started it.
+ * Blocks come at an interval, as on a real network, or when a transaction waits for one; a reverted
+ * transaction has a hash and a receipt. Not for production: one node decides everything. It ends
+ * when its standard input does, so it never outlives whoever started it.
  */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -16,18 +16,26 @@ export const SANDBOX_CHAIN_ID = 31_337;
 export type SandboxChain = { url: string; close(): Promise<void> };
 
 /**
- * Starts the chain; resolves when it answers. `intervalMs`: time between blocks. `aheadSeconds`:
- * how far its time is ahead of the machine's.
+ * Starts the chain; resolves when it answers. `intervalMs`: time between blocks. `idleMs`: time
+ * between blocks while no transaction waits; without it they come as
+ * often as ever. Empty blocks cost everybody who follows the chain. `aheadSeconds`: how far its
+ * time is ahead of the machine's.
  */
 export async function startSandboxChain(options: {
   intervalMs: number;
+  idleMs?: number;
   aheadSeconds?: number;
 }): Promise<SandboxChain> {
   // in the project's folder: Hardhat looks for its configuration from where it is started
   const cwd = fileURLToPath(new URL("..", import.meta.url));
   const child = spawn(
     process.execPath,
-    [fileURLToPath(import.meta.url), String(options.intervalMs), String(options.aheadSeconds ?? 0)],
+    [
+      fileURLToPath(import.meta.url),
+      String(options.intervalMs),
+      String(options.aheadSeconds ?? 0),
+      String(options.idleMs ?? options.intervalMs),
+    ],
     {
       cwd,
       stdio: ["pipe", "pipe", "pipe"],
@@ -105,9 +113,90 @@ export const passTime = (url: string, seconds: number): Promise<void> =>
 /** To a time, in seconds since 1970. */
 export const passTimeTo = (url: string, goal: number): Promise<void> => moveTime(url, () => goal);
 
-async function run(intervalMs: number, aheadSeconds: number): Promise<void> {
+/** The node from within its process. */
+type Node = { request(call: { method: string; params?: unknown[] }): Promise<unknown> };
+
+/** After these a block is wanted: a transaction waits for it, or the time that has been set. */
+const WANT_A_BLOCK: ReadonlySet<string> = new Set(["eth_sendRawTransaction", "evm_increaseTime"]);
+
+/**
+ * Makes a block every `intervalMs` while something waits for one, and every `idleMs` otherwise. It
+ * stands in for the node's own interval.
+ */
+function createMiner(intervalMs: number, idleMs: number) {
+  let interval = intervalMs;
+  let wanted = true;
+  let last = performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  let turning: Promise<void> | undefined;
+
+  async function turn(node: Node): Promise<void> {
+    if (!wanted && performance.now() - last < idleMs) return;
+    // before the block: what comes while it is made waits for the next one
+    wanted = false;
+    last = performance.now();
+    await node.request({ method: "evm_mine" });
+    const params = ["latest", false];
+    const block = await node.request({ method: "eth_getBlockByNumber", params });
+    const { gasUsed, gasLimit } = block as { gasUsed: string; gasLimit: string };
+    // a block that is rather full may have left some over
+    wanted ||= 2n * BigInt(gasUsed) > BigInt(gasLimit);
+  }
+
+  function next(node: Node): void {
+    clearTimeout(timer);
+    if (interval === 0) return;
+    timer = setTimeout(() => {
+      turning = turn(node).finally(() => next(node));
+    }, interval);
+  }
+
+  return {
+    start: next,
+    /** Takes the node's `evm_setIntervalMining`: 0 stops, and then no block is under way. */
+    async every(node: Node, milliseconds: number): Promise<void> {
+      interval = 0;
+      await turning;
+      interval = milliseconds;
+      next(node);
+    },
+    answered(method: string): void {
+      wanted ||= WANT_A_BLOCK.has(method);
+    },
+  };
+}
+
+async function run(intervalMs: number, aheadSeconds: number, idleMs: number): Promise<void> {
   const { createHardhatRuntimeEnvironment } = await import("hardhat/hre");
+  const onDemand = idleMs > intervalMs;
+  const miner = createMiner(intervalMs, idleMs);
   const hre = await createHardhatRuntimeEnvironment({
+    plugins: [
+      {
+        id: "onepiao:miner",
+        hookHandlers: {
+          network: async () => ({
+            default: async () => ({
+              async newConnection(context, proceed) {
+                const connection = await proceed(context);
+                if (onDemand) miner.start(connection.provider);
+                return connection;
+              },
+              async onRequest(context, connection, request, proceed) {
+                if (onDemand && request.method === "evm_setIntervalMining") {
+                  const [every] = request.params as [number];
+                  await miner.every(connection.provider, every);
+                  return { jsonrpc: "2.0", id: request.id, result: true };
+                }
+                const answer = await proceed(context, connection, request);
+                miner.answered(request.method);
+                return answer;
+              },
+            }),
+          }),
+        },
+      },
+    ],
     networks: {
       sandbox: {
         type: "edr-simulated",
@@ -123,7 +212,7 @@ async function run(intervalMs: number, aheadSeconds: number): Promise<void> {
         initialBaseFeePerGas: 0,
         gasPrice: 0,
         ...(aheadSeconds === 0 ? {} : { initialDate: new Date(Date.now() + aheadSeconds * 1_000) }),
-        mining: { auto: false, interval: intervalMs },
+        mining: { auto: false, interval: onDemand ? 0 : intervalMs },
       },
     },
   });
@@ -136,5 +225,9 @@ async function run(intervalMs: number, aheadSeconds: number): Promise<void> {
   process.on("SIGINT", () => {});
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url))
-  await run(Number(process.argv[2] ?? 100), Number(process.argv[3] ?? 0));
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [intervalMs = 100, aheadSeconds = 0, idleMs = intervalMs] = process.argv
+    .slice(2)
+    .map(Number);
+  await run(intervalMs, aheadSeconds, idleMs);
+}

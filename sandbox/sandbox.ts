@@ -36,7 +36,10 @@ export type Sandbox = {
 };
 
 export type SandboxOptions = {
+  /** Time between blocks while a transaction waits; default 100. */
   blockMs?: number;
+  /** Time between blocks otherwise; default 500, or `blockMs` if that is more. */
+  idleMs?: number;
   claimTermSeconds?: number;
   say?: (line: string) => void;
   /** How far database and chain, and so the gateway, are ahead of the machine's clock. */
@@ -52,10 +55,11 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
-    const aheadSeconds = options.aheadSeconds ?? 0;
+    const { aheadSeconds = 0, blockMs: intervalMs = 100 } = options;
+    const idleMs = options.idleMs ?? Math.max(intervalMs, 500);
     const given = process.env["DATABASE_URL"];
     const starting = [
-      startSandboxChain({ intervalMs: options.blockMs ?? 100, aheadSeconds }),
+      startSandboxChain({ intervalMs, idleMs, aheadSeconds }),
       given === undefined ? startPostgres() : { url: given, close: async () => {} },
     ] as const;
     for (const part of starting) undo.push(async () => (await part).close());

@@ -27,6 +27,12 @@ import { finish, type Operation, sameAct } from "./operations.ts";
 import { createSending } from "./sending.ts";
 import { createSigning } from "./signing.ts";
 
+/**
+ * Changes wake the dispatcher. It also looks this often without one, for what only time brings: late
+ * signatures, and operations that were put off.
+ */
+const IDLE_MS = 500;
+
 type Deps = {
   sql: Sql;
   contracts: Contracts;
@@ -169,7 +175,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
   }
 
   return createLoop({
-    atMostMs: deps.pollMs,
+    atMostMs: Math.max(deps.pollMs, IDLE_MS),
     listen: (changed) => deps.changes.on(["operation", "outcome", "block", "lease"], changed),
     turn: async () => (deps.lease.held() ? wake() : undefined),
     failed(cause) {

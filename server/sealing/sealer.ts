@@ -56,15 +56,15 @@ export function createSealer(deps: Deps): Sealer {
   if (size === 0) throw new Error("No transaction within MAX_TX_BYTES and MAX_TX_GAS holds a lot");
 
   /**
-   * Closes full and old lots. Returns the milliseconds until the next lot is old; undefined while
-   * nothing waits.
+   * Closes full and old lots. Returns the milliseconds until the next lot is old, or until another
+   * sealer may have finished; undefined while nothing waits.
    */
   async function close(): Promise<number | undefined> {
     return sql.begin(async (tx) => {
       const [lock] = await tx<
         { got: boolean }[]
       >`select pg_try_advisory_xact_lock(${sealerLock}) as got`;
-      if (!lock?.got) return undefined;
+      if (!lock?.got) return deps.lotAgeMs;
       // the longest waiting first; the rest has to wait for the next turn
       const waiting = await tx<Waiting[]>`
         select u.segment, coalesce(l.lotted, 0) as lotted, u.accepted - coalesce(l.lotted, 0) as waiting, s.issuer, t.account,
@@ -180,11 +180,12 @@ export function createSealer(deps: Deps): Sealer {
     const due = deps.lease.held() ? await close() : undefined;
     // until the first of them is old, only full lots can be closed: those can wait a moment, but no
     // longer
-    return due !== undefined && due <= NAP_MS ? { after: due } : undefined;
+    if (due === undefined) return undefined;
+    return due <= NAP_MS ? { after: due } : { atMost: Math.min(due, MAX_WAIT_MS) };
   }
 
   return createLoop({
-    atMostMs: Math.min(deps.lotAgeMs, MAX_WAIT_MS),
+    atMostMs: MAX_WAIT_MS,
     listen: (changed) => deps.changes.on(["accepted", "lease"], changed),
     turn,
     failed(cause) {

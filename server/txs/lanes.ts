@@ -28,7 +28,7 @@ import { announce, type Changes, type Sql, type Tx } from "../db/db.ts";
 import type { Lease } from "../db/leases.ts";
 import type { RowOf } from "../db/tables.ts";
 import type { Log } from "../kernel/log.ts";
-import { createLoop, type Loop, type Next } from "../kernel/loop.ts";
+import { createLoop, type Loop } from "../kernel/loop.ts";
 import type { Keystore } from "../keys/keystore.ts";
 import { createConfirming, type Lane, type Pending, type Sight } from "./confirming.ts";
 
@@ -94,8 +94,12 @@ const FIRST_REJECTED_MS = 1_000;
 const MAX_RESEND_MS = 30_000;
 /** How soon a lane looks again for missing receipts. */
 const BUSY_MS = 100;
+/** A block may come at once, so the first receipt is read this soon after an offer. */
+const FIRST_LOOK_MS = 20;
 /** How often the rows are read for `state`. */
 const LOOK_MS = 500;
+/** A new send wakes an empty lane; it also looks this often without one. */
+const IDLE_MS = 500;
 
 /**
  * The lane of this name with its sending key; created now, with a new key of the keystore, if
@@ -226,20 +230,23 @@ export function createLanes(deps: Deps): Lanes {
     });
   }
 
-  async function wake(lane: Lane): Promise<boolean> {
+  /** Returns whether a send was offered to the node now, or only waits for its receipt. */
+  async function wake(lane: Lane): Promise<"offered" | "waiting" | "idle"> {
     const sight = sights.get(lane.name) as Sight;
     const waiting = await confirm(lane, sight);
     const due = waiting.filter((send) => isDue(send, sight));
     const signed = await sign(lane);
-    if (performance.now() < sight.restingUntil) return true;
-    for (const send of [...due, ...signed]) {
+    const rested = performance.now() >= sight.restingUntil;
+    const outgoing = rested ? [...due, ...signed] : [];
+    for (const send of outgoing) {
       const rest = await broadcast(send, sight);
       if (rest === undefined) continue;
       // do not ask a node that is out of service for each of them
       sight.restingUntil = performance.now() + rest;
       break;
     }
-    return waiting.length > 0 || signed.length > 0;
+    if (outgoing.length > 0) return "offered";
+    return waiting.length > 0 || signed.length > 0 ? "waiting" : "idle";
   }
 
   /** Reads what waits in a lane, and whether it is blocked, for `state`. */
@@ -265,20 +272,25 @@ export function createLanes(deps: Deps): Lanes {
   function loopOf(lane: Lane): Loop {
     const lease = leases.get(lane.name) as Lease;
     let lastLook = Number.NEGATIVE_INFINITY;
+    const busyMs = Math.min(deps.pollMs, BUSY_MS);
+    const idleMs = Math.max(deps.pollMs, IDLE_MS);
     /** Whether a send waits for its receipt, according to the last turn that succeeded. */
     let busy = false;
-    const next = (): Next => (busy ? { atMost: Math.min(deps.pollMs, BUSY_MS) } : undefined);
+    /** Until the next look for a receipt: short after an offer, then doubled each time. */
+    let soonMs = busyMs;
     return createLoop({
       atMostMs: deps.pollMs,
       listen: (changed) => deps.changes.on(["send", "lease"], changed),
       async turn() {
         const held = lease.held();
-        busy = held && (await wake(lane));
+        const work = held ? await wake(lane) : "idle";
+        busy = work !== "idle";
+        soonMs = Math.min(busyMs, work === "offered" ? FIRST_LOOK_MS : 2 * soonMs);
         if (performance.now() - lastLook > LOOK_MS || held !== states.get(lane.name)?.held) {
           await updateState(lane, held);
           lastLook = performance.now();
         }
-        return next();
+        return { atMost: busy ? soonMs : idleMs };
       },
       failed(cause) {
         if (cause instanceof NodeDown || cause instanceof NodeRefused)
@@ -288,7 +300,7 @@ export function createLanes(deps: Deps): Lanes {
           "a lane waits",
         );
         // the first fault does not slow the lane down, further ones do
-        const soon = next();
+        const soon = busy ? { atMost: busyMs } : undefined;
         busy = false;
         return soon;
       },

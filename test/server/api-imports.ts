@@ -100,13 +100,16 @@ describe("imports", function () {
       (await must(call("GET", `/v1/invoices/${number}`, undefined, { token: shop.token })))
         .document,
     );
+    const seen = () => must(there("GET", "/v1/events?limit=100", ann));
+    // it comes with the next block, behind the events of that block
+    await until("the import is told", async () => (await seen()).items.length > 0);
     const made = await must(claim(number));
     expect(made.status).equals("claimed");
     const done = await must(there("POST", `/v1/claims/${made.id}/reimburse`, firm));
     expect(done.status).equals("reimbursed");
     expect(await record(number)).deep.includes({ state: "reimbursed", version: 2 });
     await untilStatus(number, "reimbursed");
-    const told = await must(there("GET", "/v1/events?limit=100", ann));
+    const told = await seen();
     expect(told.items.map((one: Loose) => one.type)).deep.equals([
       "invoice.imported",
       "claim.created",

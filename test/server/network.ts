@@ -13,13 +13,18 @@ const opened: (() => Promise<void> | void)[] = [];
 export const closeAtEnd = (close: () => Promise<void> | void): void => void opened.push(close);
 
 /** Time between blocks of the run's chain, in milliseconds. */
-export const BLOCK_MS = 50;
+export const BLOCK_MS = 10;
 /** The sandbox of this run; stopped when all tests are over. */
 export function sandbox(): Promise<Sandbox> {
   // a run of tests is one address: it may ask more than strangers may
   started ??= startSandbox({
     blockMs: BLOCK_MS,
-    settings: { PUBLIC_RATE_PER_MINUTE: "100000", WEBHOOK_ALLOWED_NETWORKS: "127.0.0.0/8" },
+    settings: {
+      LOT_AGE_MS: "20",
+      POLL_MS: "200",
+      PUBLIC_RATE_PER_MINUTE: "100000",
+      WEBHOOK_ALLOWED_NETWORKS: "127.0.0.0/8",
+    },
   });
   return started;
 }

@@ -99,7 +99,7 @@ function ground() {
   started ??= (async () => {
     const given = process.env["DATABASE_URL"];
     const [chain, postgres] = await Promise.all([
-      startSandboxChain({ intervalMs: 50 }),
+      startSandboxChain({ intervalMs: 10, idleMs: 200 }),
       given === undefined ? startPostgres() : { url: given, close: async () => {} },
     ]);
     return {
