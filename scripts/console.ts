@@ -124,3 +124,5 @@ for (const page of Object.keys(manifest).filter((key) =>
 const whole = bytesOf([reference], true);
 line("API reference", { first: whole, all: whole, bound: bounds.reference, counted: whole });
 if (over) process.exitCode = 1;
+// last: what was interrupted is built again (setup.mjs)
+else writeFileSync(join(folder, ".built"), "");

@@ -2,15 +2,18 @@
  * `npm run test:e2e`: the console in a real browser, against a sandbox with the demo's parties and
  * invoices.
  *
- * Needs Chromium: CHROMIUM names it, or it is looked for where systems have it. Arguments go to
- * mocha (`-- --grep verify`). Screenshots of the main pages are written to screenshots/. Nothing is
- * tried twice: a test waits for what comes, for a minute where a browser, a gateway, a chain and a
+ * Needs Chromium: CHROMIUM names it, or it is looked for where systems have it. Without arguments
+ * the files are dealt out to processes side by side, each with a sandbox and a browser of its own;
+ * what they print comes when they have ended. Arguments go to mocha (`-- --grep verify`), and then
+ * there is one process. Screenshots of the main pages are written to screenshots/. Nothing is tried
+ * twice: a test waits for what comes, for a minute where a browser, a gateway, a chain and a
  * database share the cores.
  */
-import { spawn } from "node:child_process";
 import { accessSync, constants, readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { root } from "./run.ts";
+import { report, root, runStep } from "./run.ts";
+import { shardsOf } from "./test-groups.ts";
 
 const places = [
   "/usr/bin/chromium",
@@ -40,21 +43,17 @@ if (chromium === undefined || !isProgram(chromium)) {
 const files = readdirSync(join(root, "test", "e2e"))
   .filter((name) => name.endsWith(".ts") && name !== "fixture.ts")
   .map((name) => `test/e2e/${name}`);
-const windows = process.platform === "win32";
-const mocha = spawn(
-  join(root, "node_modules", ".bin", "mocha"),
-  ["--no-config", "--timeout", "180000", ...process.argv.slice(2), ...files],
-  {
-    cwd: root,
-    env: { ...process.env, CHROMIUM: chromium },
-    stdio: "inherit",
-    shell: windows,
-  },
+const args = process.argv.slice(2);
+const isPart = args.length > 0;
+const all = { name: "console", by: "mocha", files } as const;
+const shards = isPart ? [all] : shardsOf([{ ...all, shards: availableParallelism() }]);
+const ran = await Promise.all(
+  shards.map(async ({ name, files: own }) => {
+    const mocha = ["--no-config", "--timeout", "180000", ...args, ...own];
+    const env = { CHROMIUM: chromium };
+    const done = await runStep({ name, command: "mocha", args: mocha, env }, isPart);
+    report(done, true, isPart);
+    return done;
+  }),
 );
-mocha.once("error", (error) => {
-  console.error(error.message);
-  process.exitCode = 1;
-});
-mocha.once("close", (code) => {
-  process.exitCode = code ?? 1;
-});
+process.exitCode = ran.every(({ ok }) => ok) ? 0 : 1;

@@ -6,6 +6,7 @@
  * is tried a second time at both. Every line that is printed was asked of a gateway, and the last
  * ones of the chain. Exit code 1 when something is not as it must be.
  */
+
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -20,6 +21,7 @@ import { migrate, openDb } from "../../server/db/db.ts";
 import { startPostgres } from "../../server/db/postgres.ts";
 import { type Gateway, startGateway } from "../../server/gateway.ts";
 import { readConfig } from "../../server/kernel/config.ts";
+import { bareEnvironment } from "../run.ts";
 
 const begun = Date.now();
 const say = (who: string, what: string) =>
@@ -39,7 +41,7 @@ function operator(settings: Record<string, string>, ...args: string[]): Promise<
   const program = fileURLToPath(new URL("../../server/cli.ts", import.meta.url));
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, ...args], {
-      env: { PATH: process.env["PATH"] ?? "", ...settings },
+      env: { ...bareEnvironment(), ...settings },
       stdio: ["ignore", "pipe", "inherit"],
     });
     let out = "";

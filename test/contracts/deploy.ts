@@ -2,6 +2,7 @@
  * scripts/deploy.ts as it is run: a process of its own, against a node's JSON-RPC over HTTP, with
  * the key in its environment.
  */
+
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { JsonRpcProvider, id as keccakText, Wallet } from "ethers";
 import { network } from "hardhat";
+import { bareEnvironment } from "../../scripts/run.ts";
 import { type Deployment, type DeployOptions, deployAt } from "../../server/chain/deploy.ts";
 import { AccessManager__factory } from "../../types/ethers-contracts/factories/@openzeppelin/contracts/access/manager/AccessManager__factory.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
@@ -51,7 +53,7 @@ function run(
 ): Promise<Run> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [SCRIPT, ...args], {
-      env: { PATH: process.env["PATH"] ?? "", ...env },
+      env: { ...bareEnvironment(), ...env },
     });
     const result: Run = { code: null, out: "", err: "" };
     child.stdout.on("data", (chunk: Buffer) => (result.out += chunk.toString()));

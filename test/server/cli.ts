@@ -1,10 +1,12 @@
 /** What the operator's commands refuse before they begin. */
+
 import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
+import { bareEnvironment } from "../../scripts/run.ts";
 
 const program = fileURLToPath(new URL("../../server/cli.ts", import.meta.url));
 const goodKey = "6f1d0a9c3b5e7f2841d6c0b9a8e7f6d5c4b3a29180716253443526170819aabb";
@@ -16,7 +18,7 @@ function cli(
 ): Promise<{ code: number | null; said: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, ...args], {
-      env: { PATH: process.env["PATH"] ?? "", ...settings },
+      env: { ...bareEnvironment(), ...settings },
       stdio: ["ignore", "pipe", "pipe"],
     });
     let said = "";

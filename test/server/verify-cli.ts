@@ -12,7 +12,7 @@ import { type Bundle, checkBundle } from "@onepiao/protocol/proofs/bundle.ts";
 import { encodeProof, qrParts } from "@onepiao/protocol/proofs/qr-proof.ts";
 import { expect } from "chai";
 import { cruiseImports } from "../../scripts/floors.ts";
-import { root } from "../../scripts/run.ts";
+import { bareEnvironment, root } from "../../scripts/run.ts";
 import { onepiao as judge } from "../../server/onepiao.ts";
 import {
   call,
@@ -33,7 +33,7 @@ function onepiao(args: readonly string[], input?: string): Promise<Done> {
   return new Promise((resolve, reject) => {
     // nothing of the environment: it needs no settings
     const child = spawn(process.execPath, [program, ...args], {
-      env: { PATH: process.env["PATH"] ?? "" },
+      env: bareEnvironment(),
     });
     let [out, said] = ["", ""];
     child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
@@ -354,7 +354,7 @@ describe("the onepiao command", () => {
     const launcher = fileURLToPath(new URL("../../scripts/onepiao.mjs", import.meta.url));
     const done = await new Promise<Done>((resolve) => {
       const child = spawn(process.execPath, [launcher, "verify", file, "--registry", snapshot], {
-        env: { PATH: process.env["PATH"] ?? "" },
+        env: bareEnvironment(),
       });
       let out = "";
       child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));

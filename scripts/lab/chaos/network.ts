@@ -128,7 +128,7 @@ export async function startNetwork(folder: string, count: number, name: string):
 
 /** The environment without what would be taken for a setting. */
 function inherited(): Record<string, string> {
-  const keep = ["PATH", "HOME", "TMPDIR", "LANG", "SYSTEMROOT"];
+  const keep = ["PATH", "HOME", "TMPDIR", "LANG", "SYSTEMROOT", "NODE_COMPILE_CACHE"];
   return Object.fromEntries(
     keep.flatMap((name) =>
       process.env[name] === undefined ? [] : [[name, process.env[name] as string]],

@@ -2,11 +2,13 @@
  * The operator's commands as processes of their own, on a bench's database and chain: `cli.ts
  * serve` and what is run beside it.
  */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bareEnvironment } from "../../../scripts/run.ts";
 import { createApiKey } from "../../../server/features/parties/api-keys.ts";
 import type { Role } from "../../../server/kernel/api.ts";
 import type { Bench } from "./bench.ts";
@@ -53,7 +55,7 @@ export async function cli(
     ISSUE_BACK_DAYS: "3650",
   };
   const child = spawn(process.execPath, [program, ...args], {
-    env: { PATH: process.env["PATH"] ?? "", ...own, ...settings },
+    env: { ...bareEnvironment(), ...own, ...settings },
     stdio: ["ignore", "pipe", "pipe"],
   });
   running.add(child);
