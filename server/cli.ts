@@ -264,10 +264,8 @@ async function cancel({ config, sql, named: send }: Tools): Promise<number> {
   const { keys } = await openKeeping(sql, config);
   const cancellation = await cancelSend({ sql, keys, chainId }, BigInt(send));
   if (!("nonce" in cancellation)) {
-    say(
-      `send ${send} is ` +
-        `${cancellation.outcome === "unknown" ? "unknown" : "not pending: there is nothing to give up"}`,
-    );
+    const unknown = cancellation.outcome === "unknown";
+    say(`send ${send} is ${unknown ? "unknown" : "not pending: there is nothing to give up"}`);
     return 1;
   }
   const already = cancellation.outcome === "asked-before" ? " already" : "";
@@ -384,10 +382,11 @@ const rebuild = ({ config, sql, flags }: Tools) =>
     const { block, compared, changes } = await rebuildProjections(deps);
     for (const { table, before, after } of changes)
       say(`${table} has changed: ${before} rows before, ${after} after`);
-    say(
-      `the projections are rebuilt up to block ${block}; ` +
-        `${changes.length === 0 ? `at block ${compared} they are what they were` : `compared at block ${compared}`}`,
-    );
+    const outcome =
+      changes.length === 0
+        ? `at block ${compared} they are what they were`
+        : `compared at block ${compared}`;
+    say(`the projections are rebuilt up to block ${block}; ${outcome}`);
     return 0;
   });
 

@@ -350,7 +350,7 @@ async function verify(path: string, call: Options, print: Print): Promise<number
   if (snapshot && !facts.ledger)
     verdict.notProven.unshift({
       code: "snapshot",
-      detail: `That the registry's snapshot of block ${snapshot.block} is true: nobody has signed it`,
+      detail: `That the registry's snapshot of block ${snapshot.block} is true: it is not signed`,
     });
   const exit = exitCodes[verdict.result];
   if (call.json)

@@ -86,7 +86,8 @@ export async function acceptImported(tx: Tx, invoice: ImportedInvoice): Promise<
   const { number, issuer, segment, content, salt, holder, buyer, document } = invoice;
   await tx`
     insert into invoices (number, issuer, segment, content, salt, leaf_holder, leaf_buyer, document)
-    values (${number}, ${issuer}, ${segment}, ${content}, ${salt}, ${holder}, ${buyer}, ${document})`;
+    values (${number}, ${issuer}, ${segment}, ${content}, ${salt}, ${holder}, ${buyer},
+      ${document})`;
   await tx`
     insert into imported (number, lot, path, seal, account, block)
     values (${number}, ${invoice.lot}, ${[...invoice.path]}, ${tx.json(invoice.seal)},

@@ -63,29 +63,36 @@ async function heads(tx: Tx): Promise<Operation[]> {
   return tx<Operation[]>`
     select o.* from operations o
     where o.status = 'queued' and o.not_before <= now()
-      and (o.command->>'type' not in ('act', 'seal') or not (select coalesce(bool_or(closed), false) from ledger_state)) and (
+      and (o.command->>'type' not in ('act', 'seal') or not (select coalesce(bool_or(closed), false)
+        from ledger_state)) and (
       case o.command->>'type'
         when 'act' then
           -- an id says when its row was written, not committed: a sent operation may have a later id
           not exists (
             select 1 from operation_invoices mine
-            join operation_invoices other on other.number = mine.number and other.operation <> mine.operation
+            join operation_invoices other on other.number = mine.number
+              and other.operation <> mine.operation
             join operations p on p.id = other.operation
-            where mine.operation = o.id and (other.operation < mine.operation or p.status <> 'queued') and ${sameAct(tx, "p", "o")})
+            where mine.operation = o.id and (other.operation < mine.operation
+              or p.status <> 'queued') and ${sameAct(tx, "p", "o")})
           and (not exists (
             select 1 from operation_invoices mine
-            join operation_invoices other on other.number = mine.number and other.operation <> mine.operation
+            join operation_invoices other on other.number = mine.number
+              and other.operation <> mine.operation
             join operations p on p.id = other.operation
-            where mine.operation = o.id and (other.operation < mine.operation or p.status <> 'queued')
+            where mine.operation = o.id and (other.operation < mine.operation
+              or p.status <> 'queued')
               and (p.command->>'kind' = any(${AFTERWARDS})
-                   or not exists (select 1 from record_now s where s.number = mine.number and s.state in ('reimbursed', 'reversed'))))
+                   or not exists (select 1 from record_now s where s.number = mine.number
+                     and s.state in ('reimbursed', 'reversed'))))
           or o.command->>'kind' <> all(${AFTERWARDS}) and exists (
             select 1 from operation_invoices mine join record_now s on s.number = mine.number
             where mine.operation = o.id and s.state in ('reimbursed', 'reversed')))
         when 'registry' then
           not exists (
             select 1 from operations earlier
-            where earlier.party = o.party and earlier.id < o.id and earlier.command->>'type' = 'registry'
+            where earlier.party = o.party and earlier.id < o.id
+              and earlier.command->>'type' = 'registry'
               and earlier.status in ('queued', 'awaiting-signature', 'signed', 'sent'))
         when 'seal' then
           exists (
@@ -106,8 +113,10 @@ async function endDecided(tx: Tx): Promise<void> {
     (RowOf<"operations", "id"> &
       RowOf<"record_now", "number" | "state"> & { kind: ActKind; mine: boolean })[]
   >`
-    select distinct on (o.id) o.id, o.command->>'kind' as kind, s.number, s.state, s.claim_ref is not distinct from o.command->>'claim' as mine
-    from operations o join operation_invoices i on i.operation = o.id join record_now s on s.number = i.number
+    select distinct on (o.id) o.id, o.command->>'kind' as kind, s.number, s.state,
+      s.claim_ref is not distinct from o.command->>'claim' as mine
+    from operations o join operation_invoices i on i.operation = o.id
+      join record_now s on s.number = i.number
     where o.status in ('queued', 'awaiting-signature') and o.command ? 'claim'
       and (s.state <> 'claimed' or s.claim_ref is distinct from o.command->>'claim')
     order by o.id, s.number`;
@@ -129,7 +138,8 @@ async function endDecided(tx: Tx): Promise<void> {
 
 async function endUnsigned(tx: Tx): Promise<void> {
   const late = await tx<RowOf<"operations", "id">[]>`
-    select id from operations where status = 'awaiting-signature' and command->>'type' <> 'seal' and updated_at < now() - ${SIGNATURE_TTL}::interval`;
+    select id from operations where status = 'awaiting-signature' and command->>'type' <> 'seal'
+      and updated_at < now() - ${SIGNATURE_TTL}::interval`;
   for (const { id } of late) {
     await finish(tx, id, "failed", {
       problem: {
@@ -165,7 +175,9 @@ export function createDispatcher(deps: Deps): Dispatcher {
               { operation: operation.id, error: cause.message },
               "an operation cannot be prepared",
             );
-            await tx`update operations set not_before = now() + interval '5 seconds', tries = tries + 1 where id = ${operation.id}`;
+            await tx`
+              update operations set not_before = now() + interval '5 seconds', tries = tries + 1
+                where id = ${operation.id}`;
           });
       }
       const toSign = ready.filter((operation) => operation.command.type !== "call");

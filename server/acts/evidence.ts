@@ -56,8 +56,11 @@ export function createEvidence(): EvidenceSource {
   async function importedAmong(tx: Tx, numbers: readonly string[]): Promise<Map<string, Evidence>> {
     type Row = Leaf & Omit<LotHeader, "time"> & { number: string; time: bigint; path: string[] };
     const rows = await tx<Row[]>`
-      select m.number, m.path, l.first, l.count, l.issuer, l.time, l.root, i.content, i.leaf_holder as holder, i.leaf_buyer as buyer
-      from imported_now m join lot_now l on l.first = m.lot join accepted_now i on i.number = m.number where m.number = any(${[...numbers]}::numeric[])`;
+      select m.number, m.path, l.first, l.count, l.issuer, l.time, l.root, i.content,
+        i.leaf_holder as holder, i.leaf_buyer as buyer
+      from imported_now m join lot_now l on l.first = m.lot
+        join accepted_now i on i.number = m.number
+          where m.number = any(${[...numbers]}::numeric[])`;
     return new Map(
       rows.map(({ number, path, first, count, issuer, time, root, content, holder, buyer }) => [
         number,
@@ -79,7 +82,8 @@ export function createEvidence(): EvidenceSource {
     },
     async getMany(tx, numbers) {
       const rows = await tx<(RowOf<"record_now", "number"> & { lot: string })[]>`
-        select number, lot from record_now where number = any(${numbers}::numeric[]) and lot is not null`;
+        select number, lot from record_now where number = any(${numbers}::numeric[])
+          and lot is not null`;
       const evidence = new Map<string, Evidence | Error>();
       const imports = await importedAmong(tx, numbers);
       for (const { number, lot: first } of rows) {

@@ -116,10 +116,13 @@ export type NewOperation = {
 export async function enqueue(tx: Tx, operation: NewOperation): Promise<string> {
   const [row] = await tx<RowOf<"operations", "id">[]>`
     insert into operations (kind, party, command, signers)
-    values (${operation.kind}, ${operation.party}, ${tx.json(operation.command as unknown as Json)}, ${operation.signers ?? []}) returning id`;
+    values (${operation.kind}, ${operation.party}, ${tx.json(operation.command as unknown as Json)},
+      ${operation.signers ?? []}) returning id`;
   const { id } = row as { id: string };
   if (operation.command.type === "act") {
-    await tx`insert into operation_invoices (operation, number) select ${id}, unnest(${operation.command.invoices}::numeric[])`;
+    await tx`
+      insert into operation_invoices (operation, number) select ${id},
+        unnest(${operation.command.invoices}::numeric[])`;
   }
   await announce(tx, "operation");
   return id;
@@ -136,7 +139,8 @@ export async function enqueueSeals(
   const rows = await tx<(RowOf<"operations", "id"> & { first: string })[]>`
     insert into operations (kind, party, command, signers)
     select 'seal', l.account, jsonb_build_object('type', 'seal', 'first', l.first), array[l.account]
-    from unnest(${lots.map((lot) => lot.first)}::text[], ${lots.map((lot) => lot.account)}::text[]) as l (first, account)
+    from unnest(${lots.map((lot) => lot.first)}::text[],
+      ${lots.map((lot) => lot.account)}::text[]) as l (first, account)
     returning id, command->>'first' as first`;
   await announce(tx, "operation");
   return new Map(rows.map((row) => [row.first, row.id]));
@@ -189,7 +193,8 @@ export async function putSignatures(
 export async function busy(tx: Tx, numbers: readonly string[], party?: string): Promise<boolean> {
   const [row] = await tx`
     select 1 from operation_invoices i join operations o on o.id = i.operation
-    where i.number = any(${[...numbers]}::numeric[]) and ${party === undefined ? tx`true` : tx`o.party = ${party}`} limit 1`;
+    where i.number = any(${[...numbers]}::numeric[])
+      and ${party === undefined ? tx`true` : tx`o.party = ${party}`} limit 1`;
   return row !== undefined;
 }
 
@@ -209,7 +214,8 @@ export async function finish(
   more: { problem?: StoredProblem; result?: Record<string, Json> } = {},
 ): Promise<void> {
   await tx`
-    update operations set status = ${status}, problem = ${more.problem ? tx.json(more.problem as unknown as Json) : null},
+    update operations set status = ${status},
+      problem = ${more.problem ? tx.json(more.problem as unknown as Json) : null},
            result = ${more.result ? tx.json(more.result) : null}, updated_at = now()
     where id = ${id}`;
   const { chain: _, ...extra } = more.problem?.extra ?? {};
@@ -221,14 +227,18 @@ export async function finish(
     status !== "refused"
       ? []
       : await tx<RowOf<"operations", "id">[]>`
-          update operations e set status = ${status}, problem = ${copy ? tx.json(copy as unknown as Json) : null}, updated_at = now()
+          update operations e set status = ${status},
+            problem = ${copy ? tx.json(copy as unknown as Json) : null}, updated_at = now()
           from operations o
           where o.id = ${id} and e.id <> o.id and e.status = 'queued' and ${sameAct(tx, "e", "o")}
             and exists (
-              select 1 from operation_invoices mine join operation_invoices its on its.number = mine.number
+              select 1 from operation_invoices mine
+                join operation_invoices its on its.number = mine.number
               where mine.operation = o.id and its.operation = e.id)
           returning e.id`;
-  await tx`delete from operation_invoices where operation = any(${[id, ...sameActs.map((row) => row.id)]}::uuid[])`;
+  await tx`
+    delete from operation_invoices where
+      operation = any(${[id, ...sameActs.map((row) => row.id)]}::uuid[])`;
   await announce(tx, "outcome");
 }
 
@@ -254,8 +264,10 @@ export async function finishDone(
 ): Promise<void> {
   const ids = done.map((row) => row.id);
   await tx`
-    update operations o set status = 'done', problem = null, result = d.result::jsonb, updated_at = now()
-    from unnest(${ids}::uuid[], ${done.map((row) => JSON.stringify(row.result))}::text[]) as d (id, result) where o.id = d.id`;
+    update operations o set status = 'done', problem = null, result = d.result::jsonb,
+      updated_at = now()
+    from unnest(${ids}::uuid[], ${done.map((row) => JSON.stringify(row.result))}::text[]) as d (id,
+      result) where o.id = d.id`;
   await tx`delete from operation_invoices where operation = any(${ids}::uuid[])`;
   await announce(tx, "outcome");
 }
@@ -271,8 +283,10 @@ export async function requeue(
   delayMs: number,
 ): Promise<void> {
   await tx`
-    update operations set status = 'queued', message = null, digest = null, signatures = '{}', send = null, tries = tries + 1,
-           problem = ${tx.json(problem as unknown as Json)}, not_before = now() + ${delayMs} * interval '1 millisecond', updated_at = now()
+    update operations set status = 'queued', message = null, digest = null, signatures = '{}',
+      send = null, tries = tries + 1,
+           problem = ${tx.json(problem as unknown as Json)},
+             not_before = now() + ${delayMs} * interval '1 millisecond', updated_at = now()
     where id = ${id}`;
   await announce(tx, "operation");
 }

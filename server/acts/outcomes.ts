@@ -37,8 +37,10 @@ async function succeeded(tx: Tx, run: readonly Applied[]): Promise<void> {
   // if two operations signed the same versions, the one whose own transaction it was
   const rows = await tx<(RowOf<"operations", "id"> & { digest: string })[]>`
     select distinct on (o.digest) o.id, o.digest
-    from unnest(${[...events.keys()]}::text[], ${[...events.values()].map((event) => event.tx)}::text[]) as e (digest, tx)
-    join operations o on o.digest = e.digest and o.status in ('signed', 'sent') left join send_now s on s.id = o.send
+    from unnest(${[...events.keys()]}::text[],
+      ${[...events.values()].map((event) => event.tx)}::text[]) as e (digest, tx)
+    join operations o on o.digest = e.digest and o.status in ('signed', 'sent')
+      left join send_now s on s.id = o.send
     where not exists (select 1 from operations d where d.digest = o.digest and d.status = 'done')
     order by o.digest, (s.hash = e.tx) desc nulls last, o.id`;
   if (rows.length === 0) return;
@@ -53,9 +55,9 @@ async function succeeded(tx: Tx, run: readonly Applied[]): Promise<void> {
  * examined one by one.
  */
 async function inOurSends(tx: Tx, run: readonly Applied[]): Promise<Applied[]> {
-  const rows = await tx<
-    { hash: string }[]
-  >`select hash from send_now where hash = any(${[...new Set(run.map((event) => event.tx))]}::text[])`;
+  const rows = await tx<{ hash: string }[]>`
+    select hash from send_now where
+      hash = any(${[...new Set(run.map((event) => event.tx))]}::text[])`;
   const ours = new Set(rows.map((row) => row.hash));
   return run.filter((event) => ours.has(event.tx));
 }
@@ -64,8 +66,10 @@ async function refused(tx: Tx, event: Applied): Promise<void> {
   const [row] = await tx<
     (RowOf<"operations", "id" | "tries"> & { act: ActKind | null; actor: string | null })[]
   >`
-    select o.id, o.tries, o.command->>'kind' as act, o.signers[1] as actor from operations o join send_now s on s.id = o.send
-    where o.digest = ${String(event.args["act"])} and o.status = 'sent' and s.hash = ${event.tx} order by o.id limit 1`;
+    select o.id, o.tries, o.command->>'kind' as act, o.signers[1] as actor from operations o
+      join send_now s on s.id = o.send
+    where o.digest = ${String(event.args["act"])} and o.status = 'sent' and s.hash = ${event.tx}
+      order by o.id limit 1`;
   if (!row) return;
   const number = String(event.args["id"]);
   // for an invoice issued elsewhere, the refusal hides the argument `found`: it would reveal the
@@ -97,7 +101,8 @@ async function refused(tx: Tx, event: Applied): Promise<void> {
 
 const heldByAnother = async (tx: Tx, number: string, account: string | null) =>
   (
-    await tx`select 1 from record_now where number = ${number} and holder is distinct from ${account}`
+    await tx`
+      select 1 from record_now where number = ${number} and holder is distinct from ${account}`
   ).length === 1;
 
 /** The catalogue's problem for a contract's reason: selector, then the error's arguments. */
@@ -112,7 +117,8 @@ function problemOf(reason: string, args: string[]): StoredProblem {
 
 async function registryEvent(tx: Tx, event: Applied): Promise<void> {
   const [row] = await tx<RowOf<"operations", "id">[]>`
-    select o.id from operations o join send_now s on s.id = o.send where s.hash = ${event.tx} and o.status = 'sent'`;
+    select o.id from operations o join send_now s on s.id = o.send where s.hash = ${event.tx}
+      and o.status = 'sent'`;
   const result: Record<string, Json> = {
     ...event.args,
     at: event.at.toISOString(),
@@ -161,8 +167,10 @@ export const outcomes: Projection = {
     async LotSealed(tx, run) {
       const events = new Map(run.map((event) => [String(event.args["first"]), event]));
       const rows = await tx<(RowOf<"operations", "id"> & RowOf<"sealings", "first">)[]>`
-        select o.id, l.first from unnest(${[...events.keys()]}::numeric[], ${[...events.values()].map((event) => event.args["root"])}::text[]) as e (first, root)
-        join sealings l on l.first = e.first and l.root = e.root join operations o on o.id = l.operation where o.status in ('signed', 'sent')`;
+        select o.id, l.first from unnest(${[...events.keys()]}::numeric[],
+          ${[...events.values()].map((event) => event.args["root"])}::text[]) as e (first, root)
+        join sealings l on l.first = e.first and l.root = e.root
+          join operations o on o.id = l.operation where o.status in ('signed', 'sent')`;
       if (rows.length === 0) return;
       await finishDone(
         tx,
@@ -172,8 +180,10 @@ export const outcomes: Projection = {
     async LotRefused(tx, run) {
       for (const event of await inOurSends(tx, run)) {
         const [row] = await tx<RowOf<"operations", "id">[]>`
-          select o.id from sealings l join operations o on o.id = l.operation join send_now s on s.id = o.send
-          where l.first = ${String(event.args["first"])} and o.status = 'sent' and s.hash = ${event.tx}`;
+          select o.id from sealings l join operations o on o.id = l.operation
+            join send_now s on s.id = o.send
+          where l.first = ${String(event.args["first"])} and o.status = 'sent'
+            and s.hash = ${event.tx}`;
         // an accepted invoice will be sealed: the lot waits until its issuer is active, or until
         // the previous lot is sealed
         if (row)
@@ -197,7 +207,9 @@ export const outcomes: Projection = {
     QuotaGivenBack: each(registryEvent),
     SegmentAllotted: each(registryEvent),
     ClosedSet: each(async (tx, event) => {
-      await tx`insert into ledger_state (closed) values (${event.args["closed"] as boolean}) on conflict (id) do update set closed = excluded.closed`;
+      await tx`
+        insert into ledger_state (closed) values (${event.args["closed"] as boolean})
+          on conflict (id) do update set closed = excluded.closed`;
       await registryEvent(tx, event);
     }),
   },

@@ -64,7 +64,9 @@ export function createSending({ contracts, lanes, evidence, limit, log }: Deps) 
     call: Send,
   ): Promise<void> {
     const send = await lanes.submit(tx, RELAY_LANE, call);
-    await tx`update operations set status = 'sent', send = ${send}, updated_at = now() where id = any(${batch.map((item) => item.operation)}::uuid[])`;
+    await tx`
+      update operations set status = 'sent', send = ${send}, updated_at = now()
+        where id = any(${batch.map((item) => item.operation)}::uuid[])`;
   }
 
   async function evidenceOf(
@@ -144,7 +146,9 @@ export function createSending({ contracts, lanes, evidence, limit, log }: Deps) 
       data,
       gas: REGISTRY_GAS,
     });
-    await tx`update operations set status = 'sent', send = ${send}, updated_at = now() where id = ${operation.id}`;
+    await tx`
+      update operations set status = 'sent', send = ${send}, updated_at = now()
+        where id = ${operation.id}`;
   }
 
   return {
@@ -163,13 +167,16 @@ export function createSending({ contracts, lanes, evidence, limit, log }: Deps) 
         data,
         gas: REGISTRY_GAS,
       });
-      await tx`update operations set status = 'sent', send = ${send}, updated_at = now() where id = ${operation.id}`;
+      await tx`
+        update operations set status = 'sent', send = ${send}, updated_at = now()
+          where id = ${operation.id}`;
     },
 
     /** Packs the signed operations; one that cannot be sent waits for 5 seconds. */
     async pack(tx: Tx): Promise<void> {
       const signed = await tx<Operation[]>`
-        select * from operations where status = 'signed' and not_before <= now() order by id limit ${PAGE} for update skip locked`;
+        select * from operations where status = 'signed' and not_before <= now() order by id
+          limit ${PAGE} for update skip locked`;
       if (signed.length === 0) return;
       const leaves = await leavesOfRuns(
         tx,
@@ -195,7 +202,9 @@ export function createSending({ contracts, lanes, evidence, limit, log }: Deps) 
             },
             "an operation cannot be sent",
           );
-          await tx`update operations set not_before = now() + interval '5 seconds' where id = ${operation.id}`;
+          await tx`
+            update operations set not_before = now() + interval '5 seconds'
+              where id = ${operation.id}`;
         }
       }
       const { ledger: to } = contracts.deployment;

@@ -83,14 +83,15 @@ async function messagesOf(
   const lots =
     firsts.length === 0
       ? []
-      : await tx<
-          Lot[]
-        >`select first, segment, issuer, count, root from sealings where first = any(${firsts}::numeric[])`;
+      : await tx<Lot[]>`
+          select first, segment, issuer, count, root from sealings
+            where first = any(${firsts}::numeric[])`;
   const states =
     numbers.length === 0
       ? []
       : await tx<Standing[]>`
-          select number, version, case when state = 'claimed' then claim_ref end as claim from record_now where number = any(${numbers}::numeric[])`;
+          select number, version, case when state = 'claimed' then claim_ref end as claim
+            from record_now where number = any(${numbers}::numeric[])`;
   const accounts =
     parties.length === 0
       ? []
@@ -176,12 +177,18 @@ export function createSigning({ contracts, keys, log }: Deps) {
         }
       }
       if (late.length > 0)
-        await tx`update operations set not_before = now() + interval '5 seconds', tries = tries + 1 where id = any(${late}::uuid[])`;
+        await tx`
+          update operations set not_before = now() + interval '5 seconds', tries = tries + 1
+            where id = any(${late}::uuid[])`;
       if (signed.length === 0) return;
       await tx`
-        update operations o set status = s.status, message = s.message::jsonb, digest = s.digest, signatures = s.signatures::jsonb, updated_at = now()
-        from unnest(${signed.map((operation) => operation.id)}::uuid[], ${signed.map((operation) => operation.status)}::text[], ${signed.map((operation) => JSON.stringify(operation.message))}::text[],
-                    ${signed.map((operation) => operation.digest)}::text[], ${signed.map((operation) => JSON.stringify(operation.signatures))}::text[])
+        update operations o set status = s.status, message = s.message::jsonb, digest = s.digest,
+          signatures = s.signatures::jsonb, updated_at = now()
+        from unnest(${signed.map((operation) => operation.id)}::uuid[],
+          ${signed.map((operation) => operation.status)}::text[],
+            ${signed.map((operation) => JSON.stringify(operation.message))}::text[],
+                    ${signed.map((operation) => operation.digest)}::text[],
+                      ${signed.map((operation) => JSON.stringify(operation.signatures))}::text[])
           as s (id, status, message, digest, signatures)
         where o.id = s.id`;
       await announce(tx, "operation");

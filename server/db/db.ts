@@ -26,9 +26,9 @@ export const momentNow = async (tx: Tx): Promise<Date> =>
 
 /** Whether something shadows PostgreSQL's own clock (sandbox/clock.ts). */
 export async function hasOwnClock(tx: Tx): Promise<boolean> {
-  const [clock] = await tx<
-    { own: boolean }[]
-  >`select exists (select 1 from pg_proc where proname = 'now' and pronamespace <> 'pg_catalog'::regnamespace) as own`;
+  const [clock] = await tx<{ own: boolean }[]>`
+    select exists (select 1 from pg_proc where proname = 'now'
+      and pronamespace <> 'pg_catalog'::regnamespace) as own`;
   return clock?.own === true;
 }
 
@@ -79,14 +79,17 @@ export async function migrate(sql: Sql): Promise<string[]> {
   const applied: string[] = [];
   await sql.begin(async (tx) => {
     await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
-    await tx`create table if not exists migrations (name text primary key, applied_at timestamptz not null default now())`;
+    await tx`
+      create table if not exists migrations (name text primary key,
+        applied_at timestamptz not null default now())`;
     const done = new Set(
       (await tx<RowOf<"migrations", "name">[]>`select name from migrations`).map((row) => row.name),
     );
     const other = [...done].find((name) => !files.includes(name));
     if (other !== undefined)
       throw new Error(
-        `The database has the migration ${other}, which this version does not have: it was set up by another version and cannot be taken over`,
+        `The database has the migration ${other}, which this version does not have: ` +
+          "another version created it, and this one cannot use it",
       );
     for (const name of files) {
       if (done.has(name)) continue;

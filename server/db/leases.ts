@@ -116,11 +116,14 @@ export function createLeases(deps: Deps): Leases {
     const ownReach = reach();
     const [row] = await sql<{ best: bigint | null }[]>`
       with mine as (
-        insert into processes as p (holder, detail, reach) values (${holder}, ${detail}, ${ownReach ?? null})
+        insert into processes as p (holder, detail, reach) values (${holder}, ${detail},
+          ${ownReach ?? null})
         on conflict (holder) do update
-          set reach = excluded.reach, seen = now(), since = case when p.reach is distinct from excluded.reach then now() else p.since end),
+          set reach = excluded.reach, seen = now(), since = case when p.reach is distinct
+            from excluded.reach then now() else p.since end),
       gone as (delete from processes where seen < now() - ${FORGOTTEN}::interval)
-      select max(reach) as best from processes where holder <> ${holder} and seen > now() - ${ttlMs}::float8 * interval '1 millisecond'`;
+      select max(reach) as best from processes where holder <> ${holder}
+        and seen > now() - ${ttlMs}::float8 * interval '1 millisecond'`;
     const at = performance.now();
     others.push({ at, best: Number(row?.best ?? -1) });
     while (others[1] !== undefined && others[1].at <= at - GRACE_MS) others.shift();
@@ -139,8 +142,9 @@ export function createLeases(deps: Deps): Leases {
   async function free(): Promise<void> {
     for (const record of requested.values()) record.until = 0;
     await sql.begin(async (tx) => {
-      const freed =
-        await tx`update leases set until = now() - interval '1 microsecond' where holder = ${holder} and until >= now()`;
+      const freed = await tx`
+          update leases set until = now() - interval '1 microsecond' where holder = ${holder}
+            and until >= now()`;
       if (freed.count > 0) await announce(tx, "lease");
     });
   }
@@ -163,7 +167,8 @@ export function createLeases(deps: Deps): Leases {
     // one order of names for all processes, so that two heartbeats never wait for each other
     const rows = await sql<RowOf<"leases", "name" | "term">[]>`
       insert into leases as l (name, holder, until, since, detail)
-      select name, ${holder}, now() + ${ttlMs}::float8 * interval '1 millisecond', now(), ${detail} from unnest(${names}::text[]) as name order by name
+      select name, ${holder}, now() + ${ttlMs}::float8 * interval '1 millisecond', now(), ${detail}
+        from unnest(${names}::text[]) as name order by name
       on conflict (name) do update
         set holder = excluded.holder, until = excluded.until, detail = excluded.detail,
             since = case when l.holder = excluded.holder then l.since else excluded.since end,

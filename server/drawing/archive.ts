@@ -51,12 +51,8 @@ export async function* packArchive(
     put(file);
     yield* take();
   }
-  put({
-    name: "manifest.json",
-    bytes: Buffer.from(
-      `${JSON.stringify({ format: archiveFormat, made: createdAt.toISOString(), files: listed }, null, 2)}\n`,
-    ),
-  });
+  const manifest = { format: archiveFormat, made: createdAt.toISOString(), files: listed };
+  put({ name: "manifest.json", bytes: Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`) });
   zip.end();
   yield* take();
 }

@@ -164,9 +164,10 @@ const otherFacts = (
 export function remarkOf(document: InvoiceDocument, numbers: Numbers): string[] {
   const { totals, references, currency } = document;
   const differs = totals.payable !== undefined && totals.payable !== totals.gross;
+  const { reverses } = document;
+  const originalId = reverses?.sourceId ? `（原始单号 ${reverses.sourceId}）` : "";
   const paragraphs = [
-    document.reverses &&
-      `被红冲蓝字发票号码：${numbers.reverses ?? document.reverses.number ?? ""}${document.reverses.sourceId ? `（原始单号 ${document.reverses.sourceId}）` : ""}`,
+    reverses && `被红冲蓝字发票号码：${numbers.reverses ?? reverses.number ?? ""}${originalId}`,
     document.remark,
     differs || totals.prepaid !== undefined
       ? join([

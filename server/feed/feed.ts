@@ -108,12 +108,16 @@ export async function headOf(tx: Tx): Promise<bigint> {
 /** Positions of the viewer's rows, ascending, of all types. */
 const positions = (tx: Tx, viewer: Viewer, after: bigint, head: bigint, limit: number) =>
   viewer.everything
-    ? tx`select position from feed where position > ${after} and position <= ${head} order by position limit ${limit}`
+    ? tx`
+      select position from feed where position > ${after} and position <= ${head} order by position
+        limit ${limit}`
     : tx`
       select position from (
-        (select position from feed_accounts where account = ${viewer.account} and position > ${after} and position <= ${head} order by position limit ${limit})
+        (select position from feed_accounts where account = ${viewer.account}
+          and position > ${after} and position <= ${head} order by position limit ${limit})
         union
-        (select position from feed_accounts where account = ${EVERYBODY} and position > ${after} and position <= ${head} order by position limit ${limit})
+        (select position from feed_accounts where account = ${EVERYBODY} and position > ${after}
+          and position <= ${head} order by position limit ${limit})
       ) both_of order by position limit ${limit}`;
 
 /** The viewer's rows after a position, oldest first, at most `limit`. */
@@ -131,19 +135,22 @@ export async function pageOf(
       ? tx`true`
       : tx`f.accounts && ${[viewer.account, EVERYBODY]}::text[]`;
     const rows = await tx<FeedRow[]>`
-      select f.* from feed f where f.number = ${number} and f.position > ${after} and f.position <= ${head} and ${accountFilter} and ${typeFilter}
+      select f.* from feed f where f.number = ${number} and f.position > ${after}
+        and f.position <= ${head} and ${accountFilter} and ${typeFilter}
       order by f.position limit ${limit}`;
     return pageEnding(rows, rows.length === limit, head);
   }
   const span = viewer.types === undefined ? limit : Math.max(limit, MAX_SCAN);
   const rows = await tx<FeedRow[]>`
-    select f.* from (${positions(tx, viewer, after, head, span)}) p join feed f on f.position = p.position
+    select f.* from (${positions(tx, viewer, after, head, span)}) p
+      join feed f on f.position = p.position
     where ${typeFilter} order by f.position limit ${limit}`;
   if (rows.length === limit || viewer.types === undefined)
     return pageEnding(rows, rows.length === limit, head);
   // few of many rows match: the page ends where the search ended
   const [examined] = await tx<{ count: number; last: bigint | null }[]>`
-    select count(*)::int as count, max(position) as last from (${positions(tx, viewer, after, head, span)}) p`;
+    select count(*)::int as count, max(position) as last
+      from (${positions(tx, viewer, after, head, span)}) p`;
   const cut = examined !== undefined && examined.last !== null && examined.count === span;
   return { rows, next: cut ? (examined.last as bigint) : head, more: cut };
 }

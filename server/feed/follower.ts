@@ -193,7 +193,8 @@ export function createFollower(deps: Deps): Follower {
     if (!start)
       throw new Error(`The node has no block ${deployment.block}, where the deployment starts`);
     await sql`
-      insert into cursor (block, hash, time, genesis) values (${start.number}, ${start.hash}, ${start.time}, ${deployment.genesis})
+      insert into cursor (block, hash, time, genesis) values (${start.number}, ${start.hash},
+        ${start.time}, ${deployment.genesis})
       on conflict do nothing`;
     return (await sql<Cursor[]>`select block, hash, genesis from cursor`)[0] as Cursor;
   }
@@ -262,7 +263,8 @@ export function createFollower(deps: Deps): Follower {
     const signed = await signedActsOf(chain, contracts, events);
     const moved = await sql.begin(async (tx) => {
       const moved = await tx`
-        update cursor set block = ${last.number}, hash = ${last.hash}, time = ${last.time} where block = ${at.block} and hash = ${at.hash}`;
+        update cursor set block = ${last.number}, hash = ${last.hash}, time = ${last.time}
+          where block = ${at.block} and hash = ${at.hash}`;
       if (moved.count !== 1) return false;
       const rows: FeedRow[] = [];
       const place = createPlaces();
@@ -309,8 +311,10 @@ export function createFollower(deps: Deps): Follower {
   async function tellFeed(tx: Tx, rows: readonly FeedRow[]): Promise<void> {
     await tx`
       insert into feed (position, type, number, accounts, data, bureau, at, tx, log_index)
-      select position, type, number, accounts, data, bureau, at, tx, log_index from jsonb_to_recordset(${tx.json(rows)}::jsonb)
-        as row (position bigint, type text, number numeric, accounts text[], data jsonb, bureau jsonb, at timestamptz, tx text, log_index int)`;
+      select position, type, number, accounts, data, bureau, at, tx, log_index
+        from jsonb_to_recordset(${tx.json(rows)}::jsonb)
+        as row (position bigint, type text, number numeric, accounts text[], data jsonb,
+          bureau jsonb, at timestamptz, tx text, log_index int)`;
   }
 
   /** A notice as a row of the feed. */

@@ -31,7 +31,8 @@ export async function notify(tx: Tx, notices: readonly Notice[]): Promise<void> 
   for (const { type, number, accounts, data, bureau } of notices) {
     await tx`
       insert into notices (type, number, accounts, data, bureau)
-      values (${type}, ${number ?? null}, ${[...new Set(accounts)]}::text[], ${tx.json(data)}, ${bureau === undefined ? null : tx.json(bureau)})`;
+      values (${type}, ${number ?? null}, ${[...new Set(accounts)]}::text[], ${tx.json(data)},
+        ${bureau === undefined ? null : tx.json(bureau)})`;
   }
 }
 
@@ -42,8 +43,9 @@ export async function notify(tx: Tx, notices: readonly Notice[]): Promise<void> 
  */
 export async function placedIn(tx: Tx, from: number, to: number): Promise<PlacedNotice[]> {
   await tx`
-    update notices set block = ${to} where id in (select id from notices where block is null order by id limit ${MAX_NOTICES} for update skip locked)`;
-  return tx<
-    PlacedNotice[]
-  >`select type, number, accounts, data, bureau, block from notices where block >= ${from} and block <= ${to} order by block, id`;
+    update notices set block = ${to} where id in (select id from notices where block is null
+      order by id limit ${MAX_NOTICES} for update skip locked)`;
+  return tx<PlacedNotice[]>`
+    select type, number, accounts, data, bureau, block from notices where block >= ${from}
+      and block <= ${to} order by block, id`;
 }

@@ -311,10 +311,9 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     )
     .safeParse(values);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map(
-    (i) =>
-      `  ${i.path.join(".")}: ` +
-      `${i.code !== "custom" && values[String(i.path[0])] === undefined ? "is not set" : i.message}`,
-  );
+  const faults = parsed.error.issues.map(({ code, path, message }) => {
+    const isMissing = code !== "custom" && values[String(path[0])] === undefined;
+    return `  ${path.join(".")}: ${isMissing ? "is not set" : message}`;
+  });
   throw new Error(`The settings are not complete:\n${faults.join("\n")}`);
 }

@@ -72,7 +72,8 @@ export function createKeystore(deps: { sql: Sql; vault: Vault }): Keystore {
   async function take(tx: Tx, privateKey: string): Promise<string> {
     const address = accountOfSecret(privateKey);
     const sealed = vault.seal("keystore", address, Buffer.from(privateKey.slice(2), "hex"));
-    await tx`insert into keystore (address, sealed) values (${address}, ${sealed}) on conflict do nothing`;
+    await tx`
+      insert into keystore (address, sealed) values (${address}, ${sealed}) on conflict do nothing`;
     return address;
   }
 

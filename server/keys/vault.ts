@@ -110,7 +110,9 @@ async function unwrapAll(
     const own = all.find((row) => row.master === master.id) ?? all.find((row) => row.master === "");
     if (all.length === 0) {
       const fresh = randomBytes(32);
-      await tx`insert into data_keys (purpose, master, wrapped) values (${purpose}, ${master.id}, ${encrypt(master.key, wrapContext(purpose), fresh)})`;
+      await tx`
+        insert into data_keys (purpose, master, wrapped) values (${purpose}, ${master.id},
+          ${encrypt(master.key, wrapContext(purpose), fresh)})`;
       keys.set(purpose, fresh);
       continue;
     }
@@ -123,7 +125,8 @@ async function unwrapAll(
       throw new Error("MASTER_KEY is not the key that this database was made with", { cause });
     }
     if (own?.master === "")
-      await tx`update data_keys set master = ${master.id} where purpose = ${purpose} and master = ''`;
+      await tx`
+        update data_keys set master = ${master.id} where purpose = ${purpose} and master = ''`;
   }
   return keys;
 }
@@ -139,7 +142,8 @@ export async function addWraps(sql: Sql, masterKeyHex: string, nextKeyHex: strin
   await sql.begin(async (tx) => {
     for (const [purpose, key] of await unwrapAll(tx, master)) {
       await tx`
-        insert into data_keys (purpose, master, wrapped) values (${purpose}, ${next.id}, ${encrypt(next.key, wrapContext(purpose), key)})
+        insert into data_keys (purpose, master, wrapped) values (${purpose}, ${next.id},
+          ${encrypt(next.key, wrapContext(purpose), key)})
         on conflict (purpose, master) do update set wrapped = excluded.wrapped`;
     }
   });

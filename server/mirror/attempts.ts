@@ -58,7 +58,8 @@ const claimsAt = (tx: Tx, at: readonly { number: string; version: number }[]) =>
   ClaimedVersion[]
 >`
   select c.number, c.version, c.holder, c.employer
-  from unnest(${at.map((entry) => entry.number)}::numeric[], ${at.map((entry) => entry.version)}::int[]) as w (number, version)
+  from unnest(${at.map((entry) => entry.number)}::numeric[],
+    ${at.map((entry) => entry.version)}::int[]) as w (number, version)
   join claimed_versions c on c.number = w.number and c.version = w.version`;
 
 /** The attempts behind the chain's alarms. */
@@ -68,7 +69,8 @@ async function alarmed(tx: Tx, events: readonly Applied[]): Promise<Map<Applied,
   // last
   const lastClaims = await tx<RowOf<"claimed_versions", "number" | "version" | "holder">[]>`
     select w.number, c.version, c.holder from unnest(${numbers}::numeric[]) as w (number)
-    cross join lateral (select version, holder from claimed_versions where number = w.number order by version desc limit 1) c`;
+    cross join lateral (select version, holder from claimed_versions where number = w.number
+      order by version desc limit 1) c`;
   const indexes = [...new Set(events.flatMap((event) => event.signed?.taxpayer ?? []))];
   const employers = await tx<
     RowOf<"taxpayers", "index" | "account">[]
@@ -175,7 +177,8 @@ async function refused(tx: Tx, run: readonly Applied[]): Promise<void> {
   const all = [...attempts.values()];
   const seen = await tx<RowOf<"attempts", "act" | "number">[]>`
     select act, number from attempts
-    where (act, number) in (select * from unnest(${all.map((entry) => entry.act)}::text[], ${all.map((entry) => entry.number)}::numeric[]))`;
+    where (act, number) in (select * from unnest(${all.map((entry) => entry.act)}::text[],
+      ${all.map((entry) => entry.number)}::numeric[]))`;
   const recorded = new Set(seen.map(({ act, number }) => `${act}/${number}`));
   // in the chain's order: of several equal attempts, the first one stays
   const rows = run.flatMap((event) => {
@@ -189,10 +192,13 @@ async function refused(tx: Tx, run: readonly Applied[]): Promise<void> {
   if (rows.length === 0) return;
   const column = <K extends keyof (typeof rows)[0]>(name: K) => rows.map((row) => row[name]);
   await tx`
-    insert into attempts (party, kind, number, version, counterparty, employer, act, reason, block, log)
+    insert into attempts (party, kind, number, version, counterparty, employer, act, reason, block,
+      log)
     select * from unnest(
-      ${column("party")}::text[], ${column("kind")}::text[], ${column("number")}::numeric[], ${column("version")}::int[],
-      ${column("counterparty")}::text[], ${column("employer")}::int[], ${column("act")}::text[], ${column("reason")}::text[],
+      ${column("party")}::text[], ${column("kind")}::text[], ${column("number")}::numeric[],
+        ${column("version")}::int[],
+      ${column("counterparty")}::text[], ${column("employer")}::int[], ${column("act")}::text[],
+        ${column("reason")}::text[],
       ${column("block")}::bigint[], ${column("log")}::int[])
     on conflict do nothing`;
 }
@@ -200,7 +206,8 @@ async function refused(tx: Tx, run: readonly Applied[]): Promise<void> {
 /** The refusals among these that show an attempt for the first time. */
 export async function attemptsIn(tx: Tx, run: readonly Applied[]): Promise<Map<Applied, Attempt>> {
   const rows = await tx<(Attempt & { block: bigint; log: number })[]>`
-    select a.* from unnest(${run.map((event) => event.block)}::bigint[], ${run.map((event) => event.index)}::int[]) as e (block, log)
+    select a.* from unnest(${run.map((event) => event.block)}::bigint[],
+      ${run.map((event) => event.index)}::int[]) as e (block, log)
     join attempts a on a.block = e.block and a.log = e.log`;
   const byPlace = new Map(rows.map((row) => [`${row.block}/${row.log}`, row]));
   return new Map(
@@ -215,8 +222,10 @@ export async function attemptsIn(tx: Tx, run: readonly Applied[]): Promise<Map<A
 async function claimed(tx: Tx, run: readonly Applied[]): Promise<void> {
   await tx`
     insert into claimed_versions (number, version, holder, employer)
-    select * from unnest(${run.map((event) => event.args["id"])}::numeric[], ${run.map((event) => event.args["version"])}::int[],
-                         ${run.map((event) => event.args["holder"])}::text[], ${run.map((event) => event.args["employer"])}::int[])`;
+    select * from unnest(${run.map((event) => event.args["id"])}::numeric[],
+      ${run.map((event) => event.args["version"])}::int[],
+                         ${run.map((event) => event.args["holder"])}::text[],
+                           ${run.map((event) => event.args["employer"])}::int[])`;
 }
 
 export const attemptMirror: Projection = {

@@ -41,7 +41,8 @@ export async function entriesOf(tx: Tx, numbers: readonly string[]): Promise<Map
     entry_block: bigint;
   };
   const rows = await tx<Row[]>`
-    select number, entry, entry_at, entry_act, entry_tx, entry_block from invoice_states where number = any(${[...numbers]}::numeric[])`;
+    select number, entry, entry_at, entry_act, entry_tx, entry_block from invoice_states
+      where number = any(${[...numbers]}::numeric[])`;
   return new Map(
     rows.map((row) => {
       const since =

@@ -52,8 +52,10 @@ async function change(tx: Tx, run: readonly Applied[], target: RecordChange): Pr
       claim_ref = ${target.release ? tx`null` : tx`coalesce(e.ref, s.claim_ref)`},
       version = e.version,
       updated_at = ${target.state === undefined ? tx`s.updated_at` : tx`e.at`}
-    from unnest(${column("id")}::numeric[], ${column(target.holder)}::text[], ${column(target.employer)}::int[], ${column(target.claim)}::text[],
-                ${column("version")}::int[], ${run.map((event) => event.at)}::timestamptz[]) as e (number, holder, employer, ref, version, at)
+    from unnest(${column("id")}::numeric[], ${column(target.holder)}::text[],
+      ${column(target.employer)}::int[], ${column(target.claim)}::text[],
+                ${column("version")}::int[], ${run.map((event) => event.at)}::timestamptz[])
+                  as e (number, holder, employer, ref, version, at)
     where s.number = e.number`;
 }
 
@@ -62,9 +64,11 @@ async function admit(tx: Tx, run: readonly Applied[]): Promise<void> {
   const admitted = run.filter((event) => isExternal(event.args["id"] as string));
   if (admitted.length === 0) return;
   await tx`
-    insert into invoice_states (number, lot, issuer, state, holder, employer, titled, version, issued_at, updated_at)
+    insert into invoice_states (number, lot, issuer, state, holder, employer, titled, version,
+      issued_at, updated_at)
     select e.number, null, 0, 'issued', e.holder, 0, false, 0, e.at, e.at
-    from unnest(${admitted.map((event) => event.args["id"])}::numeric[], ${admitted.map((event) => event.args["holder"])}::text[],
+    from unnest(${admitted.map((event) => event.args["id"])}::numeric[],
+      ${admitted.map((event) => event.args["holder"])}::text[],
                 ${admitted.map((event) => event.at)}::timestamptz[]) as e (number, holder, at)
     on conflict (number) do nothing`;
 }
@@ -72,10 +76,15 @@ async function admit(tx: Tx, run: readonly Applied[]): Promise<void> {
 /** The mark, and the act that set it (entries.ts reads both). */
 async function mark(tx: Tx, run: readonly Applied[], argument: string): Promise<void> {
   await tx`
-    update invoice_states s set entry = e.mark, entry_at = e.at, entry_act = e.act, entry_tx = e.tx, entry_block = e.block
-    from unnest(${run.map((event) => event.args["id"])}::numeric[], ${run.map((event) => event.args[argument])}::smallint[],
-                ${run.map((event) => event.at)}::timestamptz[], ${run.map((event) => event.args["act"])}::text[], ${run.map((event) => event.tx)}::text[],
-                ${run.map((event) => event.block)}::bigint[]) as e (number, mark, at, act, tx, block)
+    update invoice_states s set entry = e.mark, entry_at = e.at, entry_act = e.act, entry_tx = e.tx,
+      entry_block = e.block
+    from unnest(${run.map((event) => event.args["id"])}::numeric[],
+      ${run.map((event) => event.args[argument])}::smallint[],
+                ${run.map((event) => event.at)}::timestamptz[],
+                  ${run.map((event) => event.args["act"])}::text[],
+                    ${run.map((event) => event.tx)}::text[],
+                ${run.map((event) => event.block)}::bigint[]) as e (number, mark, at, act, tx,
+                  block)
     where s.number = e.number`;
 }
 
@@ -123,14 +132,16 @@ export const ledgerMirror: Projection = {
       await tx`
         insert into lots (first, issuer, segment, count, time, root, block)
         select * from unnest(
-          ${lots.map((lot) => lot.first)}::numeric[], ${lots.map((lot) => lot.issuer)}::int[], ${lots.map((lot) => lot.segment)}::numeric[],
-          ${lots.map((lot) => lot.count)}::int[], ${lots.map((lot) => lot.time)}::bigint[], ${lots.map((lot) => lot.root)}::text[],
+          ${lots.map((lot) => lot.first)}::numeric[], ${lots.map((lot) => lot.issuer)}::int[],
+            ${lots.map((lot) => lot.segment)}::numeric[],
+          ${lots.map((lot) => lot.count)}::int[], ${lots.map((lot) => lot.time)}::bigint[],
+            ${lots.map((lot) => lot.root)}::text[],
           ${lots.map((lot) => lot.block)}::bigint[])`;
       const leaves = await leavesOfRuns(tx, lots);
       // the documents of another gateway's lot are not here, or came later
-      const imports = await tx<
-        RowOf<"imported_now", "lot">[]
-      >`select distinct lot from imported_now where lot = any(${lots.map((lot) => lot.first)}::numeric[])`;
+      const imports = await tx<RowOf<"imported_now", "lot">[]>`
+        select distinct lot from imported_now
+          where lot = any(${lots.map((lot) => lot.first)}::numeric[])`;
       const importedLots = new Set(imports.map((imported) => imported.lot));
       const ownLots = lots.filter((lot) => {
         if (importedLots.has(lot.first)) return false;
@@ -139,9 +150,12 @@ export const ledgerMirror: Projection = {
       });
       if (ownLots.length === 0) return;
       await tx`
-        insert into invoice_states (number, lot, issuer, state, holder, employer, titled, version, accepted_at, issued_at, updated_at)
-        select i.number, l.first, i.issuer, 'issued', i.leaf_holder, i.leaf_buyer, i.leaf_buyer <> 0, 0, i.accepted_at, l.at, l.at
-        from unnest(${ownLots.map((lot) => lot.first)}::numeric[], ${ownLots.map((lot) => lot.count)}::int[], ${ownLots.map((lot) => lot.at)}::timestamptz[])
+        insert into invoice_states (number, lot, issuer, state, holder, employer, titled, version,
+          accepted_at, issued_at, updated_at)
+        select i.number, l.first, i.issuer, 'issued', i.leaf_holder, i.leaf_buyer,
+          i.leaf_buyer <> 0, 0, i.accepted_at, l.at, l.at
+        from unnest(${ownLots.map((lot) => lot.first)}::numeric[],
+          ${ownLots.map((lot) => lot.count)}::int[], ${ownLots.map((lot) => lot.at)}::timestamptz[])
           as l (first, count, at)
         cross join lateral (
           select * from accepted_now
@@ -161,7 +175,8 @@ export const ledgerMirror: Projection = {
     },
     async put(tx, block) {
       await tx`
-        insert into invoice_states select (jsonb_populate_record(null::invoice_states, m.state)).* from imported_now m where m.block = ${block} and m.state is not null
+        insert into invoice_states select (jsonb_populate_record(null::invoice_states, m.state)).*
+          from imported_now m where m.block = ${block} and m.state is not null
         on conflict (number) do nothing`;
     },
   },

@@ -47,20 +47,28 @@ export const registryMirror: Projection = {
     TaxpayerEnrolled: each(async (tx, { args }) => {
       await tx`
         insert into taxpayers (index, account, capabilities, standing, identity)
-        values (${args["index"] as number}, ${args["account"] as string}, ${args["capabilities"] as number}, 'active', ${args["identity"] as string})`;
+        values (${args["index"] as number}, ${args["account"] as string},
+          ${args["capabilities"] as number}, 'active', ${args["identity"] as string})`;
     }),
     StandingChanged: each(async (tx, { args }) => {
-      await tx`update taxpayers set standing = ${standings[args["standing"] as number] as string} where index = ${args["index"] as number}`;
+      await tx`
+        update taxpayers set standing = ${standings[args["standing"] as number] as string}
+          where index = ${args["index"] as number}`;
     }),
     CapabilitiesChanged: each(async (tx, { args }) => {
-      await tx`update taxpayers set capabilities = ${args["capabilities"] as number} where index = ${args["index"] as number}`;
+      await tx`
+        update taxpayers set capabilities = ${args["capabilities"] as number}
+          where index = ${args["index"] as number}`;
     }),
     KeyRotated: each(async (tx, { args }) => {
       await tx`
         insert into accounts (account, key, counter)
-        values (${args["account"] as string}, ${args["key"] as string}, ${args["counter"] as string})
+        values (${args["account"] as string}, ${args["key"] as string},
+          ${args["counter"] as string})
         on conflict (account) do update set key = excluded.key, counter = excluded.counter`;
-      await tx`insert into account_keys (account, key) values (${args["account"] as string}, ${args["key"] as string}) on conflict do nothing`;
+      await tx`
+        insert into account_keys (account, key) values (${args["account"] as string},
+          ${args["key"] as string}) on conflict do nothing`;
     }),
     QuotaSet: each(async (tx, { args }) => {
       await setQuota(tx, "granted", args);
@@ -75,7 +83,9 @@ export const registryMirror: Projection = {
     }),
     SegmentAllotted: each(async (tx, { args }) => {
       const first = args["first"] as string;
-      await tx`insert into segments (first, issuer, length) values (${first}, ${args["issuer"] as number}, ${args["length"] as string})`;
+      await tx`
+        insert into segments (first, issuer, length) values (${first}, ${args["issuer"] as number},
+          ${args["length"] as string})`;
     }),
   },
 };

@@ -171,9 +171,12 @@ export async function examine(deps: Deps): Promise<Report> {
     const rows = await sql.unsafe<
       { lane: string; queued: number; pending: number; oldest: number | null; known: boolean }[]
     >(`
-      select coalesce(l.name, s.lane) as lane, count(s.id) filter (where s.status = 'queued')::int as queued,
-             count(s.id) filter (where s.status = 'pending')::int as pending, ${secondsSince("min(s.created_at)")} as oldest, l.name is not null as known
-      from lane_now l full join (select * from send_now where status in ('queued', 'pending')) s on s.lane = l.name group by 1, 5 order by 1`);
+      select coalesce(l.name, s.lane) as lane,
+        count(s.id) filter (where s.status = 'queued')::int as queued,
+             count(s.id) filter (where s.status = 'pending')::int as pending,
+               ${secondsSince("min(s.created_at)")} as oldest, l.name is not null as known
+      from lane_now l full join (select * from send_now where status in ('queued',
+        'pending')) s on s.lane = l.name group by 1, 5 order by 1`);
     facts["lanes"] = rows.map(({ lane, queued, pending, oldest }) => ({
       lane,
       queued,
@@ -186,8 +189,10 @@ export async function examine(deps: Deps): Promise<Report> {
         note("lane-waits", lane, `${queued} queued, ${pending} pending, the oldest ${age(oldest)}`);
     }
     const unknown = await sql.unsafe<Unknown[]>(`
-      select id::text, lane, nonce::int, hash, tries, fault, reason, last_error, cancel_hash, ${secondsSince("created_at")} as seconds
-      from send_now where status = 'pending' and (tries > 3 or fault is not null or created_at < now() - interval '${PATIENCE} seconds')
+      select id::text, lane, nonce::int, hash, tries, fault, reason, last_error, cancel_hash,
+        ${secondsSince("created_at")} as seconds
+      from send_now where status = 'pending' and (tries > 3 or fault is not null
+        or created_at < now() - interval '${PATIENCE} seconds')
       order by lane, nonce limit ${MAX_LISTED}`);
     for (const send of unknown) {
       const answer =
@@ -219,7 +224,8 @@ export async function examine(deps: Deps): Promise<Report> {
   async function leases(head: number | undefined): Promise<void> {
     const rows = await sql.unsafe<LeaseRow[]>(`
       select l.name, l.until > now() as held, l.detail, ${secondsSince("l.since")} as seconds,
-             p.holder is not null as seen, p.reach::int as reach, ${secondsSince("p.since")} as reached
+             p.holder is not null as seen, p.reach::int as reach,
+               ${secondsSince("p.since")} as reached
       from lease_now l left join process_now p on p.holder = l.holder order by l.name`);
     facts["leases"] = rows.map(({ name, held, detail, seconds }) => ({
       name,
@@ -266,7 +272,8 @@ export async function examine(deps: Deps): Promise<Report> {
       (RowOf<"operation_now", "status"> & { n: number; oldest: number })[]
     >(`
       select status, count(*)::int as n, ${secondsSince("min(created_at)")} as oldest
-      from operation_now where status in ('queued', 'awaiting-signature', 'signed', 'sent') group by status order by status`);
+      from operation_now where status in ('queued', 'awaiting-signature', 'signed',
+        'sent') group by status order by status`);
     facts["operations"] = rows.map(({ status, n, oldest }) => ({
       status,
       n,
@@ -280,11 +287,15 @@ export async function examine(deps: Deps): Promise<Report> {
         code: string | null;
       })[]
     >(`
-      select o.id, o.kind, o.status, o.tries, ${secondsSince("o.updated_at")} as seconds, o.problem->>'code' as code
-      from operation_now o left join sealing_now l on l.operation = o.id left join taxpayer_now t on t.index = l.issuer
-      where o.status in ('queued', 'signed', 'sent') and o.updated_at < now() - interval '${PATIENCE} seconds'
+      select o.id, o.kind, o.status, o.tries, ${secondsSince("o.updated_at")} as seconds,
+        o.problem->>'code' as code
+      from operation_now o left join sealing_now l on l.operation = o.id
+        left join taxpayer_now t on t.index = l.issuer
+      where o.status in ('queued', 'signed', 'sent')
+        and o.updated_at < now() - interval '${PATIENCE} seconds'
         and (l.first is null or (t.standing = 'active' and t.capabilities & 1 = 1))
-        and (o.command->>'type' not in ('act', 'seal') or not (select coalesce(bool_or(closed), false) from ledger_now))
+        and (o.command->>'type' not in ('act', 'seal') or not (select coalesce(bool_or(closed),
+          false) from ledger_now))
       order by o.id limit ${MAX_LISTED}`);
     for (const { id, kind, status, tries, seconds, code } of stuck)
       note(
@@ -307,16 +318,20 @@ export async function examine(deps: Deps): Promise<Report> {
       }[]
     >(`
       with under_way as (
-        select l.issuer, sum(l.count) as lotted from operation_now o join sealing_now l on l.operation = o.id
+        select l.issuer, sum(l.count) as lotted from operation_now o
+          join sealing_now l on l.operation = o.id
         where o.status in ('queued', 'awaiting-signature', 'signed', 'sent') group by l.issuer
       ), waiting as (
         select s.issuer, sum(u.accepted - u.lotted) as unlotted, min(i.accepted_at) as since
         from segment_waits_now u join segment_now s on s.first = u.segment
-        left join lateral (select accepted_at from accepted_now where number = u.segment + u.lotted offset 0) i on true group by s.issuer
+        left join lateral (select accepted_at from accepted_now
+          where number = u.segment + u.lotted offset 0) i on true group by s.issuer
       )
-      select t.index as issuer, coalesce(w.unlotted, 0)::int as unlotted, coalesce(g.lotted, 0)::int as lotted, ${secondsSince("w.since")} as oldest,
+      select t.index as issuer, coalesce(w.unlotted, 0)::int as unlotted, coalesce(g.lotted,
+        0)::int as lotted, ${secondsSince("w.since")} as oldest,
              t.standing as status, t.standing = 'active' and t.capabilities & 1 = 1 as free
-      from under_way g full join waiting w on w.issuer = g.issuer join taxpayer_now t on t.index = coalesce(w.issuer, g.issuer) order by t.index`);
+      from under_way g full join waiting w on w.issuer = g.issuer
+        join taxpayer_now t on t.index = coalesce(w.issuer, g.issuer) order by t.index`);
     const waiting = rows.filter((row) => row.unlotted + row.lotted > 0);
     facts["waiting"] = waiting.map(({ issuer, unlotted, lotted }) => ({
       issuer,
@@ -340,8 +355,10 @@ export async function examine(deps: Deps): Promise<Report> {
     const unsigned = await sql.unsafe<
       (RowOf<"sealing_now", "issuer"> & { lots: number; invoices: number; oldest: number })[]
     >(`
-      select l.issuer, count(*)::int as lots, sum(l.count)::int as invoices, ${secondsSince("min(o.updated_at)")} as oldest
-      from operation_now o join sealing_now l on l.operation = o.id where o.status = 'awaiting-signature' group by l.issuer order by l.issuer`);
+      select l.issuer, count(*)::int as lots, sum(l.count)::int as invoices,
+        ${secondsSince("min(o.updated_at)")} as oldest
+      from operation_now o join sealing_now l on l.operation = o.id
+        where o.status = 'awaiting-signature' group by l.issuer order by l.issuer`);
     for (const { issuer, lots, invoices: n, oldest } of unsigned)
       if (oldest > PATIENCE)
         note(
@@ -398,7 +415,8 @@ export async function examine(deps: Deps): Promise<Report> {
     const [sweep] = await sql.unsafe<
       { block: number; ended: number | null; begun: number; invoices: number }[]
     >(`
-      select block::int, ${secondsSince("ended_at")} as ended, ${secondsSince("begun_at")} as begun, invoices::int
+      select block::int, ${secondsSince("ended_at")} as ended, ${secondsSince("begun_at")} as begun,
+        invoices::int
       from reconcile_cursor_now where name = 'sweep'`);
     facts["reconcile"] = {
       differences: differences.length,
@@ -419,24 +437,28 @@ export async function examine(deps: Deps): Promise<Report> {
       (RowOf<"red_letter_now", "id" | "problem"> & { seconds: number })[]
     >(`
       select id, problem, ${secondsSince("updated_at")} as seconds from red_letter_now
-      where acted and number is null and updated_at < now() - interval '${PATIENCE} seconds' order by id limit ${MAX_LISTED}`);
+      where acted and number is null and updated_at < now() - interval '${PATIENCE} seconds'
+        order by id limit ${MAX_LISTED}`);
     for (const { id, problem, seconds } of rows)
       note("red-letter-waits", id, `${problem ?? "no problem is recorded"}, for ${age(seconds)}`);
   }
 
   async function audit(): Promise<void> {
     const audited = await sql<RowOf<"audit_finding_now", "kind" | "issuer" | "subject">[]>`
-      select kind, issuer, subject from audit_finding_now order by found_at, kind, subject limit ${MAX_LISTED}`;
+      select kind, issuer, subject from audit_finding_now order by found_at, kind, subject
+        limit ${MAX_LISTED}`;
     for (const { kind, issuer, subject } of audited)
       note("audit-finding", `issuer ${issuer}`, `${kind} ${subject}`);
     const [waiting] = await sql.unsafe<{ lots: number; oldest: number | null }[]>(`
-      select count(*)::int as lots, ${secondsSince("min(since)")} as oldest from audit_lot_now where state = 'waiting'`);
+      select count(*)::int as lots, ${secondsSince("min(since)")} as oldest from audit_lot_now
+        where state = 'waiting'`);
     if ((waiting?.oldest ?? 0) > PATIENCE)
       note("audit-waits", "lots", `${waiting?.lots}, the oldest for ${age(waiting?.oldest ?? 0)}`);
     const [late] = await sql.unsafe<
       { lots: number; oldest: number | null; error: string | null }[]
     >(`
-      select count(*)::int as lots, ${secondsSince("min(to_timestamp(l.time))")} as oldest, (array_agg(d.error order by d.next_at))[1] as error
+      select count(*)::int as lots, ${secondsSince("min(to_timestamp(l.time))")} as oldest,
+        (array_agg(d.error order by d.next_at))[1] as error
       from delivery_now d join lot_now l on l.first = d.lot where d.delivered_at is null`);
     if ((late?.oldest ?? 0) > PATIENCE)
       note(

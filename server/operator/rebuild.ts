@@ -139,7 +139,8 @@ async function compareTable(tx: Tx, table: string): Promise<TableDifference | un
   const columns = await tx<{ name: string; key: boolean }[]>`
     select a.attname as name, coalesce(a.attnum = any(i.indkey), false) as key
     from pg_attribute a left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
-    where a.attrelid = ${`public.${quoted(table)}`}::regclass and a.attnum > 0 and not a.attisdropped order by a.attnum`;
+    where a.attrelid = ${`public.${quoted(table)}`}::regclass and a.attnum > 0
+      and not a.attisdropped order by a.attnum`;
   const all = columns.map((column) => quoted(column.name)).join(", ");
   const key = columns
     .filter((column) => column.key)

@@ -67,13 +67,19 @@ export function createSealer(deps: Deps): Sealer {
       if (!lock?.got) return deps.lotAgeMs;
       // the longest waiting first; the rest has to wait for the next turn
       const waiting = await tx<Waiting[]>`
-        select u.segment, coalesce(l.lotted, 0) as lotted, u.accepted - coalesce(l.lotted, 0) as waiting, s.issuer, t.account,
+        select u.segment, coalesce(l.lotted, 0) as lotted, u.accepted - coalesce(l.lotted,
+          0) as waiting, s.issuer, t.account,
                extract(epoch from now() - i.accepted_at)::float8 * 1000 as age
-        from (select segment, accepted, waiting_since from segment_accepted_now where waiting_since is not null order by waiting_since limit ${LOOKED_AT}) u
-        left join lateral (select lotted from segment_lotted where segment = u.segment offset 0) l on true
-        left join lateral (select issuer from segment_now where first = u.segment offset 0) s on true
-        left join lateral (select account from taxpayer_now where index = s.issuer offset 0) t on true
-        left join lateral (select accepted_at from accepted_now where number = u.segment + coalesce(l.lotted, 0) offset 0) i on true
+        from (select segment, accepted, waiting_since from segment_accepted_now
+          where waiting_since is not null order by waiting_since limit ${LOOKED_AT}) u
+        left join lateral (select lotted from segment_lotted
+          where segment = u.segment offset 0) l on true
+        left join lateral (select issuer from segment_now
+          where first = u.segment offset 0) s on true
+        left join lateral (select account from taxpayer_now
+          where index = s.issuer offset 0) t on true
+        left join lateral (select accepted_at from accepted_now
+          where number = u.segment + coalesce(l.lotted, 0) offset 0) i on true
         order by u.waiting_since`;
       const lots = waiting.flatMap(lotsOf);
       const now = lots.slice(0, MAX_LOTS);
@@ -169,9 +175,11 @@ export function createSealer(deps: Deps): Sealer {
     );
     await tx`
       insert into segment_lotted (segment, lotted)
-      select * from unnest(${bySegment.map((row) => row.segment)}::numeric[], ${bySegment.map((row) => row.count)}::bigint[])
+      select * from unnest(${bySegment.map((row) => row.segment)}::numeric[],
+        ${bySegment.map((row) => row.count)}::bigint[])
       on conflict (segment) do update set lotted = segment_lotted.lotted + excluded.lotted`;
-    await tx`update lotted set invoices = invoices + ${lots.reduce((sum, lot) => sum + lot.count, 0)}`;
+    await tx`
+      update lotted set invoices = invoices + ${lots.reduce((sum, lot) => sum + lot.count, 0)}`;
     log.debug({ closed: lots.length }, "lots closed");
     return unsealable;
   }

@@ -28,7 +28,8 @@ export async function cancelSend(
       (RowOf<"sends", "lane" | "status" | "cancel_hash"> &
         RowOf<"lanes", "address"> & { nonce: bigint })[]
     >`
-      select s.lane, l.address, s.nonce, s.status, s.cancel_hash from sends s join lanes l on l.name = s.lane where s.id = ${send} for update of s`;
+      select s.lane, l.address, s.nonce, s.status, s.cancel_hash from sends s
+        join lanes l on l.name = s.lane where s.id = ${send} for update of s`;
     if (!row) return { outcome: "unknown" };
     if (row.status !== "pending") return { outcome: "not-pending" };
     const { lane, nonce } = row;
@@ -42,7 +43,8 @@ export async function cancelSend(
     };
     const { raw, hash } = await deps.keys.signTransaction(row.address, fields);
     await tx`
-      update sends set cancel_raw = ${raw}, cancel_hash = ${hash}, fault = null, reason = null, errors = 0, first_error_at = null, retry_at = null
+      update sends set cancel_raw = ${raw}, cancel_hash = ${hash}, fault = null, reason = null,
+        errors = 0, first_error_at = null, retry_at = null
       where id = ${send}`;
     await announce(tx, "send");
     return { outcome: "asked", lane, nonce };

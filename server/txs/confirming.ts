@@ -72,7 +72,8 @@ export function createConfirming({ sql, chain, log, finalityDepth, failed }: Dep
     reason: string | undefined,
   ): Promise<boolean> {
     const row = await tx`
-      update sends set status = ${status}, block = ${block}, last_error = ${reason ?? null}, fault = null, reason = null where id = ${send} and status = 'pending'`;
+      update sends set status = ${status}, block = ${block}, last_error = ${reason ?? null},
+        fault = null, reason = null where id = ${send} and status = 'pending'`;
     if (row.count === 0) return false;
     if (reason !== undefined) await failed(tx, send, reason);
     await announce(tx, "send");
@@ -82,7 +83,8 @@ export function createConfirming({ sql, chain, log, finalityDepth, failed }: Dep
   /** Looks for the receipts of a lane's pending sends. Returns the sends without a receipt. */
   async function confirm(lane: Lane, sight: Sight): Promise<Pending[]> {
     const pending = await sql<Pending[]>`
-      select id, nonce, hash, raw, to_address, data, cancel_hash, cancel_raw, fault, reason, errors, retry_at is null or retry_at <= now() as due,
+      select id, nonce, hash, raw, to_address, data, cancel_hash, cancel_raw, fault, reason, errors,
+        retry_at is null or retry_at <= now() as due,
              coalesce(extract(epoch from now() - sent_at)::float8 * 1000, 0) as waited
       from sends where lane = ${lane.name} and status = 'pending' order by nonce`;
     const ids = new Set(pending.map((send) => send.id));
@@ -136,7 +138,8 @@ export function createConfirming({ sql, chain, log, finalityDepth, failed }: Dep
         continue;
       await sql.begin(async (tx) => {
         // the chain has used the nonces below; later sends continue from there
-        await tx`update lanes set base_nonce = greatest(base_nonce, ${used}) where name = ${lane.name}`;
+        await tx`
+          update lanes set base_nonce = greatest(base_nonce, ${used}) where name = ${lane.name}`;
         if (await record(tx, send.id, "failed", null, "superseded"))
           log.error(
             { send: String(send.id), nonce: String(send.nonce), used },

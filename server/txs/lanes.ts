@@ -116,7 +116,9 @@ export async function openLane(
     if (known) return known;
     const address = await keys.create(tx);
     // a new key starts at the chain's count for it; every later nonce comes from the rows
-    await tx`insert into lanes (name, address, base_nonce) values (${name}, ${address}, ${await chain.nonce(address)})`;
+    await tx`
+      insert into lanes (name, address, base_nonce) values (${name}, ${address},
+        ${await chain.nonce(address)})`;
     return { name, address };
   });
 }
@@ -160,7 +162,8 @@ export function createLanes(deps: Deps): Lanes {
     );
     if (cause === undefined) {
       await sql`
-        update sends set tries = tries + 1, sent_at = now(), retry_at = now() + ${patience}::float8 * interval '1 millisecond',
+        update sends set tries = tries + 1, sent_at = now(),
+          retry_at = now() + ${patience}::float8 * interval '1 millisecond',
                fault = null, reason = null, errors = 0, first_error_at = null, last_error = null
         where id = ${send.id}`;
       return undefined;
@@ -176,9 +179,12 @@ export function createLanes(deps: Deps): Lanes {
       rejected: slower(FIRST_REJECTED_MS, errors),
     };
     await sql`
-      update sends set tries = tries + 1, sent_at = now(), retry_at = now() + ${delays[fault.word]}::float8 * interval '1 millisecond',
-             fault = ${fault.word}, reason = ${fault.reason}, errors = ${errors}, last_error = ${cause.message},
-             first_error_at = case when ${repeated} then coalesce(first_error_at, now()) else now() end
+      update sends set tries = tries + 1, sent_at = now(),
+        retry_at = now() + ${delays[fault.word]}::float8 * interval '1 millisecond',
+             fault = ${fault.word}, reason = ${fault.reason}, errors = ${errors},
+               last_error = ${cause.message},
+             first_error_at = case when ${repeated} then coalesce(first_error_at, now())
+               else now() end
       where id = ${send.id}`;
     deps.answered?.(fault.word);
     const details = {
@@ -205,12 +211,15 @@ export function createLanes(deps: Deps): Lanes {
       >`select base_nonce from lanes where name = ${lane.name} for update`;
       const base = row?.base_nonce ?? 0n;
       const [known] = await tx<{ next: bigint; out: bigint }[]>`
-        select greatest((select max(nonce) + 1 from sends where lane = ${lane.name}), ${base}::bigint) as next,
-               (select count(*) from sends where lane = ${lane.name} and status = 'pending') as out`;
+        select greatest((select max(nonce) + 1 from sends where lane = ${lane.name}),
+          ${base}::bigint) as next,
+               (select count(*) from sends where lane = ${lane.name}
+                 and status = 'pending') as out`;
       const room = deps.window - Number(known?.out ?? 0n);
       if (room <= 0) return [];
       const queued = await tx<RowOf<"sends", "id" | "to_address" | "data" | "gas">[]>`
-        select id, to_address, data, gas from sends where lane = ${lane.name} and status = 'queued' order by id limit ${room}`;
+        select id, to_address, data, gas from sends where lane = ${lane.name} and status = 'queued'
+          order by id limit ${room}`;
       let nonce = Number(known?.next ?? 0n);
       const signed: Outgoing[] = [];
       for (const send of queued) {
@@ -222,7 +231,9 @@ export function createLanes(deps: Deps): Lanes {
           gasLimit: send.gas,
         };
         const { raw, hash } = await keys.signTransaction(lane.address, fields);
-        await tx`update sends set status = 'pending', nonce = ${nonce}, raw = ${raw}, hash = ${hash} where id = ${send.id}`;
+        await tx`
+          update sends set status = 'pending', nonce = ${nonce}, raw = ${raw}, hash = ${hash}
+            where id = ${send.id}`;
         signed.push({ id: send.id, raw, cancel_raw: null, fault: null, reason: null, errors: 0 });
         nonce += 1;
       }
@@ -253,11 +264,13 @@ export function createLanes(deps: Deps): Lanes {
   async function updateState(lane: Lane, held: boolean): Promise<void> {
     const [[depth], [blocked]] = await Promise.all([
       sql<{ queued: bigint; pending: bigint; oldest: Date | null }[]>`
-        select count(*) filter (where status = 'queued') as queued, count(*) filter (where status = 'pending') as pending, min(created_at) as oldest
+        select count(*) filter (where status = 'queued') as queued,
+          count(*) filter (where status = 'pending') as pending, min(created_at) as oldest
         from sends where lane = ${lane.name} and status in ('queued', 'pending')`,
       sql<{ send: bigint; reason: string; since: Date }[]>`
         select id as send, reason, first_error_at as since from sends
-        where lane = ${lane.name} and status = 'pending' and fault = 'rejected' order by nonce limit 1`,
+        where lane = ${lane.name} and status = 'pending' and fault = 'rejected' order by nonce
+          limit 1`,
     ]);
     states.set(lane.name, {
       name: lane.name,
@@ -311,7 +324,8 @@ export function createLanes(deps: Deps): Lanes {
   return {
     async submit(tx, lane, send) {
       const [row] = await tx<RowOf<"sends", "id">[]>`
-        insert into sends (lane, to_address, data, gas) values (${lane}, ${send.to}, ${send.data}, ${send.gas}) returning id`;
+        insert into sends (lane, to_address, data, gas) values (${lane}, ${send.to}, ${send.data},
+          ${send.gas}) returning id`;
       await announce(tx, "send");
       return (row as { id: bigint }).id;
     },

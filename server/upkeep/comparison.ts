@@ -162,7 +162,8 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
     // another gateway's lot: its documents are not here
     if (!segment) return;
     const rows = await tx<Invoice[]>`
-      select i.number, i.content, i.salt, i.document, i.leaf_holder, i.leaf_buyer, s.state, s.lot, s.holder, s.employer, s.titled, s.entry, s.version
+      select i.number, i.content, i.salt, i.document, i.leaf_holder, i.leaf_buyer, s.state, s.lot,
+        s.holder, s.employer, s.titled, s.entry, s.version
       from accepted_now i left join record_now s on s.number = i.number
       where i.number >= ${first} and i.number < ${first}::numeric + ${count} order by i.number`;
     const last = (BigInt(first) + BigInt(count) - 1n).toString();
@@ -170,7 +171,8 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
       page.scopes.push({ kind, from: first, to: last });
     page.scopes.push({ kind: "leaf", subjects: [first] });
     const suspect = await tx<RowOf<"reconcile_findings", "subject">[]>`
-      select subject from reconcile_findings where kind = 'state' and subject >= ${first} and subject <= ${last}`;
+      select subject from reconcile_findings where kind = 'state' and subject >= ${first}
+        and subject <= ${last}`;
     for (const { subject } of suspect) touched.add(subject);
     const present = new Set(rows.map((row) => row.number));
     for (let i = 0n; present.size < count && i < BigInt(count); i += 1n) {
@@ -217,9 +219,11 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
     for (let i = 0; i < numbers.length; i += MAX_AT_ONCE) {
       const batch = numbers.slice(i, i + MAX_AT_ONCE);
       const rows = await tx<StateRow[]>`
-        select number, state, holder, employer, titled, entry, version, updated_at from record_now where number = any(${batch}::numeric[])`;
+        select number, state, holder, employer, titled, entry, version, updated_at from record_now
+          where number = any(${batch}::numeric[])`;
       const leaves = await tx<RowOf<"accepted_now", "number" | "leaf_holder" | "leaf_buyer">[]>`
-        select number, leaf_holder, leaf_buyer from accepted_now where number = any(${batch}::numeric[])`;
+        select number, leaf_holder, leaf_buyer from accepted_now
+          where number = any(${batch}::numeric[])`;
       const leafOf = new Map(leaves.map((row) => [row.number, row]));
       const byNumber = new Map(rows.map((row) => [row.number, row]));
       page.scopes.push({ kind: "state", subjects: batch });
@@ -297,7 +301,8 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
         }
       }
       const invented = await tx<RowOf<"lot_now", "first">[]>`
-        select first from lot_now where block >= ${from} and block <= ${to} and first <> all(${sealed.map((event) => event.args["first"] as string)}::numeric[])`;
+        select first from lot_now where block >= ${from} and block <= ${to}
+          and first <> all(${sealed.map((event) => event.args["first"] as string)}::numeric[])`;
       for (const { first } of invented)
         page.differences.push({
           kind: "lot",
@@ -313,15 +318,21 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
   /** Lots and invoices that have not reached the chain, if nothing explains it. */
   async function compareUnsealed(): Promise<Page> {
     const page: Page = { differences: [], scopes: [], lots: 0, invoices: 0 };
-    const explained = sql`(t.standing is distinct from 'active' or t.capabilities & 1 = 0 or (select coalesce(bool_or(closed), false) from ledger_now))`;
+    const explained = sql`
+      (t.standing is distinct from 'active' or t.capabilities & 1 = 0
+        or (select coalesce(bool_or(closed), false) from ledger_now))`;
     const old = sql`now() - ${patienceSeconds} * interval '1 second'`;
     const waiting = await sql<{ first: string; gaps: bigint; late: boolean }[]>`
-      select u.segment + u.lotted as first, coalesce(i.accepted_at < ${old}, false) and not ${explained} as late,
-             u.accepted - u.lotted - (select count(*) from accepted_now j where j.number >= u.segment + u.lotted and j.number < u.segment + u.accepted) as gaps
+      select u.segment + u.lotted as first, coalesce(i.accepted_at < ${old}, false)
+        and not ${explained} as late,
+             u.accepted - u.lotted - (select count(*) from accepted_now j
+               where j.number >= u.segment + u.lotted and j.number < u.segment + u.accepted) as gaps
       from segment_waits_now u
       left join lateral (select issuer from segment_now where first = u.segment offset 0) s on true
-      left join lateral (select standing, capabilities from taxpayer_now where index = s.issuer offset 0) t on true
-      left join lateral (select accepted_at from accepted_now where number = u.segment + u.lotted offset 0) i on true`;
+      left join lateral (select standing, capabilities from taxpayer_now
+        where index = s.issuer offset 0) t on true
+      left join lateral (select accepted_at from accepted_now
+        where number = u.segment + u.lotted offset 0) i on true`;
     for (const { first, gaps, late } of waiting) {
       if (gaps > 0n)
         page.differences.push({
@@ -337,9 +348,12 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
         });
     }
     const lots = await sql<(RowOf<"operation_now", "status"> & { first: string })[]>`
-      select l.first, o.status from operation_now o cross join lateral (select first, issuer from sealing_now where operation = o.id offset 0) l
-      left join lateral (select standing, capabilities from taxpayer_now where index = l.issuer offset 0) t on true
-      where o.kind = 'seal' and o.status in ('queued', 'signed', 'sent') and o.created_at < ${old} and not ${explained}`;
+      select l.first, o.status from operation_now o cross join lateral (select first, issuer
+        from sealing_now where operation = o.id offset 0) l
+      left join lateral (select standing, capabilities from taxpayer_now
+        where index = l.issuer offset 0) t on true
+      where o.kind = 'seal' and o.status in ('queued', 'signed', 'sent') and o.created_at < ${old}
+        and not ${explained}`;
     for (const { first, status } of lots)
       page.differences.push({
         kind: "unsealed",
@@ -358,10 +372,13 @@ export function createComparison({ sql, documents, chain, contracts, patienceSec
     const differences: Difference[] = [];
     for (let [after, more] = ["0", true]; more; ) {
       const page = await sql<{ first: string; status: string; lost: boolean }[]>`
-        select l.first, o.status, o.status in ('done', 'refused', 'failed') and t.first is null as lost
-        from (select first, operation from sealing_now where first > ${after} order by first limit 500) l
+        select l.first, o.status, o.status in ('done', 'refused', 'failed')
+          and t.first is null as lost
+        from (select first, operation from sealing_now where first > ${after} order by first
+          limit 500) l
         cross join lateral (select status from operation_now where id = l.operation offset 0) o
-        left join lateral (select first from lot_now where first = l.first offset 0) t on true order by l.first`;
+        left join lateral (select first from lot_now where first = l.first offset 0) t on true
+          order by l.first`;
       for (const { first, status } of page.filter(({ lost }) => lost))
         differences.push({
           kind: "lot",

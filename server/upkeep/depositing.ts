@@ -76,17 +76,22 @@ export function createDepositing(deps: Deps): Job {
   /** Records the lots that were sealed here since the last call. */
   const takeUp = (): Promise<number> =>
     sql.begin(async (tx) => {
-      await tx`insert into delivery_cursor (block, first) values (0, ${LAST}) on conflict do nothing`;
+      await tx`
+        insert into delivery_cursor (block, first) values (0, ${LAST}) on conflict do nothing`;
       const [at] = await tx<
         RowOf<"delivery_cursor", "block" | "first">[]
       >`select block, first from delivery_cursor for update`;
       const lots = await tx<(RowOf<"lot_now", "first" | "block"> & { ours: boolean })[]>`
-        select l.first, l.block, exists (select 1 from sealing_now s where s.first = l.first and s.root = l.root) as ours from lot_now l
-        where l.block >= ${at?.block ?? 0n} and (l.block, l.first) > (${at?.block ?? 0n}, ${at?.first ?? LAST}) order by l.block, l.first limit ${PAGE}`;
+        select l.first, l.block, exists (select 1 from sealing_now s where s.first = l.first
+          and s.root = l.root) as ours from lot_now l
+        where l.block >= ${at?.block ?? 0n} and (l.block, l.first) > (${at?.block ?? 0n},
+          ${at?.first ?? LAST}) order by l.block, l.first limit ${PAGE}`;
       const last = lots[lots.length - 1];
       if (!last) return 0;
       const ours = lots.filter((lot) => lot.ours).map((lot) => lot.first);
-      await tx`insert into deliveries (lot) select * from unnest(${ours}::numeric[]) on conflict do nothing`;
+      await tx`
+        insert into deliveries (lot) select *
+          from unnest(${ours}::numeric[]) on conflict do nothing`;
       await tx`update delivery_cursor set block = ${last.block}, first = ${last.first}`;
       return lots.length;
     });
@@ -123,11 +128,15 @@ export function createDepositing(deps: Deps): Job {
       if (stopping.aborted) return false;
       try {
         await deliver(lot, count);
-        await sql`update deliveries set delivered_at = now(), tries = tries + 1, error = null where lot = ${lot}`;
+        await sql`
+          update deliveries set delivered_at = now(), tries = tries + 1, error = null
+            where lot = ${lot}`;
       } catch (cause) {
         const error = (cause as Error).message;
         const seconds = Math.min(LONGEST_SECONDS, 2 ** Math.min(tries, 12));
-        await sql`update deliveries set tries = tries + 1, error = ${error}, next_at = now() + make_interval(secs => ${seconds}) where lot = ${lot}`;
+        await sql`
+          update deliveries set tries = tries + 1, error = ${error},
+            next_at = now() + make_interval(secs => ${seconds}) where lot = ${lot}`;
         log.warn({ lot, tries: tries + 1, error }, "a lot could not be deposited");
         cachedKey = undefined;
         // the next one would fail too

@@ -35,12 +35,16 @@ export function createGauges(deps: Deps): void {
 
   async function invoices(): Promise<void> {
     const [lotted] = await sql.unsafe<{ accepted: number; waiting: number; oldest: number }[]>(`
-      select ((select invoices from lotted_now) + coalesce(sum(u.accepted - u.lotted), 0))::float8 as accepted,
-             coalesce(sum(u.accepted - u.lotted), 0)::float8 as waiting, ${seconds("min(i.accepted_at)")} as oldest
-      from segment_waits_now u left join lateral (select accepted_at from accepted_now where number = u.segment + u.lotted offset 0) i on true`);
+      select ((select invoices from lotted_now) + coalesce(sum(u.accepted - u.lotted),
+        0))::float8 as accepted,
+             coalesce(sum(u.accepted - u.lotted), 0)::float8 as waiting,
+               ${seconds("min(i.accepted_at)")} as oldest
+      from segment_waits_now u left join lateral (select accepted_at from accepted_now
+        where number = u.segment + u.lotted offset 0) i on true`);
     const [sealed] = await sql.unsafe<{ waiting: number; oldest: number }[]>(`
       select coalesce(sum(l.count), 0)::float8 as waiting, ${seconds("min(o.created_at)")} as oldest
-      from operation_now o cross join lateral (select count from sealing_now where operation = o.id offset 0) l
+      from operation_now o cross join lateral (select count from sealing_now
+        where operation = o.id offset 0) l
       where o.status in ('queued', 'awaiting-signature', 'signed', 'sent') and o.kind = 'seal'`);
     const stages = { unlotted: lotted, unsealed: sealed };
     metrics.set("onepiao_invoices_accepted_total", { value: lotted?.accepted ?? 0 });
@@ -56,8 +60,10 @@ export function createGauges(deps: Deps): void {
   async function operations(): Promise<void> {
     const rows = await sql.unsafe<{ status: string; n: number; oldest: number }[]>(`
       select w.status, count(o.id)::float8 as n, ${seconds("min(o.created_at)")} as oldest
-      from unnest(array['queued', 'awaiting-signature', 'signed', 'sent']) as w (status) left join operation_now o
-        on o.status = w.status and o.status in ('queued', 'awaiting-signature', 'signed', 'sent') group by w.status`);
+      from unnest(array['queued', 'awaiting-signature', 'signed', 'sent']) as w (status)
+        left join operation_now o
+        on o.status = w.status and o.status in ('queued', 'awaiting-signature', 'signed',
+          'sent') group by w.status`);
     metrics.set(
       "onepiao_operations",
       ...rows.map(({ status, n }) => ({ labels: { status }, value: n })),
@@ -70,9 +76,12 @@ export function createGauges(deps: Deps): void {
 
   async function lanes(): Promise<void> {
     const rows = await sql.unsafe<{ lane: string; status: string; n: number; oldest: number }[]>(`
-      select l.name as lane, w.status, count(s.id)::float8 as n, ${seconds("min(s.created_at)")} as oldest
-      from lane_now l cross join unnest(array['queued', 'pending']) as w (status) left join send_now s
-        on s.lane = l.name and s.status = w.status and s.status in ('queued', 'pending') group by l.name, w.status`);
+      select l.name as lane, w.status, count(s.id)::float8 as n,
+        ${seconds("min(s.created_at)")} as oldest
+      from lane_now l cross join unnest(array['queued', 'pending']) as w (status)
+        left join send_now s
+        on s.lane = l.name and s.status = w.status and s.status in ('queued',
+          'pending') group by l.name, w.status`);
     metrics.set(
       "onepiao_lane_depth",
       ...rows.map(({ lane, status, n }) => ({ labels: { lane, status }, value: n })),
@@ -114,8 +123,10 @@ export function createGauges(deps: Deps): void {
 
   async function webhooks(): Promise<void> {
     const rows = await sql<{ state: string; n: number; behind: number }[]>`
-      select case when disabled is not null then 'disabled' when tries > 0 then 'failing' else 'delivering' end as state, count(*)::float8 as n,
-             coalesce(max(extract(epoch from now() - since)) filter (where disabled is null), 0)::float8 as behind
+      select case when disabled is not null then 'disabled' when tries > 0 then 'failing'
+        else 'delivering' end as state, count(*)::float8 as n,
+             coalesce(max(extract(epoch from now() - since)) filter (where disabled is null),
+               0)::float8 as behind
       from webhook_backlog_now group by 1`;
     const rowByState = new Map(rows.map((row) => [row.state, row]));
     metrics.set(
@@ -133,19 +144,22 @@ export function createGauges(deps: Deps): void {
   async function remaining(): Promise<void> {
     const [row] = await sql<{ position: number; pass: number | null }[]>`
       select coalesce((select max(position) from feed_now), 0)::float8 as position,
-             (select extract(epoch from now() - ended_at)::float8 from reconcile_cursors where name = 'sweep') as pass`;
+             (select extract(epoch from now() - ended_at)::float8 from reconcile_cursors
+               where name = 'sweep') as pass`;
     metrics.set("onepiao_feed_position", { value: row?.position ?? 0 });
     metrics.set("onepiao_idempotency_keys", { value: await keptAnswers(sql) });
     const [lots] = await sql<{ uncounted: number; undocumented: number }[]>`
       select (select count(*) from (
-                select 1 from lot_now where (block, first) > (coalesce((select block from stats_cursor_now), -1), coalesce((select first from stats_cursor_now), 0))
+                select 1 from lot_now where (block, first) > (coalesce((select block
+                  from stats_cursor_now), -1), coalesce((select first from stats_cursor_now), 0))
                 order by block, first limit 10000) l)::float8 as uncounted,
              coalesce((select undocumented from stats_cursor_now), 0)::float8 as undocumented`;
     metrics.set("onepiao_lots_uncounted", { value: lots?.uncounted ?? 0 });
     metrics.set("onepiao_lots_undocumented", { value: lots?.undocumented ?? 0 });
     if (row?.pass != null) metrics.set("onepiao_reconcile_pass_age_seconds", { value: row.pass });
     const counts = await sql<{ kind: string; n: number }[]>`
-      select k.kind, (select count(*) from (select 1 from reconcile_findings where kind = k.kind order by subject limit 1000) f)::float8 as n
+      select k.kind, (select count(*) from (select 1 from reconcile_findings where kind = k.kind
+        order by subject limit 1000) f)::float8 as n
       from unnest(${Object.keys(findingKinds)}::text[]) as k (kind)`;
     const countByKind = new Map(counts.map((row) => [row.kind, row.n]));
     metrics.set(
@@ -159,7 +173,8 @@ export function createGauges(deps: Deps): void {
 
   async function audit(): Promise<void> {
     const counts = await sql<{ kind: string; n: number }[]>`
-      select k.kind, (select count(*) from (select 1 from audit_finding_now where kind = k.kind order by issuer, subject limit 1000) f)::float8 as n
+      select k.kind, (select count(*) from (select 1 from audit_finding_now where kind = k.kind
+        order by issuer, subject limit 1000) f)::float8 as n
       from unnest(${[...auditKinds]}::text[]) as k (kind)`;
     const countByKind = new Map(counts.map((row) => [row.kind, row.n]));
     metrics.set(
@@ -167,7 +182,8 @@ export function createGauges(deps: Deps): void {
       ...auditKinds.map((kind) => ({ labels: { kind }, value: countByKind.get(kind) ?? 0 })),
     );
     const [row] = await sql.unsafe<{ audited: number; delivered: number; oldest: number }[]>(`
-      select (select count(*) from audit_lot_now where state = 'waiting')::float8 as audited, count(d.lot)::float8 as delivered,
+      select (select count(*) from audit_lot_now where state = 'waiting')::float8 as audited,
+        count(d.lot)::float8 as delivered,
              ${seconds("min(to_timestamp(l.time))")} as oldest
       from deliveries d join lot_now l on l.first = d.lot where d.delivered_at is null`);
     metrics.set("onepiao_audit_waiting", { value: row?.audited ?? 0 });
@@ -231,16 +247,18 @@ export function createTally({
       events.filter((event) => event.name === "Refused").map((event) => event.block),
     );
     if (refused.size > 0) {
-      const [row] = await sql<
-        { count: number }[]
-      >`select count(*)::int as count from attempt_now where block = any(${[...refused]}::bigint[])`;
+      const [row] = await sql<{ count: number }[]>`
+        select count(*)::int as count from attempt_now
+          where block = any(${[...refused]}::bigint[])`;
       metrics.count("onepiao_alarms_total", {}, row?.count ?? 0);
     }
     if (sealed.length === 0) return;
     const durations = await sql<{ seconds: number }[]>`
       select extract(epoch from now() - i.accepted_at)::float8 as seconds
-      from unnest(${sealed.map(({ args }) => args["first"])}::numeric[], ${sealed.map(({ args }) => args["count"])}::int[]) as l (first, count)
-      cross join lateral (select accepted_at from accepted_now where number >= l.first and number < l.first + l.count offset 0) i`;
+      from unnest(${sealed.map(({ args }) => args["first"])}::numeric[],
+        ${sealed.map(({ args }) => args["count"])}::int[]) as l (first, count)
+      cross join lateral (select accepted_at from accepted_now where number >= l.first
+        and number < l.first + l.count offset 0) i`;
     metrics.count("onepiao_invoices_sealed_total", {}, durations.length);
     for (const { seconds } of durations)
       metrics.observe("onepiao_seal_seconds", Math.max(0, seconds));

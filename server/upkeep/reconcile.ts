@@ -53,9 +53,9 @@ const PAGE = 100;
 
 /** The present findings, oldest first. */
 export const findings = (sql: Tx): Promise<Finding[]> =>
-  sql<
-    Finding[]
-  >`select kind, subject, detail, found_at as since from reconcile_findings order by found_at, kind, subject`;
+  sql<Finding[]>`
+    select kind, subject, detail, found_at as since from reconcile_findings order by found_at, kind,
+      subject`;
 
 /** Replaces the known findings about the page's subjects; returns the new ones. */
 async function save(sql: Sql, { scopes, ...page }: Page): Promise<Difference[]> {
@@ -73,13 +73,17 @@ async function save(sql: Sql, { scopes, ...page }: Page): Promise<Difference[]> 
         "subjects" in scope
           ? tx`subject = any(${scope.subjects}::numeric[])`
           : tx`subject >= ${scope.from} and subject <= ${scope.to}`;
-      await tx`delete from reconcile_findings where kind = ${scope.kind} and ${within} and subject <> all(${subjectsOf(scope.kind)}::numeric[])`;
+      await tx`
+        delete from reconcile_findings where kind = ${scope.kind} and ${within}
+          and subject <> all(${subjectsOf(scope.kind)}::numeric[])`;
     }
     const freshDifferences: Difference[] = [];
     for (const { kind, subject, detail } of differences) {
       const [row] = await tx<{ fresh: boolean }[]>`
-        insert into reconcile_findings (kind, subject, detail) values (${kind}, ${subject}, ${detail})
-        on conflict (kind, subject) do update set seen_at = now(), detail = excluded.detail returning found_at = seen_at as fresh`;
+        insert into reconcile_findings (kind, subject, detail) values (${kind}, ${subject},
+          ${detail})
+        on conflict (kind, subject) do update set seen_at = now(), detail = excluded.detail
+          returning found_at = seen_at as fresh`;
       if (row?.fresh) freshDifferences.push({ kind, subject, detail });
     }
     return freshDifferences;
@@ -100,7 +104,8 @@ export function createReconcile(deps: Deps): Reconcile {
   const cursorOf = async (name: "recent" | "sweep"): Promise<Cursor | undefined> =>
     (
       await sql<Cursor[]>`
-        select block, coalesce(ended_at >= begun_at, false) as over, begun_at < now() - ${deps.days} * interval '1 day' as due
+        select block, coalesce(ended_at >= begun_at, false) as over,
+          begun_at < now() - ${deps.days} * interval '1 day' as due
         from reconcile_cursors where name = ${name}`
     )[0];
   const cursorBlock = async (): Promise<number | undefined> => {
@@ -111,7 +116,8 @@ export function createReconcile(deps: Deps): Reconcile {
   async function begin(name: "recent" | "sweep", block: number): Promise<void> {
     await sql`
       insert into reconcile_cursors (name, block) values (${name}, ${block})
-      on conflict (name) do update set block = excluded.block, begun_at = now(), lots = 0, invoices = 0`;
+      on conflict (name) do update set block = excluded.block, begun_at = now(), lots = 0,
+        invoices = 0`;
   }
 
   /**
@@ -136,7 +142,8 @@ export function createReconcile(deps: Deps): Reconcile {
       await keep(page);
       // another process may have started from the same block; comparing twice does no harm
       await sql`
-        update reconcile_cursors set block = greatest(block, ${to}), lots = lots + ${page.lots}, invoices = invoices + ${page.invoices} where name = ${name}`;
+        update reconcile_cursors set block = greatest(block, ${to}), lots = lots + ${page.lots},
+          invoices = invoices + ${page.invoices} where name = ${name}`;
       lots += page.lots;
       invoices += page.invoices;
       report?.({ block: to, end: goal, lots, invoices });
@@ -148,7 +155,9 @@ export function createReconcile(deps: Deps): Reconcile {
   const ended = async () => {
     await keep(await comparison.ended());
     // a finding that a whole sweep has not confirmed is repaired
-    await sql`delete from reconcile_findings where seen_at < (select begun_at from reconcile_cursors where name = 'sweep')`;
+    await sql`
+      delete from reconcile_findings where seen_at < (select begun_at from reconcile_cursors
+        where name = 'sweep')`;
     await sql`update reconcile_cursors set ended_at = now() where name = 'sweep'`;
   };
 
