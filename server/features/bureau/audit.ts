@@ -1,24 +1,24 @@
 /**
- * The bureau's audit: what issuers have sealed against what they were allowed to. Here: the sums, and
- * what makes a finding. Does not own: how documents are judged (lot-judgement.ts), the findings'
- * table (audit-findings.ts), where a lot's documents come from (lots.ts), whose turn it is
- * (upkeep/auditing.ts).
+ * The bureau's audit: what issuers have sealed against what they were allowed to. Here: the sums,
+ * and what makes a finding. Does not own: how documents are judged (lot-judgement.ts), the
+ * findings' table (audit-findings.ts), where a lot's documents come from (lots.ts), whose turn it
+ * is (upkeep/auditing.ts).
  *
- * The chain has no amounts. So the bureau opens every sealed lot's documents, rebuilds the root, and
- * adds up.
+ * The chain has no amounts. So the bureau opens every sealed lot's documents, rebuilds the root,
+ * and adds up.
  *
  * | finding | when | it goes when |
  * | --- | --- | --- |
- * | documents-missing | a lot's documents have not come in time | they are there |
+ * | documents-missing | a lot's documents have not come in time | they arrive |
  * | documents-differ | they do not open, or do not give the sealed root | others are deposited that do |
  * | document-invalid | a document contradicts itself, its lot, its leaf or its parties (protocol/proofs/contradictions.ts) | never |
  * | accepted-time | invoices are counted in another period than their lot's time allows | never |
- * | quota-exceeded | the gross of an issuer's period is more than it has drawn | it is not any more |
+ * | quota-exceeded | the gross of an issuer's period exceeds what it has drawn | it no longer does |
  * | red-letter-exceeds | red letters take back more than there was, or another issuer's invoice | never |
  *
- * A period follows from when an invoice was accepted, which its gateway says: it must be the month of
- * the lot's block, or the month of the day before. Findings name lots, numbers and periods; amounts
- * stand sealed (vault, "parties").
+ * A period follows from when an invoice was accepted, which its gateway says: it must be the month
+ * of the lot's block, or the month of the day before. Findings name lots, numbers and periods;
+ * amounts stand sealed (vault, "parties").
  */
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -69,8 +69,8 @@ async function lotsOf(tx: Tx, numbers: readonly string[]): Promise<Map<string, S
 }
 
 /**
- * Until `tx` ends nobody else judges these issuers: sums and red letters are those of all lots. Locked
- * in one order, so that two transactions cannot wait for each other.
+ * Until `tx` ends nobody else judges these issuers: sums and red letters are those of all lots.
+ * Locked in one order, so that two transactions cannot wait for each other.
  */
 async function lockIssuers(tx: Tx, issuers: readonly number[]): Promise<void> {
   const names = issuers.map((issuer) => `audit/${issuer}`);
@@ -135,7 +135,7 @@ export function createAudit(deps: Deps) {
     await compare(tx, bureau, own);
   }
 
-  /** Sums against what is drawn now. */
+  /** Compares sums with what is drawn now. */
   async function compare(tx: Tx, bureau: string, sums: readonly PeriodSums[]): Promise<void> {
     if (sums.length === 0) return;
     const rows = await tx<RowOf<"quota_now", "taxpayer" | "period" | "drawn">[]>`
@@ -155,9 +155,9 @@ export function createAudit(deps: Deps) {
   }
 
   /**
-   * Red letters never take back more than there was, and nothing of another issuer's. Judged are
-   * the originals of these lots' red letters, and what is in these lots and has red letters
-   * already: of the two, the documents of either may be the first that are here.
+   * Red letters never take back more than there was, and nothing of another issuer's. Judges the
+   * originals of these lots' red letters, and the invoices in these lots that have red letters
+   * already: the documents of either may arrive first.
    */
   async function judgeReds(tx: Tx, bureau: string, lots: readonly JudgedLot[]): Promise<void> {
     const here = new Map(
@@ -192,7 +192,7 @@ export function createAudit(deps: Deps) {
       .map(({ issuer, original }) => exceeds(issuer, original));
     for (const [original, all] of Map.groupBy(taken, (red) => red.original)) {
       const [one, lot] = [here.get(original) ?? beside.get(original), lotOf.get(original)];
-      // sealed, and its documents have not come: it is judged when they do
+      // the original is sealed, but its documents have not come: it is judged when they do
       if (!one || !lot) continue;
       const amounts = all.map(({ number, sealed }) =>
         parseMoney(vault.open("parties", `audit/red/${number}`, sealed).toString()),
@@ -203,14 +203,14 @@ export function createAudit(deps: Deps) {
     await addFindings(tx, log, bureau, found);
   }
 
-  /** What is here of other lots, by number. */
+  /** The judged invoices of other lots, by number, as far as their documents are here. */
   async function besideOf(
     tx: Tx,
     bureau: string,
     lots: readonly SealedLot[],
   ): Promise<Map<string, JudgedInvoice>> {
     const found = new Map<string, JudgedInvoice>();
-    // one lot at a time is open: what a batch takes back may lie in hundreds
+    // one lot at a time is open: the originals of a batch may lie in hundreds of lots
     for (const lot of new Map(lots.map((one) => [one.first, one])).values()) {
       const sealed = (await sealedIn(tx, bureau, [lot])).get(lot.first);
       if (!Array.isArray(sealed)) continue;
@@ -225,8 +225,8 @@ export function createAudit(deps: Deps) {
     ...deposits,
 
     /**
-     * Judges lots in `tx`, in which their rows are locked: adds them up, or says what is in the
-     * way. Returns the first numbers of those done with.
+     * Judges lots in `tx`, in which their rows are locked: adds them up, or records what is in the
+     * way. Returns the first numbers of the lots that are done.
      */
     async judge(tx: Tx, bureau: string, lots: readonly AuditLot[]): Promise<string[]> {
       const sealed = await sealedIn(tx, bureau, lots);
@@ -276,7 +276,7 @@ export function createAudit(deps: Deps) {
       );
     },
 
-    /** What was sealed in a lot, when its documents are here, wherever from. */
+    /** The sealed documents of a lot, if they are here, from whichever gateway. */
     async documentsOf(
       tx: Tx,
       lot: SealedLot,
@@ -288,7 +288,7 @@ export function createAudit(deps: Deps) {
 
     findings: listFindings,
 
-    /** How far the audit has come. */
+    /** How far the audit is. */
     async progress(
       tx: Tx,
     ): Promise<{ lots: number; waiting: number; behind: number; since: Date | null }> {
@@ -304,8 +304,8 @@ export function createAudit(deps: Deps) {
     },
 
     /**
-     * What issuers were granted, drew, and have issued by the documents, by index; amounts in the
-     * issuer's currency.
+     * What issuers were granted, drew, and have issued according to the documents, by index;
+     * amounts in the issuer's currency.
      */
     async quotas(tx: Tx, period: number, after: number, limit: number) {
       const rows = await tx<

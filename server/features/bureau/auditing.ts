@@ -1,10 +1,10 @@
 /**
- * The turns of the bureau's auditor: judges every sealed lot once, in the chain's order, at the
- * bureau's gateway.
+ * The turns of the bureau's auditor: every sealed lot once, in the order of the chain, at the
+ * gateway that has the bureau.
  *
- * A lot waits until its documents are here and give its root. Lots are tried a few at a time, in
- * one SQL transaction that locks their rows, so that sums, findings and the lots' states change
- * together and once, even if a process is killed. features/bureau/audit.ts makes the judgement.
+ * A lot waits until its documents are here and give its root. Some lots at a time are tried in one
+ * SQL transaction that locks their rows, so sums, findings and the lots' states change together and
+ * once, whichever process is killed. What is judged stands in audit.ts.
  */
 import { momentNow, type Sql, type Tx } from "../../db/db.ts";
 import type { RowOf } from "../../db/tables.ts";
@@ -30,7 +30,7 @@ export type Auditing = {
 
 /** Lots taken from the chain, or examined, in one transaction. */
 const PAGE = 200;
-/** Invoices of one transaction, unless one lot has more. */
+/** Invoices of one transaction, unless a single lot has more. */
 const BATCH = 500;
 /**
  * A lot without its documents is tried again after this time, or after an eighth of the time that
@@ -54,7 +54,7 @@ export function createAuditing({
   const clock = async (): Promise<string> =>
     ((await sql<{ now: string }[]>`select now()::text as now`)[0] as { now: string }).now;
 
-  /** Takes the lots that were sealed since the last call; returns their number. */
+  /** Takes up the lots that were sealed since; returns how many. */
   const takeUp = (): Promise<number> =>
     sql.begin(async (tx) => {
       await tx`insert into audit_cursor (block, first) values (0, ${LAST}) on conflict do nothing`;
@@ -71,9 +71,9 @@ export function createAuditing({
     });
 
   /**
-   * Tries the lots that were due at `since`, in one transaction; returns their number. Lots that
-   * another process works on are left to it. If the transaction fails, each lot is tried alone, and
-   * one that cannot be judged is postponed, so that it does not block the others.
+   * Tries lots whose turn it was at `since`, in one transaction; returns how many. Skips lots that
+   * another process is working on. When the transaction fails, each lot is tried alone, and a lot
+   * that cannot be judged is put off, so that it blocks no other.
    */
   async function tryLots(bureau: string, since: string, only?: string): Promise<number> {
     let taken: string[] = [];
@@ -115,7 +115,7 @@ export function createAuditing({
   }
 
   async function judgeQuotas(bureau: string): Promise<void> {
-    // this month and the previous one: the quota of older months no longer changes
+    // this month and the one before: earlier quota no longer changes
     const now = await momentNow(sql);
     const before = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1));
     await sql.begin((tx) => audit.judgeQuotas(tx, bureau, [before, now].map(periodOf)));

@@ -1,17 +1,17 @@
 /**
- * Counting: adds every sealed lot to the bureau's statistics, once. It takes the lots in the
- * chain's order, opens their documents, and adds them to the sums of their buckets; sums and cursor
- * change in one SQL transaction.
+ * Counting: adds every sealed lot to the bureau's statistics, once. Goes through the lots in the
+ * order of the chain, opens their documents, and adds them to the sums of their bucket; sums and
+ * cursor change in one SQL transaction.
  *
  * | what could go wrong | what prevents it |
  * | --- | --- |
- * | a process is killed in the middle | the transaction leaves nothing; the next one starts at the same lot |
+ * | a process is killed in the middle | nothing of the transaction remains; the next one begins at the same lot |
  * | two processes count | the cursor's row is locked first, and read under the lock |
- * | lots arrive during the count | the follower commits them in the order of their blocks, so none appears before the cursor |
- * | the projections are rebuilt | `rebuild` empties the sums with them, and everything is counted again; it waits for a running count |
- * | a document is missing or does not open | the lot counts with the chain's figures and is listed separately; its sums follow when all its documents are here, or were deposited |
+ * | lots come while it counts | the follower commits them in the order of their blocks, so none comes before the cursor |
+ * | the projections are rebuilt | `rebuild` empties the sums with them, and everything is counted again; it waits for a count under way |
+ * | a document is missing, or does not open | the lot counts as the chain tells it and is kept apart; its sums follow once all its documents are here, or were deposited |
  *
- * Accepting and sealing do not depend on it: if it falls behind, only statistics are late.
+ * Not part of accepting or sealing: a gateway that is behind here is only behind with statistics.
  */
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -29,17 +29,17 @@ type Deps = {
   log: Log;
   documentOf: (row: { number: string; document: Buffer }) => InvoiceDocument;
   /**
-   * The documents of a lot that another gateway sealed, if they were deposited here for the bureau
-   * and match the seal.
+   * The documents of a lot that was sealed through another gateway, if they were deposited here for
+   * the bureau and are those that were sealed.
    */
   depositedOf?: (tx: Tx, lot: Lot) => Promise<Numbered[] | undefined>;
-  /** Invoices of one transaction, unless one lot has more. */
+  /** Invoices of one transaction, unless a single lot has more. */
   batch?: number;
   everyMs?: number;
 };
 
 const BATCH = 2_000;
-/** Lots examined for one transaction. */
+/** Lots that one transaction looks at. */
 const LOTS = 200;
 /** In every n-th turn, lots without documents are examined again. */
 const LOOK_AGAIN = 20;
@@ -71,8 +71,7 @@ export function createCounting(deps: Deps): Job {
   let place = "0";
 
   /**
-   * The sums of one lot; undefined if some of its documents are missing, do not open, or lack what
-   * is added up.
+   * The sums of one lot; undefined unless all its documents are here, open, and have the amounts.
    */
   async function sumsOf(
     tx: Tx,
@@ -104,7 +103,7 @@ export function createCounting(deps: Deps): Job {
     }
   }
 
-  /** For lots whose root is that of the stored leaves. */
+  /** Documents of the lots whose root is that of the stored leaves. */
   async function documentsOf(
     tx: Tx,
     lots: readonly Lot[],
@@ -119,8 +118,8 @@ export function createCounting(deps: Deps): Job {
   }
 
   /**
-   * Adds lots to their buckets. `counted`: the lots are counted already, and only their documents
-   * are new.
+   * Adds lots to their buckets. `counted`: they count as lots already, and only their documents are
+   * new.
    */
   async function add(tx: Tx, lots: readonly Lot[], counted: boolean): Promise<void> {
     const documents = await documentsOf(tx, lots);
@@ -164,9 +163,7 @@ export function createCounting(deps: Deps): Job {
     }
   }
 
-  /**
-   * Adds to the sums in the rows. The cursor is locked, so no other transaction does so meanwhile.
-   */
+  /** Adds to the stored sums. No other transaction does so meanwhile: the cursor is locked. */
   async function put(tx: Tx, buckets: readonly Bucket[]): Promise<void> {
     for (const table of ["stats_buckets", "stats_issuers"] as const) {
       const tableBuckets = buckets.filter(
@@ -216,9 +213,7 @@ export function createCounting(deps: Deps): Job {
     )[0];
   }
 
-  /**
-   * Whether there is a lot beyond the cursor: usually there is none, and then nothing is locked.
-   */
+  /** Whether there is a lot beyond the cursor. Mostly there is none, and then nothing is locked. */
   async function waiting(): Promise<boolean> {
     const [row] = await sql<{ waiting: boolean }[]>`
       select (select first from lot_now where (block, first) > (coalesce((select block from stats_cursor), -1), coalesce((select first from stats_cursor), 0))
@@ -247,8 +242,9 @@ export function createCounting(deps: Deps): Job {
     });
 
   /**
-   * Counts the documents of lots that were counted without them and have them now: those that the
-   * audit has had, and, a few at a time, those whose documents were all imported here.
+   * Counts the documents of lots that were counted without them and have them now: lots that the
+   * audit has opened, and, in turns of a bounded number, lots whose documents have all arrived
+   * here.
    */
   const lookAgain = (): Promise<boolean> =>
     sql.begin(async (tx) => {

@@ -1,4 +1,4 @@
-/** What the feed says of the ledger as a whole; every party may see it. */
+/** What the feed says about the ledger as a whole; every party may see it. */
 import { each, type Projection } from "../../feed/follower.ts";
 
 export const ledgerProjection: Projection = {

@@ -1,6 +1,6 @@
 /**
- * The ledger as a whole: whether it is open. The bureau can close it; then nothing is sealed or
- * acted until it opens again.
+ * The ledger as a whole: whether it is open. While the bureau has closed it, nothing is sealed and
+ * no act goes through.
  */
 import { enqueue } from "../../acts/operations.ts";
 import type { Contracts } from "../../chain/contracts.ts";

@@ -1,6 +1,6 @@
 /**
- * The judgement of sealed documents: what a lot adds to its issuer's periods, what it takes back, and
- * what is wrong with it. Stores nothing.
+ * The judgement of sealed documents: what a lot adds to its issuer's periods, what it takes back,
+ * and what is wrong with it. Stores nothing.
  */
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import {
@@ -32,9 +32,9 @@ export type RedLetter = { number: string; original: string; issuer: number; gros
 const DAY_MS = 86_400_000;
 
 /**
- * A party by the name that it had on a document's day; for a red letter, which carries its original's
- * name, by any name that it had until then. A gateway that checks nothing may have sealed anything in
- * these members: contradictions.ts finds it.
+ * A party by the name that it had on a document's day; for a red letter, which carries its
+ * original's name, by any name that it had until then. A gateway that checks nothing may have
+ * sealed anything in these members: contradictions.ts finds it.
  */
 function named(
   { index, taxId, names }: Taxpayer,

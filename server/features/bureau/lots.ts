@@ -1,10 +1,10 @@
 /**
- * The documents of sealed lots, for the bureau's auditor: this gateway's own, and what other
+ * The documents of sealed lots, for the bureau's auditor: this gateway's own, and those that other
  * gateways have deposited.
  *
- * Deposits are encrypted to the bureau (features/documents) and kept by depositor, so that nobody's
- * deposit stands in the way of another's; the root tells which one is right. Does not own: what is
- * judged of them (audit.ts), how a gateway delivers (upkeep/depositing.ts).
+ * Deposits are encrypted to the bureau (features/parties/encryption.ts) and kept by depositor, so
+ * that no deposit replaces another's; the root tells which one is right. Does not own: how they are
+ * judged (audit.ts), how a gateway delivers them (upkeep/depositing.ts).
  */
 import { setImmediate } from "node:timers/promises";
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -32,8 +32,8 @@ import {
 } from "../parties/encryption.ts";
 
 /**
- * A document in a deposit: sealed as it is stored, with what its leaf commits to beside it.
- * `reverses`: what a red letter takes back.
+ * A document in a deposit: sealed as it is stored, with the leaf's other members. `reverses`: the
+ * invoice that a red letter takes back.
  */
 export type Deposited = SealedDocument & {
   holder: string;
@@ -60,8 +60,8 @@ type Opened = {
   text: string;
 };
 /**
- * A document and its leaf that are what was sealed. That it has the shape of an invoice is not
- * known. `reverses`, `acceptedAt`: its gateway's word.
+ * A document and its leaf that are what was sealed; whether it has the shape of an invoice is not
+ * checked. `reverses` and `acceptedAt` are what its gateway says.
  */
 export type Sealed = {
   number: string;
@@ -74,7 +74,7 @@ export type Sealed = {
 
 type Deps = { keys: EncryptionKeys; documents: Documents; contracts: Contracts };
 
-/** The bureau's account; undefined where no bureau is at this gateway. */
+/** The bureau's account; undefined at a gateway without the bureau. */
 export async function bureauOf(tx: Tx): Promise<string | undefined> {
   return (
     await tx<
@@ -86,7 +86,7 @@ export async function bureauOf(tx: Tx): Promise<string | undefined> {
 export function createLotDocuments({ keys, documents, contracts }: Deps) {
   const idOf = (number: string) => documentId(contracts.deployment, number);
 
-  /** The key that deposits are encrypted to. Throws not-found where no bureau is. */
+  /** The key that deposits are encrypted to. Throws not-found at a gateway without the bureau. */
   async function depositKey(tx: Tx): Promise<{ kid: string; jwk: PublicKey }> {
     const bureau = await bureauOf(tx);
     if (bureau === undefined)
@@ -96,8 +96,8 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
   }
 
   /**
-   * Deposits are encrypted to a new key from now on; what came before still opens. Throws
-   * not-found, deposit-key-limit.
+   * Encrypts deposits to a new key from now on; earlier ones still open. Throws not-found,
+   * deposit-key-limit.
    */
   async function rotateDepositKey(tx: Tx): Promise<{ kid: string; jwk: PublicKey }> {
     const bureau = await bureauOf(tx);
@@ -113,8 +113,8 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
   }
 
   /**
-   * Stores some documents of a lot. What does not open is refused by its field. Throws not-found,
-   * lot-unknown, invalid-request.
+   * Stores some documents of a lot. A document that does not open is refused by its field. Throws
+   * not-found, lot-unknown, invalid-request.
    */
   async function deposit(
     tx: Tx,
@@ -167,7 +167,7 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
           ${given.map((one) => Buffer.from(one.salt.slice(2), "hex"))}::bytea[], ${given.map((one) => bytes(one.key))}::bytea[], ${stored}::bytea[])
         on conflict (lot, depositor, number) do update set holder = excluded.holder, buyer = excluded.buyer, reverses = excluded.reverses,
           accepted_at = excluded.accepted_at, salt = excluded.salt, key = excluded.key, document = excluded.document`;
-      // its turn comes at once
+      // the lot's turn comes at once
       await tx`update audit_lots set next_at = now() where first = ${first}`;
     }
     const [here] = await tx<
@@ -187,7 +187,7 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
     reverses: string | null;
     accepted_at: Date;
   };
-  /** This gateway's own documents of these lots, in one look. */
+  /** This gateway's own documents of these lots, in one query. */
   async function ownRows(
     tx: Tx,
     lots: readonly Pick<SealedLot, "first" | "count">[],
@@ -204,7 +204,7 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
   }
 
   /**
-   * A lot of this gateway as it would be deposited, for the reader of this key. Undefined when not
+   * A lot of this gateway as it would be deposited, for the reader of this key. Undefined unless
    * all documents are here.
    */
   async function ownDeposit(

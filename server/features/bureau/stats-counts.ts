@@ -1,6 +1,6 @@
 /**
- * What statistics count on the chain, each word once. `issued` counts invoices; `reversed…` counts by
- * the state that the invoice was in before; `admitted` is an invoice issued elsewhere that is
+ * What statistics count on the chain, each word once. `issued` counts invoices; `reversed…` counts
+ * by the state that the invoice was in before; `admitted` is an invoice issued elsewhere that is
  * registered here; `refused` is an attempt at a second reimbursement.
  */
 import { actKinds, acts, opensExternal, type State } from "@onepiao/protocol/ledger/acts.ts";

@@ -1,6 +1,6 @@
 /**
- * Sums of what invoices say: how much, as opposed to how many, which the chain says. They stand sealed
- * (vault, "stats"), each bound to its bucket, so that one cannot be put in another's place.
+ * Sums of what invoices say: how much, as opposed to how many, which the chain says. They stand
+ * sealed (vault, "stats"), each bound to its bucket, so that one cannot be put in another's place.
  */
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { tradeOf } from "@onepiao/protocol/formats/trade.ts";

@@ -2,9 +2,9 @@
  * Statistics for the bureau: what was issued, by whom, of which trade and region, what became of
  * it, who tried to be paid a second time, how far quota is used, and how the chain is.
  *
- * Here they are read. stats-projection.ts counts the acts, upkeep/counting.ts the lots. How many there
- * are, the chain says; how much they come to, the documents say. A bucket's time is that of the block
- * in which its lot was sealed.
+ * Here they are read. stats-projection.ts counts the acts, upkeep/counting.ts the lots. How many
+ * there are, the chain says; how much they come to, the documents say. A bucket's time is that of
+ * the block in which its lot was sealed.
  */
 
 import type { Trade } from "@onepiao/protocol/formats/trade.ts";

@@ -1,9 +1,9 @@
 /**
- * The desk: gives a draft its number and books its quota, in memory, and writes the accepted invoices
- * in one statement each.
+ * The desk: gives a draft its number and books its quota, in memory, and writes all accepted
+ * invoices of a transaction in one statement per table.
  *
- * A desk holds what one transaction decides on: the issuers' quotas (held until it ends), the originals
- * that were issued before, the free numbers. A refusal takes nothing from it.
+ * A desk holds what a transaction decides with: the issuers' quotas (held until it ends), the
+ * originals that were issued before, the free numbers. A refusal takes nothing from it.
  */
 import { randomBytes } from "node:crypto";
 import { canonicalJson } from "@onepiao/protocol/formats/document.ts";
@@ -25,7 +25,7 @@ import { type Invoices, type Original, sourceKey } from "./invoices.ts";
 type Free = { segment: string; next: bigint; left: bigint };
 /**
  * An invoice with its number. `pickup`: the secret of the one-time key that an untitled invoice
- * without a holder is sealed to. `salt`: of a red letter, whose content was signed before it had a
+ * without a holder is sealed to. `salt`: for a red letter, whose content was signed before it had a
  * number.
  */
 export type NumberedInvoice = Draft & {
@@ -49,7 +49,7 @@ export type Desks = ReturnType<typeof createDesks>;
 
 /**
  * The issuers' segments with free numbers, lowest first, as many as could be needed. Full segments
- * are not looked at.
+ * are skipped.
  */
 async function freeNumbers(tx: Tx, drafts: readonly Draft[]): Promise<Map<number, Free[]>> {
   const groups = Map.groupBy(drafts, (draft) => draft.issuer.index);
@@ -76,7 +76,8 @@ async function freeNumbers(tx: Tx, drafts: readonly Draft[]): Promise<Map<number
 }
 
 /**
- * The account that an invoice is sealed to. A red letter belongs to nobody: no act can be made on it.
+ * The account that an invoice is sealed to. A red letter belongs to nobody: it takes part in no
+ * act.
  */
 const leafHolder = ({ reverses, holder, buyer, pickup }: NumberedInvoice) =>
   pickup !== undefined

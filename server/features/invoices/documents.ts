@@ -1,17 +1,17 @@
 /**
  * Documents at rest, and as their readers get them.
  *
- * Each document is sealed with AES-256-GCM under a content key of its own, and with chain, ledger
- * and number authenticated (`documentId`), so that it opens nowhere but where it belongs. A reader
- * that opens documents by itself gets the sealed bytes as they are stored, and the content key
- * encrypted to its key (features/parties/encryption.ts); for a whole lot one key, under which the content keys
- * are.
+ * Each document is sealed with AES-256-GCM under its own content key. Chain, ledger and number are
+ * authenticated with it (`documentId`), so it opens nowhere else. A reader that decrypts documents
+ * itself gets the sealed bytes as they are stored, and the content key encrypted to its key
+ * (encryption.ts in features/parties); for a whole lot it gets one key, which wraps the content
+ * keys.
  *
  *   data key "documents" ─HKDF→ content key of an invoice ─AES-GCM→ document
  *                        ─HKDF→ lot key ─AES-KW→ content keys of its invoices
  *   lot key, content key ─JWE→ reader
  *
- * Does not own: who may read (features/grants), what a document says (formats/).
+ * Does not own: who may read (grants.ts), what a document says (protocol/formats).
  */
 import { createDecipheriv } from "node:crypto";
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -47,15 +47,13 @@ export type Documents = ReturnType<typeof createDocuments>;
 const NONCE = 12;
 const TAG = 16;
 
-/**
- * What is authenticated with a document: its chain (CAIP-2), its ledger (lower case), its number.
- */
+/** Authenticated with a document: its chain (CAIP-2), its ledger (lower case), its number. */
 export const documentId = (
   { chainId, ledger }: Pick<Deployment, "chainId" | "ledger">,
   number: string,
 ): string => `eip155:${chainId}/${ledger.toLowerCase()}/${number}`;
 
-/** What is stored of a document, taken apart. */
+/** The stored bytes of a document, in parts. */
 export function bytesOf(aad: string, stored: Buffer): SealedBytes {
   const text = (part: Buffer) => part.toString("base64url");
   return {
@@ -75,7 +73,10 @@ export function openSealed(key: Uint8Array, { aad, iv, ciphertext, tag }: Sealed
   return Buffer.concat([decipher.update(bytes(ciphertext)), decipher.final()]);
 }
 
-/** The documents of a lot by number, with the lot's key. Throws when one of them does not open. */
+/**
+ * The documents of a lot by number, opened with the lot's key. Throws when one of them does not
+ * open.
+ */
 export function openLot(
   lotKey: Uint8Array,
   documents: readonly SealedDocument[],
@@ -110,28 +111,28 @@ export function createDocuments({
     if (key) return key;
     throw new Problem(
       "encryption-key-missing",
-      "The party has registered no encryption key of its own: PUT /v1/encryption-key",
+      "The party has not registered an encryption key: PUT /v1/encryption-key",
       {},
     );
   };
 
   return {
-    /** What is stored of a document: canonical JSON, sealed. */
+    /** The stored form of a document: canonical JSON, sealed. */
     seal: (number: string, canonical: string): Buffer =>
       vault.seal("documents", idOf(number), canonical),
-    /** Throws when it was altered, or is another invoice's. */
+    /** Throws when the bytes were altered, or belong to another invoice. */
     open: (number: string, stored: Uint8Array): InvoiceDocument =>
       JSON.parse(vault.open("documents", idOf(number), stored).toString()) as InvoiceDocument,
-    /** The text of it, as it was hashed. */
+    /** The document's text, as it was hashed. */
     openText: (number: string, stored: Uint8Array): string =>
       vault.open("documents", idOf(number), stored).toString(),
-    /** Of an XML original, byte for byte. */
+    /** An XML original, byte for byte. */
     sealSource: (number: string, text: string): Buffer =>
       vault.seal("documents", `${idOf(number)}/source`, text),
     openSource: (number: string, stored: Uint8Array): string =>
       vault.open("documents", `${idOf(number)}/source`, stored).toString(),
 
-    /** The document as the caller opens it by itself. Throws `encryption-key-missing`. */
+    /** The encrypted document for a caller that decrypts it. Throws `encryption-key-missing`. */
     async sealedFor(tx: Tx, caller: Caller, row: Stored): Promise<SealedDocument> {
       const id = idOf(row.number);
       const key = await wrapTo(await readerKey(tx, caller.account), vault.documentKey(id), id);
@@ -143,7 +144,7 @@ export function createDocuments({
       };
     },
 
-    /** The documents of a lot for one reader: one JWE, and each content key under the lot's. */
+    /** The documents of a lot for one reader: one JWE, and each content key under the lot's key. */
     async sealedLot(
       jwk: PublicKey,
       lot: { first: string; count: number },
@@ -185,13 +186,13 @@ export function createDocuments({
       if (!lot || !may || rows.length !== lot.count)
         throw new Problem(
           "not-found",
-          `There is no lot ${first} of yours whose documents are here`,
+          `You have no lot ${first} whose documents are here`,
         );
       return this.sealedLot(await readerKey(tx, caller.account), lot, rows);
     },
 
     /**
-     * Registers the key that the caller's party opens documents with. Throws invalid-request,
+     * Registers the key that the caller's party decrypts documents with. Throws invalid-request,
      * forbidden.
      */
     async register(tx: Tx, caller: Caller, jwk: PublicKey): Promise<{ kid: string }> {
@@ -201,15 +202,15 @@ export function createDocuments({
           violations: [{ field: "", rule: "public-key", detail }],
         });
       }
-      // documents of every role's invoices open with it from now on, and with the key before it no
-      // longer
+      // from now on documents of every role's invoices are encrypted to this key, and no longer to
+      // the one before
       const [party] = await tx<PartyKind[]>`
         select p.kind, t.capabilities from party_now p left join taxpayer_now t on t.account = p.account where p.account = ${caller.account}`;
       const missing = party
         ? rolesOfParty(party).filter((role) => role !== "admin" && !caller.roles.includes(role))
         : [];
       if (missing.length > 0) {
-        const detail = `This key has not the party's role ${missing.join(", ")}, whose documents the encryption key opens as well`;
+        const detail = `This API key does not have the party's role ${missing.join(", ")}, whose documents the encryption key opens as well`;
         throw new Problem("forbidden", detail, { extra: { rolesNeeded: ["admin"] } });
       }
       await keys.register(tx, caller.account, jwk);

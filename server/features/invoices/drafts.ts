@@ -1,6 +1,6 @@
 /**
- * Drafts: a document that is to be issued, with the parties that it names looked up. Here an invoice
- * is refused for who its parties are and for what it says about them; quota and number come later
+ * Drafts: a document that is to be issued, with the parties that it names looked up. An invoice is
+ * refused here for who its parties are and for what it says about them. Quota and number come later
  * (desk.ts).
  */
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -26,8 +26,8 @@ import type { Reason } from "./sheets.ts";
 export type Course = { gross: bigint };
 
 /**
- * One invoice to be issued. `holder`: account of the first holder, which the document does not name;
- * `reason`: of a red letter; `course`: of its batch.
+ * One invoice to be issued. `holder`: account of the first holder, which the document does not
+ * name; `reason`: for a red letter; `course`: of its batch.
  */
 export type IssueRequest = {
   caller: Pick<Caller, "account">;
@@ -157,7 +157,7 @@ export function createDrafts({ accounts, taxpayers, invoices, bounds }: Deps) {
       return taxpayers.among(tx, [], [...new Set(taxIds)]);
     },
 
-    /** Those of the accounts named as first holders that the network knows. */
+    /** The accounts among the named first holders that the network knows. */
     holdersOf: (tx: Tx, requests: readonly IssueRequest[]): Promise<ReadonlySet<string>> =>
       accounts.known(
         tx,

@@ -1,7 +1,7 @@
 /**
- * Draws ahead: while an issuer's invoices wait for quota, one draw at a time goes to the chain for all
- * of them. Owns the list of who waits, in this process alone; each gateway process draws for its own
- * requests, and quotas.drawAhead keeps them from drawing twice.
+ * Draws ahead: while an issuer's invoices wait for quota, one draw at a time goes to the chain for
+ * all of them. The list of waiting invoices is per process: each process draws for its own
+ * requests, and `drawAhead` of quotas.ts keeps them from drawing twice.
  */
 import type { Changes, Sql } from "../../db/db.ts";
 import type { Quotas } from "../parties/quotas.ts";

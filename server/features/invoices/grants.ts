@@ -3,16 +3,16 @@
  *
  * | reader | may read | until |
  * | --- | --- | --- |
- * | issuer, holder, titled or claiming employer, bureau | because of what they are to the invoice | they are it no more |
- * | whoever the holder or that employer gives a grant (授权) | because of the grant | it is withdrawn, its time is over, or its giver is no party any more |
+ * | issuer, holder, titled or claiming employer, bureau | as a party to the invoice | until they stop being one |
+ * | an account with a grant (授权) of the holder or that employer | because of the grant | the grant is withdrawn or ends, or its giver stops being a party |
  *
- * So a transfer gives the new holder the document and takes from the old one, together with all
- * that the old one had given. A grant is of the document and its proofs; acts and the invoice's
- * history are the parties'.
+ * So a transfer gives the new holder the document and takes it from the old one, together with the
+ * grants that the old one gave. A grant covers the document and its proofs; only parties act and
+ * see the invoice's history.
  *
- * Every read is written down before the document is given: one row a day for each reader and form,
- * with how often. Holder, employer and bureau see all of them; the issuer its own and the bureau's,
- * for it has no part in where its invoice went.
+ * Every read is recorded before the reader gets the document: one row a day for each reader and
+ * form, with a count. Holder, employer and bureau see all reads; the issuer sees its own and the
+ * bureau's, because it need not know where its invoice went.
  *
  * Owns the tables grants and reads.
  */
@@ -62,7 +62,7 @@ export type Grants = ReturnType<typeof createGrants>;
 
 const MAX_GRANTS = 100;
 
-/** Notes who has read these invoices in this form, once for each call; counted by the day. */
+/** Records that these invoices were read in this form, once per call; counted by the day. */
 export async function noteReads(
   tx: Tx,
   reader: Pick<Caller, "account" | "keyId">,
@@ -88,8 +88,8 @@ export function createGrants({
   taxpayers: Taxpayers;
 }) {
   /**
-   * Grants of an invoice that hold now: not withdrawn, not over, given by who is its holder or
-   * employer.
+   * Grants of an invoice that are in force: not withdrawn, not expired, given by its present holder
+   * or employer.
    */
   const inForce = (tx: Tx, invoice: InvoiceRow, employer: string | undefined) => tx<Grant[]>`
     select id, number, grantee, giver, until, created_at from grants
@@ -122,7 +122,7 @@ export function createGrants({
     logReads: noteReads,
 
     /**
-     * The invoice, if the caller is one of its parties, the bureau, or was given to read it. Throws
+     * The invoice, if the caller is one of its parties, the bureau, or has a grant. Throws
      * not-found.
      */
     async readable(tx: Tx, caller: Caller, number: string): Promise<InvoiceRow> {
@@ -140,8 +140,8 @@ export function createGrants({
     },
 
     /**
-     * Gives an account to read, until then or until it is withdrawn. Throws not-found, forbidden,
-     * receiver-invalid, grant-exists, grant-limit.
+     * Lets an account read, until a time or until the grant is withdrawn. Throws not-found,
+     * forbidden, receiver-invalid, grant-exists, grant-limit.
      */
     async give(
       tx: Tx,
@@ -168,17 +168,17 @@ export function createGrants({
         );
       }
       if (until !== undefined && until <= (await momentNow(tx))) {
-        throw new Problem("invalid-request", "The grant would be over already", {
+        throw new Problem("invalid-request", "The grant would end in the past", {
           violations: [{ field: "/until", rule: "in-future", detail: "A time to come" }],
         });
       }
-      // one at a time counts an invoice's grants
+      // one transaction at a time counts an invoice's grants
       await tx`select pg_advisory_xact_lock(hashtext(${`grants/${number}`}))`;
       await tx`update grants set withdrawn_at = now() where number = ${number} and withdrawn_at is null and until <= now()`;
       const standing = await inForce(tx, invoice, employer);
       const same = standing.find((one) => one.grantee === grantee && one.giver === caller.account);
       if (same)
-        throw new Problem("grant-exists", "You have given this account to read already", {
+        throw new Problem("grant-exists", "This account has a grant from you already", {
           extra: { original: { grant: same.id, state: "given" } },
         });
       if (standing.length >= MAX_GRANTS)
@@ -192,26 +192,29 @@ export function createGrants({
     },
 
     /**
-     * Takes a grant back; by who gave it, or by the invoice's present holder. Again: nothing more.
-     * Throws not-found.
+     * Withdraws a grant: by the account that gave it, or by the invoice's present holder. Doing it
+     * again changes nothing. Throws not-found.
      */
     async withdraw(tx: Tx, caller: Caller, number: string, id: string): Promise<void> {
       const [row] = await tx<(RowOf<"grants", "giver"> & { holder: string | null })[]>`
         select g.giver, coalesce(s.holder, i.leaf_holder) as holder from grants g
         left join accepted_now i on i.number = g.number left join record_now s on s.number = g.number where g.id = ${id} and g.number = ${number}`;
       if (!row || (row.giver !== caller.account && row.holder !== caller.account))
-        throw new Problem("not-found", "There is no grant of this id that is yours to withdraw");
+        throw new Problem("not-found", "There is no grant with this id that you may withdraw");
       await tx`update grants set withdrawn_at = now() where id = ${id} and withdrawn_at is null`;
     },
 
-    /** Ends what two accounts have given each other to read. */
+    /** Ends the grants between two accounts, in both directions. */
     async withdrawBetween(tx: Tx, one: string, other: string): Promise<void> {
       await tx`
         update grants set withdrawn_at = now()
         where withdrawn_at is null and ((grantee = ${one} and giver = ${other}) or (grantee = ${other} and giver = ${one}))`;
     },
 
-    /** Who may read it now: its parties, and who was given to. For holder, employer and bureau. */
+    /**
+     * Who may read it now: its parties, and the accounts with a grant. For holder, employer and
+     * bureau.
+     */
     async list(
       tx: Tx,
       caller: Caller,
@@ -226,7 +229,7 @@ export function createGrants({
       ) {
         throw new Problem(
           "forbidden",
-          "Who else reads an invoice is told to its holder and its employer",
+          "Only the holder and the employer see who reads an invoice",
         );
       }
       const issuer = await taxpayers.byIndex(tx, invoice.issuer);
@@ -238,7 +241,7 @@ export function createGrants({
       return { parties, grants: await inForce(tx, invoice, employer) };
     },
 
-    /** Who has read it, the latest first. To its issuer: itself and the bureau. */
+    /** Who has read it, the latest first. The issuer sees itself and the bureau. */
     async reads(tx: Tx, caller: Caller, number: string, limit: number): Promise<Reading[]> {
       const invoice = await invoices.visible(tx, caller, number);
       const employer = await employerOf(tx, invoice);
@@ -253,8 +256,8 @@ export function createGrants({
     },
 
     /**
-     * What the caller was given to read and by whom, as a part of a query. Whether the giver is a
-     * party still, nothing here says.
+     * The invoices that the caller has a grant for, and its giver, as a part of a query. Does not
+     * check that the giver is still a party.
      */
     granted: (tx: Tx, caller: Caller) => tx<
       (RowOf<"grants", "number" | "giver"> & { accepted_at: Date })[]

@@ -1,6 +1,6 @@
 /**
- * Lists of invoices: a page of what a party issued, holds, has to reimburse or was given to read. Rows
- * are found by an index, whatever else is stored (docs/adr/0028).
+ * Lists of invoices: a page of those that a party issued, holds, has to reimburse or may read by a
+ * grant. Rows are found by an index, whatever else is stored (docs/adr/0028).
  */
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { momentOf, type Query, type Tx } from "../../db/db.ts";
@@ -16,8 +16,8 @@ export type Perspective = "issuer" | "holder" | "employer" | "grantee";
  */
 export type Place = { micros: bigint; number: string };
 /**
- * Which invoices of a party a list has. `granted`: the invoices that it may read, and by whose grant;
- * a grant counts while its giver is a party of the invoice.
+ * Which invoices of a party a list has. `granted`: the invoices that it may read by a grant, and
+ * who gave it; a grant counts while its giver is a party of the invoice.
  */
 export type Filter = {
   as: Perspective;
@@ -49,7 +49,10 @@ type Owner = {
 const all = (tx: Tx, conditions: readonly Query<unknown>[]) =>
   conditions.reduce((those, next) => tx`${those} and ${next}`, tx`true`);
 
-/** The parts of a list. Each finds its rows by an index; `fits` has the conditions that no index covers. */
+/**
+ * The parts of a list. Each part finds its rows by an index; `fits` has the conditions that no
+ * index covers.
+ */
 function partsOf(
   tx: Tx,
   owner: Owner,
@@ -81,7 +84,7 @@ function partsOf(
     const mine = {
       bureau: tx`true`,
       issuer: tx`i.issuer = ${self}`,
-      // until it is sealed no employer has to do with it
+      // an employer sees an invoice once it is sealed
       employer: tx`i.lot is not null and i.employer = ${self}`,
       holder: tx`i.holder = ${account}`,
       grantee:

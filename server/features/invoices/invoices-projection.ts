@@ -1,5 +1,5 @@
 /**
- * What the feed says of invoices: that they are issued, and every attempt at a second
+ * What the feed says about invoices: that they are issued, and each attempt at a second
  * reimbursement. Runs after the ledger's mirror.
  */
 
@@ -51,7 +51,7 @@ export const invoiceProjection: Projection = {
         event.tell({
           type: "reimbursement.refused",
           number,
-          // the holder learns of an employer's attempt, and not whose it was
+          // the holder learns of an employer's attempt, but not which employer's
           accounts: [party, holders.get(number) ?? ""].filter((account) => account !== ""),
           data: { reason: codeOfChainError(reason) ?? reason, attempt: kind },
           bureau: {

@@ -1,6 +1,6 @@
 /**
- * Invoices: an invoice's row together with what the chain says of it, who may see it, and what its
- * red letters have left of it. Lists are in invoice-lists.ts.
+ * Invoices: an invoice's row together with what the chain says about it, who may see it, and what
+ * its red letters have left. Lists are in invoice-lists.ts.
  */
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { type Amounts, leftOf } from "@onepiao/protocol/formats/red-letter.ts";
@@ -21,7 +21,7 @@ export type InvoiceRow = {
   lot: string | null;
   status: InvoiceStatus;
   holder: string;
-  /** To whom it was sealed. */
+  /** The account that it was sealed to. */
   leaf_holder: string;
   employer: number;
   titled: boolean;
@@ -36,8 +36,8 @@ export type InvoiceRow = {
   updated_at: Date | null;
 };
 /**
- * What the issuer's own id of an original is known by already. `number`: of the invoice; none while
- * a red letter keeps the id for it.
+ * What an issuer's own id of an original is already used for. `number`: of the invoice; null while
+ * a red letter reserves the id.
  */
 export type Original = { number: string | null; state: InvoiceStatus };
 export type Amount = { currency: string; gross: string };
@@ -72,7 +72,7 @@ export function createInvoices(deps: Deps) {
     return (await tx<InvoiceRow[]>`${select(tx)} where i.number = ${number}`)[0];
   }
 
-  /** The red letters that these invoices have, in the order of their numbers. */
+  /** The red letters of these invoices, in the order of their numbers. */
   async function redLettersOf(
     tx: Tx,
     numbers: readonly string[],
@@ -93,7 +93,7 @@ export function createInvoices(deps: Deps) {
     const left = new Map<string, Amounts>();
     for (const row of rows) {
       const own = reds.get(row.number)?.map((red) => red.document);
-      // of a reversed one nothing: its last red letter may be under way yet
+      // nothing is left of a reversed invoice, even while its last red letter is still under way
       if (row.status === "reversed") left.set(row.number, { net: 0n, tax: 0n, gross: 0n });
       else if (own) left.set(row.number, leftOf(documentOf(row), own));
     }
@@ -101,13 +101,13 @@ export function createInvoices(deps: Deps) {
   }
 
   /**
-   * The pickup key's secret of an untitled invoice that was issued without a holder: follows from
-   * the number, so it is not stored.
+   * Secret of the pickup key of an untitled invoice without a holder. It follows from the number,
+   * so it is not stored.
    */
   const pickupSecret = (number: string) =>
     `0x${vault.derive("documents", `pickup/${number}`).toString("hex")}`;
 
-  /** Keyed hash that an issuer's own id of an original is found by. */
+  /** Keyed hash under which an issuer's own id of an original is found. */
   const sourceBlind = (taxId: string, sourceId: string): Buffer =>
     vault.blind("source-id", `${taxId}\0${sourceId}`);
 
@@ -119,8 +119,7 @@ export function createInvoices(deps: Deps) {
     sourceBlind,
 
     /**
-     * Which of these originals were issued before, or wait for it with a red letter, by
-     * `sourceKey`.
+     * Which of these originals were issued before, or are reserved by a red letter; by `sourceKey`.
      */
     async issuedBefore(
       tx: Tx,
@@ -152,8 +151,8 @@ export function createInvoices(deps: Deps) {
           }),
 
     /**
-     * Until `tx` ends, no red letter for these invoices is accepted: it would not know of what `tx`
-     * is about to do with them.
+     * Until `tx` ends, no red letter for these invoices is accepted: it would not know what `tx` is
+     * about to do with them.
      */
     async hold(tx: Tx, numbers: readonly string[]): Promise<void> {
       await tx`select 1 from accepted_now where number = any(${[...numbers]}::numeric[]) order by number for share`;
@@ -191,16 +190,21 @@ export function createInvoices(deps: Deps) {
 
     redLettersOf,
 
-    /** What red letters have left of these invoices, by number; nothing of those that have none. */
+    /**
+     * What red letters have left of these invoices, by number; an invoice without red letters is
+     * missing.
+     */
     leftOf: leftAmounts,
 
-    /** The same of invoices that are known by their numbers alone. */
+    /** The same for invoices that are known only by their numbers. */
     async leftOfNumbers(tx: Tx, numbers: readonly string[]): Promise<Map<string, Amounts>> {
       const named = tx`i.number in (select r.reverses from accepted_now r where r.reverses = any(${[...numbers]}::numeric[]))`;
       return leftAmounts(tx, await tx<InvoiceRow[]>`${select(tx)} where ${named}`);
     },
 
-    /** What these invoices were issued for, by number; whose they are, the caller knows. */
+    /**
+     * The amounts that these invoices were issued for, by number. The caller checks whose they are.
+     */
     async amountsOf(tx: Tx, numbers: readonly string[]): Promise<Map<string, Amount>> {
       const rows = await tx<
         RowOf<"accepted_now", "number" | "document">[]
@@ -208,7 +212,9 @@ export function createInvoices(deps: Deps) {
       return new Map(rows.map((row) => [row.number, amountOf(documentOf(row))]));
     },
 
-    /** Whether a caller sees an invoice's mark of book entry: its employer does, and the bureau. */
+    /**
+     * Whether a caller sees an invoice's mark of book entry: only its employer and the bureau do.
+     */
     async seesEntries(tx: Tx, { account, roles }: Caller): Promise<(row: InvoiceRow) => boolean> {
       if (roles.includes("bureau")) return () => true;
       const self = roles.includes("employer") ? await taxpayers.byAccount(tx, account) : undefined;
@@ -216,9 +222,9 @@ export function createInvoices(deps: Deps) {
     },
 
     /**
-     * What has been told of an invoice. Its holder and its employer see where it has been; to the
-     * issuer, and of one issued elsewhere, of which employers know nothing of one another, what
-     * names the caller.
+     * The feed's events about an invoice. Its holder and its employer see where it has been. The
+     * issuer sees only events that name it; so do the parties of an invoice issued elsewhere, whose
+     * employers know nothing about one another.
      */
     async history(tx: Tx, { account, roles }: Caller, number: string) {
       const mine = tx`${account} = any(accounts)`;
@@ -227,7 +233,7 @@ export function createInvoices(deps: Deps) {
       const party =
         row !== undefined &&
         (row.holder === account || (self !== undefined && row.employer === self.index));
-      // offers are between two, and an entry is its employer's
+      // an offer is between two parties, and an entry belongs to its employer
       const own = tx`(${mine} and (type <> 'invoice.entered' or ${roles.includes("employer")}))`;
       const seen = roles.includes("bureau")
         ? tx`true`

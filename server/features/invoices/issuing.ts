@@ -1,10 +1,10 @@
 /**
  * Issuing: everything between a read document and a row that will be sealed.
  *
- * Accepted means: number, leaf and encrypted document are written in one SQL transaction, so a crash
- * leaves either all or nothing, and the sealer takes the number up in its turn. Invoices that arrive
- * together are accepted in one transaction (kernel/api.ts, Together). Each step of it is one statement
- * for all of them:
+ * Accepted means: number, leaf and encrypted document are written in one SQL transaction, so a
+ * crash leaves either all or nothing, and the sealer takes the number up in its turn. Invoices that
+ * arrive together are accepted in one transaction (kernel/api.ts, Together). Each step of it is one
+ * statement for all of them:
  *
  *   parties → hold the issuers' quotas → red letters' sheets → originals issued before → free numbers → decide, one by one, in memory → write
  *
@@ -63,7 +63,7 @@ function createResults<T>() {
   };
 }
 
-/** What was saved with a sheet, as if it were read now. */
+/** A saved document, as if it had just been read. */
 const readOf = ({ document, source }: Saved): ReadInvoice => ({
   document,
   ...(source === undefined || document.source === undefined
@@ -108,9 +108,9 @@ export function createIssuing(deps: Deps) {
 
   return {
     /**
-     * Accepts invoices: the result of each is the number that it will be sealed under, or its refusal,
-     * which leaves nothing behind. `pickup`: the secret that takes over an untitled invoice without a
-     * holder. The result of a red letter is the sheet that is opened.
+     * Accepts invoices: the result of each is the number that it will be sealed under, or its
+     * refusal, which leaves nothing behind. `pickup`: the secret that takes over an untitled
+     * invoice without a holder. The result of a red letter is the sheet that is opened.
      */
     async accept(tx: Tx, group: readonly IssueRequest[]): Promise<(Accepted | Opened | Problem)[]> {
       const { results, attempt } = createResults<Accepted | Opened>();
@@ -170,7 +170,7 @@ export function createIssuing(deps: Deps) {
       const draft = drafting.draftOf(request, parties, holders);
       const { issuer, holder, sourceText } = draft;
       if (document.reverses !== undefined) {
-        const detail = "The invoice that takes the place is no red letter";
+        const detail = "The replacement cannot be a red letter";
         throw new Problem("red-letter-refused", detail, {
           violations: [{ field: "/reverses", rule: "not-a-red-letter", detail }],
         });
@@ -190,9 +190,9 @@ export function createIssuing(deps: Deps) {
     },
 
     /**
-     * Issues a red letter whose act the chain has, and with it the invoice that takes the original's
-     * place: in one transaction, once. Does nothing when it is issued already. Throws what keeps it
-     * from being issued now.
+     * Issues a red letter whose act the chain has, and with it the invoice that takes the
+     * original's place: in one transaction, once. Does nothing when it is issued already. Throws
+     * what keeps it from being issued now.
      */
     async issueRedLetter(tx: Tx, id: string): Promise<void> {
       const sheet = await redLetters.find(tx, id);

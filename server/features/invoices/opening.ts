@@ -1,6 +1,6 @@
 /**
- * Opening a confirmation sheet: over which invoice a red letter may be written, and what it may say.
- * red-letters.ts decides who may ask for it.
+ * Opening a confirmation sheet: over which invoice a red letter may be written, and what it may
+ * say. red-letters.ts decides who may ask for it.
  */
 import { randomBytes } from "node:crypto";
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";

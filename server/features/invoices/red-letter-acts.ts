@@ -1,7 +1,7 @@
 /**
- * The act of a red letter: how it goes to the chain, and what follows when the chain takes or refuses
- * it. The act comes first and the red letter after it (docs/adr/0014): the chain has the last word on
- * whether an invoice is used.
+ * The act of a red letter: how it goes to the chain, and what follows when the chain takes or
+ * refuses it. The act comes first and the red letter after it (docs/adr/0014): the chain has the
+ * last word on whether an invoice is used.
  */
 import { leftOf, nothingLeft } from "@onepiao/protocol/formats/red-letter.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -55,7 +55,7 @@ export function createRedLetterActs({ sheets, taxpayers, invoices }: Deps) {
       throw refused(
         "",
         "employer-changed",
-        "The invoice has another employer by now: withdraw this red letter, and begin anew",
+        "The invoice now has another employer: withdraw this red letter and open another",
         {
           original: { number: row.number, state: row.status },
         },

@@ -21,15 +21,15 @@
  * Here: who may ask for a sheet, who decides on it, who sees it. What it may be opened over is in
  * opening.ts, its row in sheets.ts, its act on the chain in red-letter-acts.ts.
  *
- * The act comes first, the red letter after it (docs/adr/0014): until the chain has spoken, there is
- * no red letter that could be wrong. The act is signed with the red letter's content hash (`ref`), so
- * both parties sign what it will say. Once the chain has the act the red letter is due, whatever the
- * sheet says: it gets its number in one SQL transaction with the sheet (issuing.ts,
+ * The act comes first, the red letter after it (docs/adr/0014): until the chain has spoken, there
+ * is no red letter that could be wrong. The act is signed with the red letter's content hash
+ * (`ref`), so both parties sign what it will say. Once the chain has the act the red letter is due,
+ * whatever the sheet says: it gets its number in one SQL transaction with the sheet (issuing.ts,
  * upkeep/red-letters.ts).
  *
- * Invariants: an invoice has at most one open sheet. A sheet is decided under a lock on the invoice's
- * row, so no two sheets take back the same amount. Locks are taken in the order issuer's quota,
- * invoice, sheet.
+ * Invariants: an invoice has at most one open sheet. A sheet is decided under a lock on the
+ * invoice's row, so no two sheets take back the same amount. Locks are taken in the order issuer's
+ * quota, invoice, sheet.
  */
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { amountsOf, redLetterOf, type Wish } from "@onepiao/protocol/formats/red-letter.ts";
@@ -117,7 +117,7 @@ export function createRedLetters({ vault, taxpayers, quotas, invoices, bounds }:
       if (sides.length > 0 || (may("holder") && row.holder === caller.account) || may("bureau"))
         return { sheet, sides };
     }
-    throw new Problem("not-found", "There is no red letter of this id that you are a party of");
+    throw new Problem("not-found", "There is no red letter with this id that you are a party of");
   }
 
   /** The sheet, locked until `tx` ends so that the caller can decide on it. Throws not-found. */
@@ -163,8 +163,8 @@ export function createRedLetters({ vault, taxpayers, quotas, invoices, bounds }:
     },
 
     /**
-     * Opens a sheet for a party of the invoice: over what it wishes, or over what its document says.
-     * Throws as `open` does, and forbidden for a caller that is neither issuer nor employer.
+     * Opens a sheet for a party of the invoice: over what it wishes, or over what its document
+     * says. Throws as `open` does, and forbidden for a caller that is neither issuer nor employer.
      */
     async request(
       tx: Tx,

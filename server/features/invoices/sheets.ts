@@ -2,9 +2,9 @@
  * Confirmation sheets (红字信息确认单) as they are stored: what issuer and employer agree to take back
  * from an invoice. red-letters.ts says who may move a sheet from one state to the next.
  *
- * Owns `red_letters`, where the sheet's document stands sealed, and `red_letter_sources`, which keeps
- * the issuer's own ids for the invoices that the sheet will issue. Every change of a state is told to
- * both sides in the feed.
+ * Owns `red_letters`, where the sheet's document stands sealed, and `red_letter_sources`, which
+ * keeps the issuer's own ids for the invoices that the sheet will issue. Every change of a state is
+ * told to both sides in the feed.
  */
 import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import type { Code } from "@onepiao/protocol/values/problems.ts";
@@ -308,8 +308,8 @@ export function createSheets({ vault }: { vault: Vault }) {
     },
 
     /**
-     * Records why a red letter that is due could not be issued; it is tried again in 5 seconds. Only
-     * the code is kept: a detail may contain amounts.
+     * Records why a red letter that is due could not be issued; it is tried again in 5 seconds.
+     * Only the code is kept: a detail may contain amounts.
      */
     async postpone(tx: Tx, id: string, problem: Code): Promise<void> {
       await tx`update red_letters set problem = ${problem}, not_before = now() + interval '5 seconds' where id = ${id}`;

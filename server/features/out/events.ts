@@ -1,14 +1,14 @@
 /**
- * The feed for its parties: which types there are, what each role sees of them, and streams of it.
+ * The feed for its parties: the types of events, what each role sees of them, and streams of the
+ * feed.
  *
- * Who sees a row is decided where it is told (the features' projections): its `accounts`, and
- * `bureau` for what only the bureau sees. A key sees of its party's rows the types of its roles, so
- * that a till's key does not read the cashier's claims. The bureau sees every row. docs/events.md
- * has the table.
+ * The projection that writes a row says who sees it: its `accounts`, and `bureau` for what only the
+ * bureau sees. Of its party's rows a key sees the types of its roles, so that a till's key does not
+ * read the cashier's claims. The bureau sees every row. docs/events.md has the table.
  *
- * A stream is at least once and in order: each event carries its position as `id`, and who comes
- * back with the last one that it saw goes on after it. It ends when its client goes, when its API
- * key is revoked or its session ends, or when the process stops.
+ * A stream is ordered and delivers at least once: each event carries its position as `id`, and a
+ * client that returns with the last id that it saw goes on after it. A stream ends when its client
+ * disconnects, when its API key is revoked or its session ends, or when the process stops.
  */
 
 import { type ActFeedType, acts, type Party } from "@onepiao/protocol/ledger/acts.ts";
@@ -36,8 +36,8 @@ const roleOf: Readonly<Record<Party, Role>> = {
   employer: "employer",
 };
 /**
- * The roles of these parties, and the bureau; what issuer, holder and employer see, every role
- * sees.
+ * The roles of these parties, and the bureau; every role sees what issuer, holder and employer all
+ * see.
  */
 function rolesOf(seenBy: readonly Party[]): readonly Role[] {
   const seeing = new Set(seenBy.map((party) => roleOf[party]));
@@ -68,15 +68,13 @@ const otherTypes = {
 } as const satisfies Record<string, readonly Role[]>;
 
 export type EventType = ActFeedType | keyof typeof otherTypes;
-/**
- * Types of events, and the roles whose keys see them among the rows that are their party's to see.
- */
+/** Types of events, and the roles whose keys see them among their party's rows. */
 export const eventTypes: Readonly<Record<EventType, readonly Role[]>> = {
   ...actTypes,
   ...otherTypes,
 };
 
-/** The types that some of these roles see; undefined: all there are, also ones that come later. */
+/** The types that some of these roles see; undefined: all, including types that are added later. */
 export function typesOf(held: readonly string[]): readonly string[] | undefined {
   const seen = Object.entries(eventTypes).flatMap(([type, by]) =>
     by.some((role) => held.includes(role)) ? [type] : [],
@@ -84,7 +82,7 @@ export function typesOf(held: readonly string[]): readonly string[] | undefined 
   return seen.length === Object.keys(eventTypes).length ? undefined : seen;
 }
 
-/** What a key sees of the feed, narrowed to the types that it asks for. */
+/** What a key sees of the feed, restricted to the types that it asks for. */
 export function viewerOf(
   caller: Pick<Caller, "account" | "roles">,
   wanted?: readonly string[],
@@ -100,13 +98,13 @@ export function viewerOf(
 }
 
 /**
- * Further behind than this a stream says `resync`: pages of the feed bring a client nearer at less
- * cost.
+ * A stream that is further behind than this says `resync`: pages of the feed bring a client closer
+ * at less cost.
  */
 const MAX_BEHIND = 10_000;
 /** Streams of one API key in one process. */
 export const MAX_STREAMS = 20;
-/** How often it is looked whether a stream's API key, and its session, still hold. */
+/** How often a stream checks that its API key, and its session, are still valid. */
 const KEY_CHECK_MS = 20_000;
 const PAGE = 100;
 /** Milliseconds after which a client whose stream has ended should come back. */
@@ -127,7 +125,7 @@ export function createEvents({
 }) {
   const open = new Map<string, number>();
 
-  /** A place for one more stream of the key, given back when the request ends. */
+  /** Takes a place for one more stream of the key; the end of the request gives it back. */
   function takePlace(keyId: string, signal: AbortSignal): void {
     const count = open.get(keyId) ?? 0;
     if (count >= MAX_STREAMS)
@@ -144,7 +142,7 @@ export function createEvents({
     else signal.addEventListener("abort", giveBack, { once: true });
   }
 
-  /** The next rows after a position: from memory, or, further back, from the database. */
+  /** The next rows after a position: from memory, or from the database if they are further back. */
   async function next(viewer: Viewer, after: bigint): Promise<FeedPage> {
     const rows = tail.read(after, PAGE);
     if (rows === undefined) return pageOf(sql, viewer, { after, limit: PAGE });
@@ -169,8 +167,8 @@ export function createEvents({
     const letGo = await tail.follow();
     try {
       let position = from;
-      // the position as an id without an event: who loses the connection before the first one comes
-      // back to here
+      // the position as an id without an event: a client that disconnects before the first event
+      // returns to here
       yield `: onepiao\nretry: ${RETRY_MS}\nid: ${position}\n\n`;
       let [said, spoke, checked] = [position, performance.now(), performance.now()];
       while (!signal.aborted) {
@@ -186,7 +184,7 @@ export function createEvents({
           yield page.rows.map((row) => frame(eventOf(row, viewer))).join("");
           [said, spoke] = [last, performance.now()];
         } else if (now - spoke >= heartbeatMs) {
-          // what was passed over need not be looked at again after a reconnect
+          // after a reconnect, the rows that were passed over need not be read again
           yield position > said ? `:\nid: ${position}\n\n` : ":\n\n";
           [said, spoke] = [position, performance.now()];
         }
@@ -241,8 +239,8 @@ const frame = (event: FeedEvent) =>
   `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 
 /**
- * Said to a client that has too much to catch up on, or a position of another feed; then the stream
- * ends.
+ * Sent to a client that has too much to catch up on, or that has a position of another feed; then
+ * the stream ends.
  */
 async function* resync(after: bigint, head: bigint): AsyncGenerator<string> {
   yield `: onepiao\nretry: ${RETRY_MS}\nevent: resync\ndata: ${JSON.stringify({ after: after.toString(), head: head.toString() })}\n\n`;

@@ -1,8 +1,8 @@
 /**
  * Operations as their parties see them, and the signatures of parties that keep their own keys.
  *
- * An operation is seen by the account that wants it done, by those who must sign it, and by the
- * bureau: with a key that has the role which the operation is of, or `admin`.
+ * The account that asked for an operation sees it, and so do its signers and the bureau: with a key
+ * that has the operation's role, or `admin`.
  */
 
 import { acts } from "@onepiao/protocol/ledger/acts.ts";
@@ -30,7 +30,7 @@ export type Operations = ReturnType<typeof createOperations>;
 
 export const operationLink = (id: string) => `/v1/operations/${id}`;
 
-/** 202: the work goes on; `body` gets the operation that can be asked. */
+/** 202: the work goes on; `body` also gets the operation to ask about. */
 export function accepted(operation: string, body: Record<string, unknown> = {}): Answer {
   const href = operationLink(operation);
   return {
@@ -41,8 +41,8 @@ export function accepted(operation: string, body: Record<string, unknown> = {}):
 }
 
 /**
- * For a route's `settled`: the final answer once the accepted operation is done; its refusal is
- * thrown.
+ * For a route's `settled`: the final answer once the accepted operation is done; throws its
+ * refusal.
  */
 export async function settle(
   tx: Tx,
@@ -68,14 +68,14 @@ export function refusalOf(operation: Operation): Problem {
 }
 
 const roleOfConsent = { receiver: "holder", employer: "employer" } as const;
-/** An operation has its act's kind, in lower case. */
+/** An act's operation has the act's kind, in lower case. */
 const rolesOfActs = Object.entries(acts).map(([kind, { signs, consents }]) => [
   kind.toLowerCase(),
   { party: signs, ...(consents ? { signer: roleOfConsent[consents.who] } : {}) },
 ]);
 /**
- * The role that each kind of operation is of: for the account that wants it done, and for another
- * one that signs it too. What is not here is of `admin`, or the bureau's own.
+ * The role of each kind of operation: for the account that asked for it, and for another account
+ * that signs it too. Kinds that are missing belong to `admin`, or to the bureau.
  */
 const rolesOfKind: Readonly<Record<string, { party: Role; signer?: Role }>> = {
   seal: { party: "issuer" },
@@ -92,8 +92,8 @@ const kindsFor = (caller: Caller, as: "party" | "signer"): string[] =>
   );
 
 /**
- * Said in the statement itself: the indexes over all parties' operations are of some statuses
- * alone.
+ * The status stands in the statement itself: the indexes over all parties' operations cover only
+ * some statuses.
  */
 const isStatus = (tx: Tx, status: OperationStatus) =>
   ({
@@ -124,7 +124,7 @@ export function createOperations(deps: { contracts: Contracts }) {
       createdAt: operation.created_at.toISOString(),
       updatedAt: operation.updated_at.toISOString(),
       ...(missing.length > 0 ? { awaiting: missing } : {}),
-      // what there is to sign goes to those who have to sign it
+      // only accounts that have to sign get the text to sign
       ...(missing.includes(caller.account)
         ? { typedData: typedData(domainOf(operation), operation.message as Message) }
         : {}),
@@ -143,7 +143,7 @@ export function createOperations(deps: { contracts: Contracts }) {
   async function get(tx: Tx, caller: Caller, id: string): Promise<Operation> {
     const operation = await find(tx, id);
     if (!operation || !visible(caller, operation))
-      throw new Problem("not-found", `There is no operation ${id} of yours`);
+      throw new Problem("not-found", `You have no operation ${id}`);
     return operation;
   }
 
@@ -187,7 +187,7 @@ export function createOperations(deps: { contracts: Contracts }) {
       return { items: inOrder(ids, rows).map((row) => view(row, caller)), next };
     },
     /**
-     * Takes the signature of a party that keeps its own key. 64 or 65 bytes in 0x-hex over the
+     * Takes the signature of a party that keeps its own key: 64 or 65 bytes in 0x-hex over the
      * operation's typed data.
      */
     async sign(tx: Tx, caller: Caller, id: string, signature: string): Promise<Operation> {
@@ -200,7 +200,7 @@ export function createOperations(deps: { contracts: Contracts }) {
       if (!wanted)
         throw new Problem(
           "signature-not-wanted",
-          `Operation ${id} waits for no signature of this account`,
+          `Operation ${id} does not wait for a signature of this account`,
         );
       const compact = compactSignature(signature);
       if (

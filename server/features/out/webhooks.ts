@@ -1,15 +1,16 @@
 /**
- * Subscriptions: a party's events posted to a URL of its own. Made, steered and looked at here;
- * delivered by features/out/deliverer.ts.
+ * Subscriptions: a party's events, posted to a URL of its own. Made, managed and listed here;
+ * deliverer.ts delivers.
  *
- * A subscription sees what the key that made it sees, and is steered by keys of its party that have
- * all of its roles. It begins at the feed's head. URL and secrets are sealed; the secret is in the
- * answer that made it and nowhere else.
+ * A subscription sees what the key that made it sees, and keys of its party that have all its roles
+ * manage it. It begins at the feed's head. URL and secrets are sealed; the secret is in the answer
+ * that made it and nowhere else.
  *
- * Making one is two steps, so that no transaction is open while the endpoint is waited for: the
- * first finds that the endpoint has not been tried and throws a Problem whose remedy is the test
- * delivery; the second, after it, stores the row or refuses. An endpoint that does not take the
- * test is refused rather than kept as unverified: whoever wires it up is there and sees why.
+ * Making one takes two steps, so that no transaction is open while the endpoint is waited for. The
+ * first finds that the endpoint was not tried and throws a Problem whose remedy is the test
+ * delivery. The second, after the delivery, stores the row or refuses. An endpoint that does not
+ * take the test is refused rather than kept as unverified: the person who sets it up is there and
+ * sees why.
  */
 import { randomBytes } from "node:crypto";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -51,14 +52,14 @@ export type Webhooks = ReturnType<typeof createWebhooks>;
 
 /** Subscriptions of one party. */
 export const MAX_WEBHOOKS = 20;
-/** How long a secret goes on signing beside the one that took its place. */
+/** How long a replaced secret still signs. */
 const OLD_SECRET_MS = 24 * 3_600_000;
 /** Secrets that sign at once; rotating more often drops the oldest. */
 const MAX_SECRETS = 4;
 
 /**
- * Test deliveries of one party a minute, in one process: a gateway is nobody's way to knock at
- * doors.
+ * Test deliveries of one party a minute, in one process: nobody may use a gateway to probe other
+ * hosts.
  */
 const TESTS_PER_MINUTE = 30;
 
@@ -72,15 +73,13 @@ function refuseUrl(rule: string, detail: string): never {
 
 export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Outbound }) {
   /**
-   * What became of the test delivery of a request's body: the same object while one request is
+   * The result of the test delivery for a request's body: the same object while one request is
    * tried again.
    */
   const tried = new WeakMap<NewWebhook, { id: string; target: Target; attempt: Attempt }>();
 
   const tests = new Map<string, number[]>();
-  /**
-   * Throws Problem `rate-limited` for a party that tries out more endpoints than anybody sets up.
-   */
+  /** Throws Problem `rate-limited` for a party that tries more endpoints than anyone sets up. */
   function countTest(account: string): void {
     const since = performance.now() - 60_000;
     const recent = (tests.get(account) ?? []).filter((at) => at > since);
@@ -89,7 +88,7 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
         "rate-limited",
         `More than ${TESTS_PER_MINUTE} test deliveries in a minute`,
       );
-    // parties whose minute is over leave
+    // forget parties whose minute is over
     for (const [other, times] of tests)
       if ((times[times.length - 1] ?? 0) <= since) tests.delete(other);
     tests.set(account, [...recent, performance.now()]);
@@ -120,18 +119,18 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
   const mine = (tx: Tx, caller: Caller) =>
     tx`account = ${caller.account} and roles <@ ${[...caller.roles]}::text[]`;
 
-  /** The caller's own subscription, locked when it is to be changed. */
+  /** The caller's own subscription, locked if it is to be changed. */
   async function visible(tx: Tx, caller: Caller, id: string, lock = false): Promise<Row> {
     const [row] = await tx<
       Row[]
     >`select * from webhooks where id = ${id} and ${mine(tx, caller)} ${lock ? tx`for update` : tx``}`;
-    if (!row) throw new Problem("not-found", "There is no such webhook of yours");
+    if (!row) throw new Problem("not-found", "You have no such webhook");
     return row;
   }
 
   /**
-   * A URL in its one written form; throws Problem `webhook-url-refused`. Where it leads is looked
-   * at when it is called.
+   * A URL in its normal form; throws Problem `webhook-url-refused`. Where it leads is checked at
+   * each call.
    */
   function checkUrl(text: string): string {
     const url = URL.parse(text);
@@ -143,7 +142,7 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
         "no-credentials",
         "Name and password do not belong into the URL; the signature shows who sends",
       );
-    if (url.hash !== "") refuseUrl("no-fragment", "What stands behind # is never sent");
+    if (url.hash !== "") refuseUrl("no-fragment", "A fragment (behind #) is never sent");
     return url.href;
   }
 
@@ -161,7 +160,7 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
       };
       const id = crypto.randomUUID();
       countTest(account);
-      throw new Problem("webhook-test-failed", "The endpoint has not been tried yet", {
+      throw new Problem("webhook-test-failed", "The endpoint was not tried yet", {
         remedy: async () =>
           void tried.set(given, { id, target, attempt: await postTest(outbound, target, id) }),
       });
@@ -210,7 +209,7 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
           extra: { maxWebhooks: MAX_WEBHOOKS },
         });
       const { id, target, attempt } = tested(caller.account, given);
-      // whoever follows waits until this is committed: no row is told between the head and the
+      // the follower waits until this is committed: no row comes between the head and the
       // subscription
       await tx`select 1 from chain_now for share`;
       const head = await headOf(tx);
@@ -249,7 +248,7 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
       };
     },
 
-    /** Another secret; the present one signs beside it for a day. */
+    /** Replaces the secret; for a day the present one signs as well. */
     async rotate(tx: Tx, caller: Caller, id: string) {
       const row = await visible(tx, caller, id, true);
       const target = openTarget(vault, id, row.sealed);
@@ -264,7 +263,7 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
       return { webhook: view(changed as Row), secret };
     },
 
-    /** Nothing more is delivered; the position is kept. */
+    /** Stops deliveries; the position is kept. */
     async disable(tx: Tx, caller: Caller, id: string) {
       await visible(tx, caller, id, true);
       const [row] = await tx<Row[]>`
@@ -272,7 +271,7 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
       return view(row as Row);
     },
 
-    /** Goes on where it stopped, at once. */
+    /** Resumes where it stopped, at once. */
     async enable(tx: Tx, caller: Caller, id: string) {
       await visible(tx, caller, id, true);
       const [row] = await tx<
@@ -282,8 +281,8 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
     },
 
     /**
-     * Delivers everything after a position again, in order. Never forward: what was not delivered
-     * would be skipped.
+     * Delivers everything after a position again, in order. Never forward: undelivered events would
+     * be skipped.
      */
     async replay(tx: Tx, caller: Caller, id: string, after: bigint) {
       const row = await visible(tx, caller, id, true);
@@ -301,7 +300,7 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
       return view(changed as Row);
     },
 
-    /** All of an account's. */
+    /** Removes all subscriptions of an account. */
     async removeAll(tx: Tx, account: string): Promise<void> {
       await tx`delete from webhooks where account = ${account}`;
     },

@@ -1,15 +1,15 @@
 /**
- * Access to parties: API keys are made, listed and ended here, and persons leave the party that
- * manages them.
+ * Access to parties: makes, lists and ends API keys, and lets persons leave the party that manages
+ * them.
  *
  * | caller | gives and takes away |
  * | --- | --- |
  * | a key with the role `admin` | every role of its party, and of the persons that its party manages |
- * | another key | of its own party, the roles that it has itself: a till's key does not become the cashier's |
+ * | another key | the roles that it has itself, of its own party: a till's key does not become the cashier's |
  * | the bureau | every role of a taxpayer that has no `admin` key in use: the first key |
  *
  * A key never gets a role that its party does not have. A party cannot end its last `admin` key.
- * Numbers of keys are bounded.
+ * The number of keys is bounded.
  */
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -28,14 +28,16 @@ import {
 export type Access = ReturnType<typeof createAccess>;
 
 /**
- * `provider`: whether there is one to sign in at. `maxKeys`: keys of one party that are not
+ * `provider`: whether an identity provider is set. `maxKeys`: keys of one party that are not
  * revoked.
  */
 type Deps = {
   vault: Vault;
   provider: boolean;
   maxKeys: number;
-  /** Ends what else a person has by its manager: grants between the two, the person's webhooks. */
+  /**
+   * Ends what else a person has through its manager: grants between the two, the person's webhooks.
+   */
   onLeave: (tx: Tx, account: string, manager: string) => Promise<void>;
 };
 
@@ -67,7 +69,7 @@ export function createAccess({ vault, provider, maxKeys, onLeave }: Deps) {
     return party;
   }
 
-  // a key for somebody who has never signed in is in nobody's hands
+  // a sign-in key that its person has never used does not count as in use
   const inUse = (tx: Tx) =>
     tx`revoked_at is null and (secret_hash is not null or subject_blind is not null)`;
   const adminKeys = async (tx: Tx, account: string): Promise<string[]> =>
@@ -78,8 +80,8 @@ export function createAccess({ vault, provider, maxKeys, onLeave }: Deps) {
     ).map(({ id }) => id);
 
   /**
-   * The roles of a party that the caller may give and take away; undefined when the party is none
-   * of the caller's business.
+   * The roles of a party that the caller may give and take away; undefined when the party is not
+   * the caller's to manage.
    */
   async function rolesInHand(
     tx: Tx,
@@ -103,7 +105,7 @@ export function createAccess({ vault, provider, maxKeys, onLeave }: Deps) {
   const excessOf = (wanted: readonly Role[], inHand: readonly Role[]) =>
     wanted.filter((role) => !inHand.includes(role));
 
-  /** In whose hands a key of the caller's own party is to be: a person that this party manages. */
+  /** The holder of a key of the caller's own party: a person that this party manages. */
   async function bearerOf(
     tx: Tx,
     account: string,
@@ -121,8 +123,8 @@ export function createAccess({ vault, provider, maxKeys, onLeave }: Deps) {
   }
 
   /**
-   * The keys that the caller sees: the bureau those that it has made, others those whose roles they
-   * could take away.
+   * The keys that the caller sees: the bureau sees those that it made, others see those whose roles
+   * they could take away.
    */
   function seen(tx: Tx, { account, roles }: Caller, kind: PartyKind["kind"]) {
     if (kind === "bureau") return tx`created_by = ${account}`;
@@ -135,8 +137,7 @@ export function createAccess({ vault, provider, maxKeys, onLeave }: Deps) {
     tx`update api_keys set revoked_at = now() where revoked_at is null and ${which}`;
 
   /**
-   * Throws `last-admin-key` when nobody could manage the party's access after these keys have
-   * ended.
+   * Throws `last-admin-key` when nobody could manage the party's access once these keys have ended.
    */
   async function keepAdmin(tx: Tx, account: string, ended: readonly string[]): Promise<void> {
     const admins = await adminKeys(tx, account);
@@ -149,8 +150,8 @@ export function createAccess({ vault, provider, maxKeys, onLeave }: Deps) {
 
   return {
     /**
-     * `signIn`: the name of the person who shows it by signing in; such a key has no token.
-     * `bearer`: the person in whose hands a key of its manager is. Throws not-found, forbidden,
+     * `signIn`: the name of the person who uses it by signing in; such a key has no token.
+     * `bearer`: the person who holds a key of its manager. Throws not-found, forbidden,
      * invalid-request, key-limit.
      */
     async create(tx: Tx, caller: Caller, key: NewKey): Promise<{ id: string; token?: string }> {
@@ -158,7 +159,7 @@ export function createAccess({ vault, provider, maxKeys, onLeave }: Deps) {
       const party = await lockParty(tx, account);
       const inHand = party && (await rolesInHand(tx, caller, party));
       if (!inHand)
-        throw new Problem("not-found", "There is no such party that you may make keys for");
+        throw new Problem("not-found", "You may not make keys for this party, or it does not exist");
       const excess = excessOf(key.roles, inHand);
       if (excess.length > 0) {
         throw new Problem("forbidden", `This key cannot have the role ${excess.join(", ")}`, {
@@ -205,10 +206,10 @@ export function createAccess({ vault, provider, maxKeys, onLeave }: Deps) {
       >`select * from api_keys where id = ${id} and revoked_at is null`;
       const party = key && (await lockParty(tx, key.account));
       const inHand = party && (await rolesInHand(tx, caller, party));
-      // an admin takes away also what its party may no longer have
+      // an admin key also ends keys with roles that its party no longer has
       const mayEnd =
         inHand && (caller.roles.includes("admin") || excessOf(key.roles, inHand).length === 0);
-      if (!mayEnd) throw new Problem("not-found", "There is no such key of yours");
+      if (!mayEnd) throw new Problem("not-found", "You have no such key");
       if (key.account === caller.account) await keepAdmin(tx, key.account, [id]);
       await end(tx, tx`id = ${id}`);
     },
@@ -248,11 +249,11 @@ export function createAccess({ vault, provider, maxKeys, onLeave }: Deps) {
     },
 
     /**
-     * A person leaves the party that manages it: by itself, or because that party lets it go. The
-     * manager's keys in the person's hands end, and so do the person's keys that the manager may
-     * know, grants between the two, and the person's webhooks. By itself the person gets a new key,
-     * and all others end; when it is let go, the keys that it has made itself stay. Throws
-     * not-found, person-left, person-has-no-key, last-admin-key.
+     * A person leaves the party that manages it: on its own, or because that party lets it go. The
+     * keys of the manager that the person holds end, and so do the person's keys that the manager
+     * may know, the grants between the two, and the person's webhooks. A person that leaves on its
+     * own gets a new key, and all its others end; a person that is let go keeps the keys that it
+     * has made itself. Throws not-found, person-left, person-has-no-key, last-admin-key.
      */
     async leave(
       tx: Tx,
@@ -261,8 +262,8 @@ export function createAccess({ vault, provider, maxKeys, onLeave }: Deps) {
     ): Promise<{ account: string; key?: { id: string; token: string } }> {
       const account = checksummed(written);
       const person = await lockParty(tx, account);
-      // it gains the role `admin` and ends every other key: a key without that role may do so while
-      // no other one has it
+      // the person gains the role `admin` and ends every other key; a key without that role may do
+      // so only while no other key has it
       const highest =
         caller.roles.includes("admin") ||
         (caller.roles.includes("holder") && (await adminKeys(tx, account)).length === 0);

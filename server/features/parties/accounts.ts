@@ -1,13 +1,12 @@
 /**
- * Accounts, and what they show of their keys: that somebody can sign for them. An invoice that is
- * issued to an account which nobody can sign for is lost, so a holder is an account that the
- * network knows:
+ * Accounts, and their proof that somebody can sign for them. An invoice that is issued to an
+ * account which nobody can sign for is lost, so a holder must be an account that the network knows:
  *
  * | known | because |
  * | --- | --- |
- * | a person of this gateway | its key is kept here, or has signed when it was registered |
+ * | a person of this gateway | its key is kept here, or has signed at registration |
  * | an enrolled taxpayer | the registry has it |
- * | a shown account | its key has signed Account(account), here or at another gateway: the signature was brought here once |
+ * | a shown account | its key has signed Account(account), here or at another gateway, and the signature was brought here once |
  *
  * Owns the table shown_accounts.
  */
@@ -34,12 +33,13 @@ export type ProvenKey =
   | { custody: "gateway" }
   | (Extract<Custody, { custody: "own" }> & { proof: string });
 
-/** Where a party's key is: made and kept here, or its own. */
+/** Where a party's key is: made and kept here, or kept by the party. */
 export type Custody = { custody: "gateway" } | { custody: "own"; address: string };
 
 /**
- * The address of a party's new key. Nobody has the zero address, which red letters belong to; and a
- * key that is kept here is some party's already, so it is nobody's own.
+ * The address of a party's new key. Throws zero-address: red letters belong to the zero address,
+ * and nobody can sign for it. Throws account-enrolled for the address of a key that is kept here:
+ * it belongs to some party already.
  */
 export async function addressOf(tx: Tx, keys: Keystore, key: Custody): Promise<string> {
   if (key.custody === "gateway") return keys.create(tx);
@@ -53,13 +53,13 @@ export async function addressOf(tx: Tx, keys: Keystore, key: Custody): Promise<s
   return address;
 }
 
-/** `maxShown`: shown accounts that one party brings. */
+/** `maxShown`: shown accounts that one party may bring. */
 type Deps = { keys: Keystore; contracts: Contracts; maxShown: number };
 
 export function createAccounts({ keys, contracts, maxShown }: Deps) {
   const accountMessage = (account: string): Message => ({ type: "Account", value: { account } });
 
-  /** Those of these accounts that the network knows. */
+  /** The accounts among these that the network knows. */
   async function known(tx: Tx, accounts: readonly string[]): Promise<ReadonlySet<string>> {
     if (accounts.length === 0) return new Set();
     const rows = await tx<RowOf<"parties", "account">[]>`
@@ -72,7 +72,7 @@ export function createAccounts({ keys, contracts, maxShown }: Deps) {
   return {
     known,
 
-    /** The refusal of a holder that nobody knows. */
+    /** The refusal of an unknown holder. */
     unknownHolder(field: string): Problem {
       const detail =
         "A person, an enrolled taxpayer, or an account whose proof was brought by POST /v1/accounts";
@@ -86,9 +86,9 @@ export function createAccounts({ keys, contracts, maxShown }: Deps) {
     },
 
     /**
-     * The address of a new key, made here or one's own. One's own has to sign for whom it is
-     * registered, `maker`: so nobody registers an account that is somebody else's, and a slip of
-     * the pen is found. Throws key-not-shown, zero-address, account-enrolled.
+     * The address of a new key, made here or kept by its owner. An owner's key has to sign for the
+     * party that registers it (`maker`): so nobody registers somebody else's account, and a typing
+     * error is found. Throws key-not-shown, zero-address, account-enrolled.
      */
     async register(tx: Tx, key: ProvenKey, maker: string): Promise<string> {
       const address = await addressOf(tx, keys, key);
@@ -108,8 +108,8 @@ export function createAccounts({ keys, contracts, maxShown }: Deps) {
     },
 
     /**
-     * Remembers an account whose present key has signed Account(account). Again: nothing more.
-     * Throws key-not-shown, account-limit.
+     * Stores an account whose present key has signed Account(account). Doing it again changes
+     * nothing. Throws key-not-shown, account-limit.
      */
     async show(tx: Tx, caller: Caller, given: { account: string; proof: string }): Promise<string> {
       const account = checksummed(given.account);
@@ -119,7 +119,7 @@ export function createAccounts({ keys, contracts, maxShown }: Deps) {
         given.proof,
       );
       if (account === ZERO_ACCOUNT || signer !== key) {
-        throw new Problem("key-not-shown", "The account's present key has not signed this", {
+        throw new Problem("key-not-shown", "The account's present key did not sign this", {
           violations: [
             {
               field: "/proof",
@@ -130,7 +130,7 @@ export function createAccounts({ keys, contracts, maxShown }: Deps) {
         });
       }
       if ((await known(tx, [account])).has(account)) return account;
-      // one at a time counts what a party has brought
+      // one transaction at a time counts what a party has brought
       await tx`select 1 from parties where account = ${caller.account} for no key update`;
       const [{ count } = { count: 0 }] = await tx<
         { count: number }[]
@@ -144,8 +144,8 @@ export function createAccounts({ keys, contracts, maxShown }: Deps) {
     },
 
     /**
-     * What the caller's account shows another gateway: signed here when its key is kept here, else
-     * to be signed by the party itself.
+     * The proof that the caller's account shows another gateway: signed here when its key is kept
+     * here, otherwise for the party to sign.
      */
     async proofOf(
       tx: Tx,

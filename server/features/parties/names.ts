@@ -2,10 +2,10 @@
  * Names of taxpayers: what an invoice may call its seller and its titled buyer, and how a name is
  * changed.
  *
- * A taxpayer has the name of its enrolment, which the registry's commitment is to, and later ones
- * from a day on, each a message that the bureau has signed (protocol/proofs/naming.ts). Whoever is
- * at another gateway brings the bureau's signature there; that it is the bureau's, the chain's
- * access manager says. Where the names are kept: features/taxpayers.
+ * A taxpayer has the name of its enrolment, which the registry's commitment covers, and later
+ * names, each from a day on and signed by the bureau (protocol/proofs/naming.ts). Another gateway
+ * gets the bureau's signature with the name; the chain's access manager says whether the signer is
+ * the bureau. taxpayers.ts stores the names.
  */
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -27,7 +27,7 @@ import type { Taxpayer, Taxpayers } from "./taxpayers.ts";
 type Deps = { keys: Keystore; contracts: Contracts; chain: ChainClient; taxpayers: Taxpayers };
 export type Names = ReturnType<typeof createNames>;
 
-/** A change is told at most so long before its day, and not of a day before the year 2000. */
+/** A change is announced at most this long before its day, and for no day before the year 2000. */
 const AHEAD_DAYS = 366;
 const EARLIEST = "2000-01-01";
 const DAY_MS = 86_400_000;
@@ -36,9 +36,9 @@ const refuse = (field: string, rule: string, detail: string) =>
   new Problem("invalid-request", detail, { violations: [{ field, rule, detail }] });
 
 /**
- * Throws name-not-enrolled where a document calls its seller or buyer by another name than these:
- * those that the parties had on its day, or of a red letter its original's. Both are said, at the
- * field where the name stands in the document's format.
+ * Throws name-not-enrolled if a document calls its seller or buyer by another name than these: the
+ * names that the parties had on its day, or for a red letter its original's. Names every wrong
+ * party, at the field where its name stands in the document's format.
  */
 export function checkNames(
   document: InvoiceDocument,
@@ -60,9 +60,7 @@ export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
   const { network, chainId, ledger } = contracts.deployment;
   const domain: Domain = { name: network, version: "1", chainId, verifyingContract: ledger };
 
-  /**
-   * Whether the bureau has signed it, as the chain has the bureau now. Throws what the node throws.
-   */
+  /** Whether the bureau has signed it, according to the chain now. Throws what the node throws. */
   async function isBureaus(account: string, named: Named): Promise<boolean> {
     const signer = namedBy(domain, account, named);
     return (
@@ -72,7 +70,7 @@ export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
   }
 
   /**
-   * The bureau's own signature. Throws forbidden for a caller that is no bureau, or whose key is
+   * The bureau's own signature. Throws for a caller that is not the bureau, or whose key is kept
    * elsewhere.
    */
   async function signed(
@@ -87,7 +85,7 @@ export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
       throw refuse(
         "/signature",
         "named-by-bureau",
-        "A name is the bureau's to give: its signature is missing",
+        "Only the bureau gives a name: its signature is missing",
       );
     return { ...wanted, signature };
   }
@@ -96,8 +94,8 @@ export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
     isBureaus,
 
     /**
-     * Gives a taxpayer another name from a day on. `signature`: the bureau's, where it has signed
-     * it elsewhere. Throws not-found, invalid-request.
+     * Gives a taxpayer another name from a day on. `signature`: the bureau's, if it signed
+     * elsewhere. Throws not-found, invalid-request.
      */
     async give(
       tx: Tx,
@@ -120,13 +118,13 @@ export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
         throw refuse(
           "/signature",
           "named-by-bureau",
-          "This is not the signature of one whom the chain has as the bureau's registrar",
+          "This signature is not by a registrar of the bureau on the chain",
         );
       await taxpayers.addName(tx, account, named);
       return named;
     },
 
-    /** All names of a taxpayer, that of its enrolment first. */
+    /** All names of a taxpayer, starting with that of its enrolment. */
     async list(tx: Tx, caller: Caller, taxId: string): Promise<(NameSince | Named)[]> {
       const taxpayer = await taxpayers.visible(tx, caller, taxId);
       const later = await taxpayers.laterNames(tx, taxpayer.account);
@@ -134,7 +132,7 @@ export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
     },
 
     /**
-     * What an invoice of a day is titled to: the enrolled taxpayer and its name then. Throws
+     * The title of an invoice on a day: the enrolled taxpayer and its name on that day. Throws
      * not-found.
      */
     async titleOf(

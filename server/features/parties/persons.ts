@@ -1,7 +1,7 @@
 /**
- * Persons: holders who are no taxpayers (consumers, employees). On the chain a person is an account
- * and nothing else; what is known of it here is sealed. The taxpayer that makes a person manages
- * its access until the person leaves (features/access).
+ * Persons: holders who are not taxpayers (consumers, employees). On the chain a person is only an
+ * account; what this gateway knows about it is sealed. The taxpayer that makes a person manages its
+ * access until the person leaves (access.ts).
  *
  * A person is seen by itself; by its manager's keys with the role `employer` or `admin`; and, after
  * it has left, by those of an employer that it has claimed from.
@@ -22,7 +22,7 @@ type Deps = {
   vault: Vault;
   keys: Keystore;
   accounts: Accounts;
-  /** Persons that one party manages. */
+  /** The most persons that one party manages. */
   maxPersons: number;
   /** Whether the holder has ever claimed from the employer, both by their accounts. */
   hasClaimedFrom(tx: Tx, holder: string, employer: string): Promise<boolean>;
@@ -48,10 +48,10 @@ export function createPersons({ vault, keys, accounts, maxPersons, hasClaimedFro
       caller: Caller,
       person: { name: string; key: ProvenKey },
     ): Promise<Person> {
-      // who registers an account may make API keys for it: without a proof anybody could read what
-      // a stranger's account holds
+      // a party that registers an account may make API keys for it: without a proof it could read
+      // what a stranger's account holds
       const account = await accounts.register(tx, person.key, caller.account);
-      // one at a time counts a party's persons
+      // one transaction at a time counts a party's persons
       await tx`select 1 from parties where account = ${caller.account} for no key update`;
       const [{ count } = { count: 0 }] = await tx<
         { count: number }[]
@@ -79,7 +79,7 @@ export function createPersons({ vault, keys, accounts, maxPersons, hasClaimedFro
       };
       return { account, name, custody: (await keys.holds(account)) ? "gateway" : "own" };
     },
-    /** Whether anything is known of an account here: then it can be named as a holder. */
+    /** Whether this gateway knows the account, so that it can be named as a holder. */
     async known(tx: Tx, account: string): Promise<boolean> {
       return (
         (await tx`select 1 from parties where account = ${account} and kind <> 'bureau'`).length > 0

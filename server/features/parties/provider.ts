@@ -7,11 +7,11 @@
  *   page → POST /v1/sign-in/answer   the answer, with the flow: the parties that the person may act for, and a proof of who it is
  *   page → POST /v1/session          one of these, with the proof
  *
- * The flow stays in the tab that began it: an answer that somebody else slips into a browser finds
- * none. Flow and proof are sealed, so there is nothing to store until one is used: it is used once.
- * What the provider answers is bounded in bytes and in time, and its endpoints are looked at before
- * a browser is sent there. Owns the talk with the provider; whose key is whose stands in
- * features/parties/api-keys.ts.
+ * The flow stays in the tab that began it: an answer that an attacker slips into a browser finds no
+ * flow. Flow and proof are sealed, so nothing is stored until one is used; each is used once. The
+ * provider's answers are bounded in bytes and in time, and its endpoints are checked before a
+ * browser is sent there. Owns the talk with the provider. Does not own: who has which key
+ * (api-keys.ts).
  */
 import { createHash } from "node:crypto";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -21,16 +21,17 @@ import type { Log } from "../../kernel/log.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Person } from "./api-keys.ts";
 
-/** So long a person may take at the provider, and to choose a party. */
+/** How long a person may take at the provider, and to choose a party. */
 const FLOW_MINUTES = 10;
 const PROOF_MINUTES = 5;
-/** The provider's own description is read again after so long: its endpoints may move. */
+/** How long the provider's description is kept: its endpoints may move. */
 const DESCRIPTION_MS = 3_600_000;
 const TIMEOUT_SECONDS = 10;
-/** Bytes of an answer of the provider. */
+/** Most bytes of an answer of the provider. */
 const MAX_ANSWER = 1_048_576;
 /**
- * Characters of an ID token that is kept for signing out; without it the provider asks the person.
+ * Longest ID token, in characters, that is kept for signing out; without it the provider asks the
+ * person.
  */
 const MAX_TOKEN = 8_000;
 /** Characters of the longest address (RFC 5321 §4.5.3.1), as POST /v1/api-keys takes it. */
@@ -40,7 +41,7 @@ export type ProviderSettings = {
   issuer: string;
   clientId: string;
   clientSecret: string | undefined;
-  /** What the sign-in page calls it. */
+  /** The provider's name on the sign-in page. */
   name: string;
   scope: string;
   /** The claim that names a person. */
@@ -61,17 +62,17 @@ export const providerSettings = (config: Config): ProviderSettings | undefined =
 export type Provider = ReturnType<typeof createProvider>;
 
 type Flow = { verifier: string; state: string; nonce: string };
-/** A flow or a proof that was shown: once is enough. */
+/** A flow or a proof that was used: it is good once. */
 export type Used = { hash: Buffer; until: Date };
 /**
- * Who has signed in. `leave`: where a browser ends its session at the provider; absent where there
- * is no such place.
+ * A person who has signed in. `leave`: where a browser ends its session at the provider; absent if
+ * the provider has no such address.
  */
 export type SignedIn = Person & { leave?: string | undefined };
 
 /**
- * The same as `fetch`, but for an answer that goes on and on: then it throws a TypeError, as for
- * one that breaks off.
+ * `fetch` with a bound on the answer: past the bound it throws a TypeError, as for an answer that
+ * breaks off.
  */
 async function boundedFetch(url: string, options: RequestInit): Promise<Response> {
   const { body, status, statusText, headers } = await fetch(url, options);
@@ -79,7 +80,7 @@ async function boundedFetch(url: string, options: RequestInit): Promise<Response
   let size = 0;
   for await (const chunk of body ?? []) {
     size += chunk.byteLength;
-    // leaving the loop ends the connection
+    // leaving the loop closes the connection
     if (size > MAX_ANSWER) throw new TypeError(`the answer has more than ${MAX_ANSWER} bytes`);
     chunks.push(chunk);
   }
@@ -87,8 +88,8 @@ async function boundedFetch(url: string, options: RequestInit): Promise<Response
 }
 
 /**
- * `publicUrl`: where the gateway is reached from outside, without a slash at its end.
- * `timeoutSeconds`: for each question to the provider.
+ * `publicUrl`: the gateway's address from outside, without a trailing slash. `timeoutSeconds`: for
+ * each request to the provider.
  */
 type Deps = {
   settings: ProviderSettings;
@@ -108,7 +109,7 @@ export function createProvider({
   const { issuer, clientId, clientSecret, name, scope, claim } = settings;
   let described: { configuration: Promise<oidc.Configuration>; until: number } | undefined;
 
-  /** What this gateway hands out and reads again itself, for so long. */
+  /** Seals what this gateway hands out and later reads again, valid for these minutes. */
   const sealFor = <T extends object>(what: "flow" | "proof", minutes: number, content: T): string =>
     vault
       .seal(
@@ -123,14 +124,14 @@ export function createProvider({
       const content = JSON.parse(
         vault.open("parties", `sign-in/${what}`, bytes).toString(),
       ) as T & { until: number };
-      // of the bytes: one value may be written in more than one way
+      // hash the bytes: one value may be written in more than one way
       const used = {
         hash: createHash("sha256").update(bytes).digest(),
         until: new Date(content.until),
       };
       if (content.until > Date.now()) return { content, used };
     } catch {
-      // not of our making
+      // not made by us
     }
     throw new Problem(
       "sign-in-refused",
@@ -172,7 +173,7 @@ export function createProvider({
 
   /**
    * Throws for a description that lacks an endpoint, or that would send a browser or a secret where
-   * no TLS is.
+   * there is no TLS.
    */
   function checkEndpoints(metadata: oidc.ServerMetadata): void {
     const plain = issuer.startsWith("http:");
@@ -194,7 +195,7 @@ export function createProvider({
 
   const redirectUri = () => `${publicUrl()}/sign-in`;
 
-  /** What the provider calls the person: in the token, or where it is asked for. */
+  /** The provider's name for the person: in the token, or from its userinfo endpoint. */
   async function nameOf(
     config: oidc.Configuration,
     accessToken: string,
@@ -220,8 +221,8 @@ export function createProvider({
     name,
 
     /**
-     * Where to send the browser. `again`: the person has signed out before, and whoever comes now
-     * shows who it is. Throws unavailable.
+     * Where to send the browser. `again`: the person has signed out before, so the provider asks
+     * who it is. Throws unavailable.
      */
     async begin({ again }: { again: boolean }): Promise<{ href: string; flow: string }> {
       const config = await configuration();
@@ -243,8 +244,8 @@ export function createProvider({
     },
 
     /**
-     * Who has signed in. `query`: what the provider has added to the page's address. Throws
-     * sign-in-refused, unavailable.
+     * The person who has signed in. `query`: what the provider has added to the page's address.
+     * Throws sign-in-refused, unavailable.
      */
     async finish(sealed: string, query: string): Promise<{ person: SignedIn; used: Used }> {
       const { content, used } = open<Flow>("flow", sealed);
@@ -294,7 +295,7 @@ export function createProvider({
   };
 }
 
-/** With the token the provider knows whose session it is, and need not ask. */
+/** With the token the provider knows whose session it is, and does not ask. */
 function leaving(config: oidc.Configuration, token: string | undefined): string | undefined {
   if (config.serverMetadata().end_session_endpoint === undefined) return undefined;
   return oidc.buildEndSessionUrl(
@@ -303,12 +304,12 @@ function leaving(config: oidc.Configuration, token: string | undefined): string 
   ).href;
 }
 
-/** Not what was sent with it: there are tokens in it. */
+/** The error's own message, not what was sent: that contains tokens. */
 const wordsOf = (error: unknown): string =>
   error instanceof Error ? `${error.name}: ${error.message}` : "no error";
 /**
- * Nobody is there, or not in time, or broken. What the provider refuses, and what it signs wrongly,
- * is no absence.
+ * The provider cannot be reached, is too slow, or is broken. A refusal or a wrong signature of the
+ * provider is not an absence.
  */
 function isAbsence(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

@@ -2,8 +2,9 @@
  * Quota (授信额度): the gross amount that an issuer may issue in a month. The bureau grants it and the
  * issuer draws it ahead, both on the chain; what invoices have used of it is counted here.
  *
- * Owns `quota_use`: the amount that an issuer has used in a period, sealed. An issuer's row is locked
- * while its quota is booked or given back, so two transactions never count on the same amount.
+ * Owns `quota_use`: the amount that an issuer has used in a period, sealed. An issuer's row is
+ * locked while its quota is booked or given back, so two transactions never count on the same
+ * amount.
  */
 import { formatMoney } from "@onepiao/protocol/values/money.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -22,15 +23,15 @@ export function periodOf(at: Date): number {
   return local.getUTCFullYear() * 100 + local.getUTCMonth() + 1;
 }
 
-/** An issuer's quota of one period while it is booked from. */
+/** An issuer's quota of one period, held while invoices are booked. */
 export type HeldQuota = {
   /**
-   * Counts gross against what is drawn. Enough: booked. Not enough, but the quota allows it:
-   * "not-drawn", and nothing is booked. Beyond the quota: the refusal. A red letter (negative)
-   * flows back.
+   * Books an invoice against what is drawn. Enough is drawn: booked. Not enough, but the quota
+   * allows it: "not-drawn", and nothing is booked. Beyond the quota: the refusal. A red letter
+   * (negative) gives back.
    */
   book(gross: bigint): "booked" | "not-drawn" | Problem;
-  /** Booked from since it is held. */
+  /** Whether anything was booked since it is held. */
   readonly booked: boolean;
   used(): bigint;
 };
@@ -46,7 +47,7 @@ function heldQuota(
     book(gross) {
       const after = used + gross;
       if (after > granted) {
-        const detail = `The period's quota is ${formatMoney(granted)} and ${formatMoney(used)} of it is used; this invoice is ${formatMoney(gross)}`;
+        const detail = `The period's quota is ${formatMoney(granted)} of which ${formatMoney(used)} is used; this invoice is ${formatMoney(gross)}`;
         return new Problem("quota-exceeded", detail);
       }
       if (after > usable && gross > 0n) return "not-drawn";
@@ -64,7 +65,7 @@ function heldQuota(
 type Deps = { vault: Vault; drawStep: bigint };
 
 export function createQuotas({ vault, drawStep }: Deps) {
-  /** What is on its way back to the bureau: nobody counts on it any more. */
+  /** The amount that is on its way back to the bureau: no invoice counts on it any more. */
   const leaving = (tx: Tx, account: unknown, period: number) => tx`(
     select coalesce(sum((command->>'amount')::numeric), 0) from operation_now
     where party = ${account} and kind = 'give-back' and (command->>'period')::int = ${period}
@@ -101,7 +102,7 @@ export function createQuotas({ vault, drawStep }: Deps) {
   }
 
   /**
-   * Locks the issuers' rows of what is used, in the order of `indexes` (ascending), and reads them.
+   * Locks the issuers' rows of used quota, in the order of `indexes` (ascending), and reads them.
    */
   async function lockQuotas(
     tx: Tx,
@@ -152,7 +153,7 @@ export function createQuotas({ vault, drawStep }: Deps) {
         },
       }),
 
-    /** Gives back what is drawn and not used; from here on no invoice counts on it. */
+    /** Gives back what is drawn and unused; from now on no invoice counts on it. */
     async giveBack(tx: Tx, taxpayer: Taxpayer, period: number, amount: bigint): Promise<string> {
       await lockQuotas(tx, [taxpayer.index], period);
       const { drawn, used, usable } = await read(tx, taxpayer, period);
@@ -176,9 +177,9 @@ export function createQuotas({ vault, drawStep }: Deps) {
     },
 
     /**
-     * The quotas of these issuers in a period, by index, each held until `tx` ends: one at a time
-     * books an issuer's quota, or gives it back. Always locked in one order, so that two groups
-     * cannot wait for each other.
+     * The quotas of these issuers in a period, by index, each held until `tx` ends: one transaction
+     * at a time books an issuer's quota or gives it back. Always locked in one order, so that two
+     * groups cannot wait for each other.
      */
     async hold(
       tx: Tx,
@@ -199,7 +200,7 @@ export function createQuotas({ vault, drawStep }: Deps) {
       return new Map(rows.map((row) => [row.index, heldQuota(row, used.get(row.index) ?? 0n)]));
     },
 
-    /** Writes what `hold` has lent out. */
+    /** Writes the quotas that `hold` returned and that were booked. */
     async save(tx: Tx, period: number, quotas: ReadonlyMap<number, HeldQuota>): Promise<void> {
       const booked = [...quotas].filter(([, quota]) => quota.booked);
       if (booked.length === 0) return;
@@ -210,8 +211,8 @@ export function createQuotas({ vault, drawStep }: Deps) {
     },
 
     /**
-     * Draws in round amounts what so much more gross needs, one draw at a time. Undefined when
-     * there is nothing to wait for: it is drawn, or no more is granted, or the draw waits for the
+     * Draws in round amounts what `gross` more needs, one draw at a time. Undefined when there is
+     * nothing to wait for: enough is drawn, or no more is granted, or the draw waits for the
      * party's own signature.
      */
     async drawAhead(
@@ -227,7 +228,8 @@ export function createQuotas({ vault, drawStep }: Deps) {
       const { granted, used, usable } = await read(tx, taxpayer, period);
       const short = used + gross - usable;
       const round = ((short + drawStep - 1n) / drawStep) * drawStep;
-      // what is on its way back is there before this draw: an account's acts go one after the other
+      // an amount on its way back arrives before this draw: an account's acts go one after the
+      // other
       const room = granted - usable;
       const amount = round < room ? round : room;
       if (short <= 0n || amount <= 0n) return undefined;

@@ -106,7 +106,7 @@ export function createRegistration({ keys, taxpayers }: Deps) {
 
     /**
      * By the bureau without the old key, or by the party, signed with the old key. `key`: the
-     * address of the new one, which has shown itself.
+     * address of the new key, which has proven itself.
      */
     rotateKey: (tx: Tx, caller: Caller, taxpayer: Taxpayer, key: string): Promise<string> =>
       caller.roles.includes("bureau")

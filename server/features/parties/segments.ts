@@ -29,7 +29,7 @@ export const allotSegment = (
     },
   });
 
-/** By first number; `after`: the first number of the last one of the page before. */
+/** By first number; `after`: the last first number of the page before. */
 export async function segmentsOf(
   tx: Tx,
   taxpayer: Taxpayer,

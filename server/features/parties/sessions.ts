@@ -1,9 +1,9 @@
 /**
- * Signing in: an API key is shown once, or a person is known by the identity provider, and a
- * session stands for the key from then on; who is signed in, and as what.
+ * Signing in: a browser shows an API key once, or the identity provider confirms a person; from
+ * then on a session represents the key. Also: who is signed in, and as what.
  *
- * The key goes into no log and no answer. Does not own: what a session is and how long it lasts
- * (features/parties/browser-sessions.ts).
+ * The key appears in no log and no answer. Does not own: what a session is and how long it lasts
+ * (browser-sessions.ts).
  */
 
 import { chinaDay } from "@onepiao/protocol/values/dates.ts";
@@ -19,17 +19,17 @@ import type { Provider, SignedIn, Used } from "./provider.ts";
 
 export type SignIn = ReturnType<typeof createSignIn>;
 
-/** Of what is sealed of a party (features/taxpayers), what a session says. */
+/** The part of a party's sealed identity (taxpayers.ts, persons.ts) that a session shows. */
 type Sealed = { name: string; names?: NameSince[]; taxId?: string };
-/** Where a session's person leaves the provider, under the vault: a token is in it. */
+/** Where a session's person signs out at the provider, sealed: it contains a token. */
 const LEAVING = "sign-in/leaving";
 
 type Kind = "bureau" | "taxpayer" | "person";
-/** `provider`: where people may sign in without a key's secret, if there is such a place. */
+/** `provider`: where people may sign in without a key's secret, if one is set. */
 type Deps = { vault: Vault; sessions: Sessions; provider: Provider | undefined };
 
 export function createSignIn({ vault, sessions, provider }: Deps) {
-  /** The parties that these callers act for, in their order. */
+  /** The parties that these callers act for, in the same order. */
   async function partiesOf(tx: Tx, callers: readonly Caller[]) {
     const accounts = callers.map(({ account }) => account);
     const rows = await tx<
@@ -65,25 +65,25 @@ export function createSignIn({ vault, sessions, provider }: Deps) {
   }
 
   /**
-   * Notes that a flow or a proof was used, until `tx` commits for whoever comes at the same time
-   * too. Throws sign-in-refused when it was before.
+   * Marks a flow or a proof as used; until `tx` commits, a concurrent request waits. Throws
+   * sign-in-refused when it was used before.
    */
   async function markUsed(tx: Tx, { hash, until }: Used): Promise<void> {
     await tx`delete from sign_ins_used where until < now()`;
     const made =
       await tx`insert into sign_ins_used (hash, until) values (${hash}, ${until}) on conflict do nothing`;
     if (made.count === 0)
-      throw new Problem("sign-in-refused", "This sign-in has been used already: sign in once more");
+      throw new Problem("sign-in-refused", "This sign-in was used already: sign in again");
   }
 
   return {
     theProvider,
-    /** Undefined where there is none. */
+    /** Undefined if none is set. */
     provider,
 
     /**
-     * Whom a person who has signed in at the provider may act for, and what proves for some minutes
-     * who it is.
+     * The parties that a person who has signed in at the provider may act for, and a proof of who
+     * it is, valid for some minutes.
      */
     async parties(tx: Tx, { person, used }: { person: SignedIn; used: Used }) {
       await markUsed(tx, used);
@@ -97,8 +97,8 @@ export function createSignIn({ vault, sessions, provider }: Deps) {
     },
 
     /**
-     * Begins a session; one that this browser had before ends. `key`: `id.secret`, or with `proof`,
-     * which is good once, the id alone.
+     * Begins a session; an earlier one of this browser ends. `key`: `id.secret`, or with `proof`,
+     * which is good once, only the id.
      */
     async open(
       tx: Tx,
@@ -124,8 +124,9 @@ export function createSignIn({ vault, sessions, provider }: Deps) {
     },
     who: (tx: Tx, caller: Caller) => whoIs(tx, caller, caller.session?.csrf),
     /**
-     * Returns what takes the cookie away, and for a session that began at the provider where its
-     * session there ends. A caller by API key has no session, and that is no fault.
+     * Ends the session. Returns the header that removes the cookie and, for a session that began at
+     * the provider, where its session there ends. A caller by API key has no session; that is not
+     * an error.
      */
     async close(
       tx: Tx,

@@ -1,4 +1,4 @@
-/** What the feed says of taxpayers. The bureau sees every row; a taxpayer its own. */
+/** What the feed says about taxpayers. The bureau sees every row; a taxpayer sees its own. */
 import type { Tx } from "../../db/db.ts";
 import type { RowOf } from "../../db/tables.ts";
 import { each, type Projection } from "../../feed/follower.ts";

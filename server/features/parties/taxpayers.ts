@@ -25,8 +25,8 @@ import type { Standing } from "../../mirror/registry.ts";
 
 export type Capability = keyof typeof capabilityBits;
 /**
- * What is sealed in `parties`. `name`: that of the enrolment; `names`: the later ones, in the order
- * of their days.
+ * The sealed content of `parties`. `name`: the name of the enrolment; `names`: later names, in the
+ * order of their days.
  */
 type Identity = {
   name: string;
@@ -39,9 +39,9 @@ type Identity = {
 export type Taxpayer = {
   index: number;
   account: string;
-  /** Today's. */
+  /** Today's name. */
   name: string;
-  /** All that it has had or will have, that of its enrolment first. */
+  /** All past and future names, starting with that of the enrolment. */
   names: readonly [NameSince, ...NameSince[]];
   taxId: string;
   region: string;
@@ -50,7 +50,7 @@ export type Taxpayer = {
   standing: Standing;
 };
 
-/** Names of one taxpayer after that of its enrolment. */
+/** Later names of one taxpayer. */
 const MAX_NAMES = 50;
 
 export type Taxpayers = ReturnType<typeof createTaxpayers>;
@@ -71,7 +71,8 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
     standing: Standing | null;
     now: Date;
   };
-  // the other table's rows one by one, by their key: a plan for any values would read all of it
+  // looks the other table's rows up one by one, by their key: a plan for any values would read all
+  // of it
   const select = (tx: Tx) => tx`
     select p.account, p.sealed, t.index, t.capabilities, t.standing, now() as now
     from parties p left join lateral (select index, capabilities, standing from taxpayer_now where account = p.account offset 0) t on true`;
@@ -125,7 +126,7 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
   const byAccount = async (tx: Tx, account: string) =>
     taxpayerOf((await tx<Row[]>`${select(tx)} where p.account = ${account}`)[0]);
 
-  /** Taxpayers by account and by tax id, in one look. */
+  /** Taxpayers by account and by tax id, in one query. */
   async function among(
     tx: Tx,
     accounts: readonly string[],
@@ -143,9 +144,9 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
   }
 
   /**
-   * Who these taxpayers are, with the salts that open the registry's commitments; those that are
-   * not known here are left out. Of later names each has the one that `written` says it is called
-   * by, on a day; without it the last of all.
+   * Who these taxpayers are, with the salts that open the registry's commitments; unknown ones are
+   * left out. Each has the later name by which `written` says that a document calls it on a day;
+   * without it, its last name.
    */
   async function identities(
     tx: Tx,
@@ -178,7 +179,7 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
     });
   }
 
-  /** Names of a party, held until `tx` ends. */
+  /** A party's identity, locked until `tx` ends. */
   async function heldIdentity(tx: Tx, account: string): Promise<Identity | undefined> {
     const [row] = await tx<
       RowOf<"parties", "sealed">[]
@@ -203,10 +204,10 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
   }
 
   /**
-   * Takes over who a taxpayer is, when that is what the registry was told at its enrolment: of a
-   * party that a bureau has enrolled through another gateway. Returns whether it is known here now.
-   * `currency`: what it accounts in, which the registry does not say. Requirement: a later name is
-   * the bureau's word (features/names).
+   * Stores who a taxpayer is, if this is what the registry's commitment says: for a party that a
+   * bureau has enrolled through another gateway. Returns whether it is known here now. `currency`:
+   * the currency it accounts in, which the registry does not say. Requirement: the bureau has
+   * signed a later name (names.ts).
    */
   async function adopt(
     tx: Tx,
@@ -234,7 +235,10 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
     return true;
   }
 
-  /** The taxpayer that the caller may see: the bureau sees all, a taxpayer itself. */
+  /**
+   * The taxpayer, if the caller may see it: the bureau sees all, a taxpayer sees itself. Throws
+   * not-found.
+   */
   async function visible(tx: Tx, caller: Caller, taxId: string): Promise<Taxpayer> {
     const found = await byTaxId(tx, taxId);
     if (!found || (found.account !== caller.account && !caller.roles.includes("bureau"))) {
@@ -270,18 +274,19 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
     checkFree,
     visible,
 
-    /** The names after that of the enrolment, in the order of their days. */
+    /** The later names, in the order of their days. */
     laterNames: async (tx: Tx, account: string): Promise<readonly Named[]> =>
       (await heldIdentity(tx, account))?.names ?? [],
 
     /**
-     * Adds a name, from a day on that comes after those of all others; that of the last day is put
-     * right. Throws invalid-request. The bureau's signature is checked by whoever calls.
+     * Adds a name from a day on. The day must come after the days of all others; a name for the
+     * last day replaces that name. Throws invalid-request. The caller checks the bureau's
+     * signature.
      */
     async addName(tx: Tx, account: string, named: Named): Promise<void> {
       const identity = await heldIdentity(tx, account);
       if (identity === undefined)
-        throw new Problem("not-found", "There is no enrolled taxpayer of this account");
+        throw new Problem("not-found", "There is no enrolled taxpayer with this account");
       const { names = [] } = identity;
       const refuse = (rule: string, detail: string) =>
         new Problem("invalid-request", detail, { violations: [{ field: "/from", rule, detail }] });

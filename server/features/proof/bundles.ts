@@ -2,9 +2,9 @@
  * Bundles (票据包) of invoices whose documents are here: what a reader may take away and show to
  * anyone.
  *
- * Nothing is made up for a bundle: document and salt are stored, leaf and path are the lot's, and
- * the seal is the signature that the lot was sealed with. Does not own: the format and its check
- * (protocol/proofs/bundle.ts), who may read (features/grants).
+ * Nothing is invented for a bundle: document and salt are stored, leaf and path come from the lot,
+ * and the seal is the signature over the lot. Does not own: the format and its check
+ * (protocol/proofs/bundle.ts), who may read (features/invoices/grants.ts).
  */
 
 import { type Bundle, bundleFormat } from "@onepiao/protocol/proofs/bundle.ts";
@@ -31,7 +31,9 @@ export type Bundles = ReturnType<typeof createBundles>;
 export function createBundles({ contracts, evidence, taxpayers, documents }: Deps) {
   const { network, chainId, registry, ledger } = contracts.deployment;
 
-  /** The issuer's signature over the lot: as it was sealed here, or as a bundle has brought it. */
+  /**
+   * The issuer's signature over the lot: as it was sealed here, or as an imported bundle has it.
+   */
   async function sealOf(
     tx: Tx,
     first: string,
@@ -61,7 +63,8 @@ export function createBundles({ contracts, evidence, taxpayers, documents }: Dep
       const { segment, r, vs } = seal;
       const wanted = [
         ...(names.includes("seller") ? [found.lot.issuer] : []),
-        // who the buyer is says more than the buyer part, where that is not shown
+        // the buyer's identity says more than the buyer part: leave it out where that part is
+        // hidden
         ...(names.includes("buyer") && found.leaf.buyer !== 0 ? [found.leaf.buyer] : []),
       ];
       const document = documents.open(number, invoice.document);

@@ -1,4 +1,4 @@
-/** The worker process that checks what strangers give (checker.ts). */
+/** The worker process that checks a stranger's input (checker.ts). */
 import { serve } from "../../kernel/workers.ts";
 import { checker } from "./checker.ts";
 

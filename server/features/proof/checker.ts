@@ -1,7 +1,7 @@
 /**
  * What public verification does with a stranger's bytes, as work for a worker process
- * (kernel/workers.ts): everything from the first byte read up to "it holds in itself". Asks nobody.
- * Bounds on size, depth and number stand where each format is read.
+ * (kernel/workers.ts): everything from the first byte to the check of the bundle itself. Asks
+ * neither chain nor database. Bounds on size, depth and number stand where each format is read.
  */
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
@@ -28,8 +28,7 @@ import { checkShape } from "@onepiao/protocol/values/shape-check.ts";
 import { createWorkers, type WorkerBounds, type Workers } from "../../kernel/workers.ts";
 
 /**
- * Of an XML that a gateway may have written: its number here, and a digest of everything that it
- * says.
+ * An XML that a gateway may have written: its number here, and a digest of everything that it says.
  */
 export type ReadXml = { number: string | undefined; format: FormatName; content: string };
 export type ReadCode = { printed: QrContent; checked?: Checked };
@@ -50,11 +49,11 @@ function textOf(bytes: Uint8Array): string {
   }
 }
 
-/** Each rendering is a source of its own, and says so; of it the rest is compared. */
+/** Each rendering names itself as the source: compare everything else. */
 const contentOf = ({ source: _, ...content }: InvoiceDocument) =>
   createHash("sha256").update(canonicalJson(content)).digest("hex");
 
-/** The document is there when somebody asks for it; nobody does here, and it need not be copied. */
+/** The document would be parsed on demand; nothing here needs it, so it is not copied. */
 const checkedOf = (value: unknown): Checked => {
   const { document: _, ...checked } = checkBundle(value);
   return checked;
@@ -78,7 +77,7 @@ export const checker = {
     const [issue] = parsed.error.issues;
     throw refuse(
       "bundle-format",
-      `The attached bundle is none at /${issue?.path.join("/") ?? ""}: ${issue?.message ?? ""}`.slice(
+      `The attached bundle is invalid at /${issue?.path.join("/") ?? ""}: ${issue?.message ?? ""}`.slice(
         0,
         300,
       ),
@@ -91,7 +90,7 @@ export const checker = {
     if (printed === undefined)
       throw refuse(
         "qr-format",
-        "This is no text of an invoice's QR code: neither 01,… nor a link with it",
+        "This is not the text of an invoice's QR code: neither 01,… nor a link that contains it",
       );
     if (printed.proof === undefined) return { printed };
     const bundle = decodeProof(printed.proof);
@@ -110,8 +109,8 @@ export const checker = {
   },
 
   /**
-   * The digest of what a document says when a gateway writes it in this format; undefined: it
-   * cannot be said in it.
+   * The digest of a document when a gateway writes it in this format; undefined if the format
+   * cannot express it.
    */
   written(format: FormatName, document: InvoiceDocument, numbers: Numbers): string | undefined {
     const written = writeAll(document, numbers).find((each) => each.format === format);
@@ -122,7 +121,7 @@ export const checker = {
 export type Checks = Workers<typeof checker>;
 
 /**
- * A core is left for everything else; what waits is done in a few seconds; no invoice takes a
+ * One core stays free for everything else; the queue is done in a few seconds; no invoice takes a
  * second, or a tenth of the memory.
  */
 export const checkBounds: WorkerBounds = {

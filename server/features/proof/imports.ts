@@ -1,6 +1,6 @@
 /**
  * Imports: an invoice that was sealed through another organisation's gateway is brought here by its
- * bundle, checked against the chain, and goes on from here: claimed, reimbursed, handed on,
+ * bundle, checked against the chain, and goes on from here: it is claimed, reimbursed, transferred,
  * entered. Any number of gateways may have it; the chain decides between them.
  *
  * | step | what | else |
@@ -8,13 +8,13 @@
  * | the bundle proves itself | all its parts, path, seal (protocol/proofs/bundle.ts) | bundle-invalid |
  * | it contradicts nothing | document, lot, leaf and parties, both of them there (protocol/proofs/contradictions.ts) | bundle-invalid |
  * | this network, and the chain has the lot | name, chain id, contracts; the mirrored header | bundle-invalid, lot-unknown |
- * | its issuer has sealed it | the seal's key is one that the issuer had: the seal is handed on with the invoice | bundle-invalid |
- * | what has become of it | its events from the chain, applied by the mirror, and the record says the same | unavailable |
+ * | its issuer has sealed it | the seal's key is one that the issuer had: the seal travels with the invoice | bundle-invalid |
+ * | what has happened to it | its events from the chain, applied by the mirror, and the record says the same | unavailable |
  * | the caller is a party of it now | its holder, or its titled or claiming employer | forbidden |
  *
  * Invariant: an imported invoice's state is what its events give. The cursor is held meanwhile, so
- * no event falls between what was asked of the chain and what the follower applies next. What
- * happened before is not told in the feed here.
+ * no event falls between the blocks read here and the block that the follower applies next. The
+ * feed here does not report earlier events.
  */
 
 import { canonicalJson } from "@onepiao/protocol/formats/document.ts";
@@ -48,7 +48,7 @@ type Deps = {
 export type Imports = ReturnType<typeof createImports>;
 
 const states = ["none", "issued", "claimed", "reimbursed", "reversed"] as const;
-/** The chain is asked for so many blocks at once. */
+/** Blocks that one request to the chain covers. */
 const BLOCKS = 10_000;
 
 export function createImports({ contracts, chain, documents, invoices, taxpayers, names }: Deps) {
@@ -68,7 +68,7 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
       throw new Problem("bundle-invalid", failed.detail, { violations });
     }
     if (failed || !result.bundle)
-      throw refuse("", failed?.step ?? "format", failed?.detail ?? "This is no bundle");
+      throw refuse("", failed?.step ?? "format", failed?.detail ?? "This is not a bundle");
     if (!result.document)
       throw refuse(
         "/parts",
@@ -97,7 +97,7 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
     return { bundle: result.bundle, document: result.document, signer: result.signer as string };
   }
 
-  /** The lot as the chain has it, which the mirror was told. Throws lot-unknown, bundle-invalid. */
+  /** The lot as the chain has it, from the mirror. Throws lot-unknown, bundle-invalid. */
   async function lotOf(
     tx: Tx,
     { lot }: Bundle,
@@ -119,7 +119,8 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
   }
 
   /**
-   * The seal is by a key that the issuer has or had, as the mirror was told. Throws bundle-invalid.
+   * Checks that the seal is by a key that the issuer has or had, from the mirror. Throws
+   * bundle-invalid.
    */
   async function checkSeal(tx: Tx, issuer: number, signer: string): Promise<void> {
     const [own] = await tx`
@@ -133,10 +134,10 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
       );
   }
 
-  /** Applies what the chain tells of an invoice up to a block, as the follower would have. */
+  /** Applies the chain's events about an invoice up to a block, as the follower would have done. */
   async function replay(tx: Tx, number: string, from: number, to: number): Promise<void> {
-    // these have the invoice's id as their first indexed argument. Refusals have it as well,
-    // anybody can make them, and they change nothing
+    // these events have the invoice's id as their first indexed argument. Refusals have it too, but
+    // anyone can cause them, and they change nothing
     const changes = Object.keys(ledgerMirror.on).filter((name) => name !== "LotSealed");
     const names = changes.map((name) => contracts.topics(name)[0] ?? "");
     const topic = `0x${BigInt(number).toString(16).padStart(64, "0")}`;
@@ -147,7 +148,7 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
       ]);
       for (const event of logs.map((log) => contracts.event(log))) {
         if (!event || event.args["id"] !== number) continue;
-        // since when it is so, the record says in the end
+        // the record later gives the time
         await ledgerMirror.on[event.name]?.(tx, [
           { ...event, at: new Date(0), tell: () => {} } satisfies Applied,
         ]);
@@ -156,8 +157,8 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
   }
 
   /**
-   * What the chain's record says, at this block: what was replayed must say the same, or the node
-   * has not told everything.
+   * Compares the replayed state with the chain's record at this block: a difference means that the
+   * node has not returned every event.
    */
   async function confirm(tx: Tx, number: string, block: number): Promise<void> {
     const data = await chain.call(
@@ -191,8 +192,8 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
 
   return {
     /**
-     * Brings an invoice here; again: the same. `value`: parsed JSON. Throws as the table above
-     * says.
+     * Imports an invoice; doing it again changes nothing. `value`: parsed JSON. Throws as the table
+     * above says.
      */
     async bring(tx: Tx, caller: Caller, value: unknown): Promise<InvoiceRow> {
       const { bundle, document, signer } = checked(value);
@@ -225,7 +226,7 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
           throw refuse(
             `/parties/${i}`,
             "enrolled-so",
-            `The registry was told something else of taxpayer ${party.index}`,
+            `The registry has another commitment for taxpayer ${party.index}`,
           );
       }
       const { issuer, segment } = header;

@@ -1,11 +1,11 @@
 /**
- * Papers: what is handed out of an invoice to be shown or kept. The PDF, the QR code, the archive
+ * Papers: what is handed out of an invoice to be shown or kept: the PDF, the QR code, the archive
  * pack (归档包).
  *
- * They say what the document and the chain say at this moment and are made anew each time. The
- * secret of a pickup (取票) is in the QR code for the invoice's issuer alone, and only as long as the
- * invoice waits: afterwards, and to anyone else, the code only verifies. Does not own: what they
- * look like (formats/), who may read (features/grants).
+ * They say what the document and the chain say at this moment and are made each time. A pickup's
+ * secret (取票) is in the QR code only for the invoice's issuer, and only while the invoice waits;
+ * later, and for anyone else, the code only verifies. Does not own: what they look like (drawing/,
+ * protocol/formats), who may read (features/invoices/grants.ts).
  */
 
 import {
@@ -35,7 +35,7 @@ import type { Bundles } from "./bundles.ts";
 
 export type Papers = ReturnType<typeof createPapers>;
 
-/** `publicUrl`: where the gateway is reached from outside, without a slash at its end. */
+/** `publicUrl`: the gateway's address from outside, without a trailing slash. */
 type Deps = {
   invoices: Invoices;
   pickups: Pickups;
@@ -66,8 +66,8 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
   let drawing: Promise<unknown> = Promise.resolve();
   let waiting = 0;
   /**
-   * One PDF after the other: each costs processor time alone, which many at once would take from
-   * everybody else.
+   * One PDF after the other: drawing is pure processor time, which many at once would take from all
+   * other work.
    */
   async function inTurn<T>(work: () => Promise<T>): Promise<T> {
     waiting += 1;
@@ -91,8 +91,8 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
   }
 
   /**
-   * With what proves number, date, total and seller to whoever scans it, without a node; and no
-   * pickup's secret. Throws invoice-not-sealed.
+   * With a proof of number, date, total and seller that needs no node; without a pickup's secret.
+   * Throws invoice-not-sealed.
    */
   async function signedQr(tx: Tx, invoice: InvoiceRow): Promise<string> {
     const proof = encodeProof(await bundles.of(tx, invoice, qrParts));
@@ -164,7 +164,7 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
   }
 
   return {
-    /** Text of the invoice's QR code, as this caller may have it. */
+    /** Text of the invoice's QR code for this caller. */
     qr: qrOf,
     signedQr,
 
@@ -175,7 +175,7 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
         pickup: secret,
       }),
 
-    /** Throws unavailable when too many are asked for at once. */
+    /** Throws unavailable when too many are requested at once. */
     async pdf(tx: Tx, caller: Caller, invoice: InvoiceRow): Promise<Buffer> {
       if (waiting >= MAX_WAITING)
         throw new Problem("unavailable", "Too many PDFs are asked for at once; try again");
@@ -183,8 +183,8 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
     },
 
     /**
-     * The files of an invoice in an archive pack, in a folder named by its number. No pickup's
-     * secret is among them.
+     * The files of an invoice in an archive pack, in a folder named by its number. They contain no
+     * pickup's secret.
      */
     async *files(
       tx: Tx,
@@ -216,8 +216,8 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
     },
 
     /**
-     * The files of an invoice that was issued elsewhere: what was registered, and what is known of
-     * it. Nothing of it is drawn here.
+     * The files of an invoice that was issued elsewhere: what was registered, and what is known
+     * about it. Nothing is drawn.
      */
     async *filesElsewhere(
       tx: Tx,

@@ -1,18 +1,18 @@
 /**
- * Verification (查验): whether an invoice is what it says, for anybody.
+ * Verification (查验): whether an invoice is genuine, for anyone who asks.
  *
- * By what is printed on it: number, date and total. Whoever asks learns whether all three are right
- * and what has become of the invoice, and nothing else of its content. Whether there is such an
- * invoice or not, one look at the database and one opened document are what it takes, and date and
- * total are always both compared. Date and total can be guessed, so wrong ones are counted by
- * number (kernel/attempts.ts), over all who ask.
+ * By its print: number, date and total. The answer says whether all three are right and what has
+ * happened to the invoice, and nothing else about its content. Whether the invoice exists or not,
+ * the work is one query and one opened document, and date and total are always both compared. Date
+ * and total can be guessed, so wrong ones are counted per number (kernel/attempts.ts), over all
+ * callers.
  *
- * What strangers give is read, checked and compared in worker processes
- * (features/proof/checker.ts): the loop that serves everybody waits for none of it.
+ * Strangers' input is read, checked and compared in worker processes (checker.ts): the event loop
+ * that serves everyone waits for none of it.
  *
- * By a bundle, however it came: judged by protocol/proofs/verdict.ts, with what registry and ledger
- * themselves say at the last final block. Keys of the past and partial red letters are the mirror's
- * word. Writes nothing, and is no read of a document: nobody gets to see it.
+ * By a bundle, however it arrives: judged by protocol/proofs/verdict.ts, with what registry and
+ * ledger say at the last final block. Past keys and partial red letters come from the mirror.
+ * Writes nothing, and does not count as a read of a document, because nobody sees the document.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -62,10 +62,7 @@ export type Found = {
   asOf: { block: number; time: string };
 };
 
-/**
- * A bundle that was checked as far as it goes by itself, and what the chain has said to it. `facts`
- * undefined: no node has answered.
- */
+/** A checked bundle and what the chain says about it. `facts` undefined: no node has answered. */
 export type Asked = {
   checked: Checked;
   printed: Facts["printed"];
@@ -102,7 +99,7 @@ type Deps = {
 const digest = (parts: readonly unknown[]) =>
   createHash("sha256").update(JSON.stringify(parts)).digest();
 
-/** What stands in for a document that is not there: of the size of an ordinary one. */
+/** Stands in for a missing document; has the size of an ordinary one. */
 const NOBODYS = "0".repeat(20);
 const stranger = canonicalJson({
   kind: "ordinary",
@@ -152,7 +149,7 @@ export function createVerification({
   }
 
   /**
-   * Looks at one number and opens one document, whichever; `agrees` compares it. Throws
+   * Looks one number up and opens one document, real or stand-in; `agrees` compares it. Throws
    * `rate-limited`.
    */
   async function compared(
@@ -163,7 +160,7 @@ export function createVerification({
     const wait = misses.take(number);
     if (wait > 0) {
       const detail =
-        "This number was tried too often with a date, total or content that is not its own; a bundle or a signed QR code is not refused";
+        "This number was tried too often with a date, total or content that does not match; a bundle or a signed QR code still works";
       throw new Problem("rate-limited", detail, { extra: { retryAfterSeconds: wait } });
     }
     let missed = false;
@@ -188,7 +185,7 @@ export function createVerification({
         missed = true;
         return answer("mismatch");
       }
-      // accepted, or sealed with other content than was accepted here
+      // only accepted, or sealed with other content than was accepted here
       if (row.state === null) return answer(row.sealed ? "elsewhere" : "not-sealed");
       if (row.state === "reversed") return answer("reversed", row.state);
       return answer(row.adjusted > 0 ? "adjusted" : "valid", row.state);
@@ -211,15 +208,15 @@ export function createVerification({
       ),
 
     /**
-     * By XML that a gateway has written: compared whole with what is here, as far as the format can
-     * say it. Holds no connection to the database while it is read and compared. Throws the
-     * reader's Problems, and invalid-request when no gateway's number is in it.
+     * By XML that a gateway has written: compared as a whole with the stored document, as far as
+     * the format can express it. Holds no database connection while it reads and compares. Throws
+     * the reader's Problems, and invalid-request when it has no gateway's number.
      */
     async byXml(mediaType: string, bytes: Uint8Array): Promise<Found> {
       const { number, format, content } = await checks.run("xml", mediaType, bytes);
       if (number === undefined) {
         const detail =
-          "This XML was not written by a gateway: it has no number of this network in it";
+          "This XML was not written by a gateway: it contains no number of this network";
         throw new Problem("invalid-request", detail, {
           violations: [{ field: "", rule: "no-number", detail }],
         });
@@ -233,10 +230,10 @@ export function createVerification({
       });
     },
 
-    /** Asks the chain about a bundle that was checked; holds no connection to the database. */
+    /** Asks the chain about a checked bundle; holds no database connection. */
     async ask(checked: Checked, printed?: Facts["printed"]): Promise<Asked> {
       const own = checked.bundle;
-      // another network's, or one that is wrong anyway, is no reason to ask a node
+      // a bundle of another network, or a wrong one, needs no node
       if (
         !checked.ok ||
         own === undefined ||

@@ -1,8 +1,8 @@
 /**
  * Claims as they are stored and shown. claims.ts says who may make and decide them.
  *
- * Owns `claims` and `claim_invoices`; what a claim's parties write in it stands sealed. Its state is
- * the chain's (`claim_states`); until the chain has it, its operation's.
+ * Owns `claims` and `claim_invoices`; what a claim's parties write in it stands sealed. Its state
+ * is the chain's (`claim_states`); until the chain has it, its operation's.
  */
 import type { Amounts } from "@onepiao/protocol/formats/red-letter.ts";
 import {
@@ -80,8 +80,8 @@ export type ClaimRecords = ReturnType<typeof createClaimRecords>;
 type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices };
 
 /**
- * The numbers on the ledger that these words may mean. Throws invalid-request when they can mean none,
- * and for a seller without an invoice.
+ * The numbers on the ledger that these words may mean. Throws invalid-request when they can mean
+ * none, and for a seller without an invoice.
  */
 function namedBy(invoice: string | undefined, seller: string | undefined): string[] | undefined {
   if (invoice === undefined) {
@@ -97,7 +97,7 @@ function namedBy(invoice: string | undefined, seller: string | undefined): strin
   ].flat();
   if (numbers.length > 0) return numbers;
   const detail =
-    "A number of 20 digits, or the id of an external invoice; the number of its original only with the seller";
+    "A number of 20 digits, or the id of an external invoice; the number of its original needs the seller";
   throw new Problem("invalid-request", detail, {
     violations: [{ field: "?invoice", rule: "invoice-name", detail }],
   });
@@ -124,7 +124,7 @@ export function createClaimRecords({ vault, taxpayers, invoices }: Deps) {
         ? await taxpayers.byAccount(tx, caller.account)
         : undefined;
     if (row && self && row.employer === self.index) return row;
-    throw new Problem("not-found", "There is no claim of this id that you are a party of");
+    throw new Problem("not-found", "There is no claim with this id that you are a party of");
   }
 
   async function claimsOf(tx: Tx, rows: readonly ClaimRow[]): Promise<Claim[]> {

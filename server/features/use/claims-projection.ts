@@ -1,6 +1,6 @@
 /**
- * What became of claims on the chain, and what the feed says of it. Runs before the ledger's
- * mirror, which lets a claim's reference go.
+ * What became of claims on the chain, and what the feed says about it. Runs before the ledger's
+ * mirror, which erases a claim's reference.
  */
 import { acts, isOfClaim } from "@onepiao/protocol/ledger/acts.ts";
 import type { Tx } from "../../db/db.ts";
@@ -11,9 +11,8 @@ import type { Applied, Projection } from "../../feed/follower.ts";
 type Told = { event: Applied; number: string; ref: string; employer: number; holder: string };
 
 /**
- * Its holder and its employer see a claim, and nobody else: the issuer has no part in who is
- * reimbursed by whom. A claim is named by its id when it was made here, and by what it was signed
- * with.
+ * Only its holder and its employer see a claim: the issuer need not know who reimburses whom. A
+ * claim made here is named by its id, and every claim by the reference that it was signed with.
  */
 async function tellAll(tx: Tx, all: readonly Told[]): Promise<void> {
   const employers = await tx<RowOf<"taxpayer_now", "index" | "account">[]>`
@@ -33,7 +32,7 @@ async function tellAll(tx: Tx, all: readonly Told[]): Promise<void> {
   }
 }
 
-/** Makes the claims that the events tell of. */
+/** Makes the claims of these events. */
 async function made(tx: Tx, run: readonly Applied[]): Promise<void> {
   const all = run.map((event): Told => {
     const { id, ref, employer, holder } = event.args as {
@@ -56,8 +55,8 @@ async function made(tx: Tx, run: readonly Applied[]): Promise<void> {
 
 /**
  * Ends the claims of the events' invoices, which the invoices' records still name. The claim's
- * state is the event's name in lower case. A decision on a claim is told here, any other act by its
- * feature.
+ * state is the event's name in lower case. The feed gets decisions on a claim from here, any other
+ * act from its feature.
  */
 const ended = (state: string, decision: boolean) => async (tx: Tx, run: readonly Applied[]) => {
   const numbers = run.map((event) => event.args["id"] as string);
@@ -74,7 +73,7 @@ const ended = (state: string, decision: boolean) => async (tx: Tx, run: readonly
       : [];
   });
   if (all.length === 0) return;
-  // one row a claim, of which each invoice has an event
+  // one row per claim, although each of its invoices has an event
   const at = new Map(all.map((one) => [one.ref, one.event.at]));
   await tx`
     update claim_states c set state = ${state}, updated_at = e.at

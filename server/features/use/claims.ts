@@ -2,9 +2,9 @@
  * Claims: a holder asks an employer to reimburse 1 to 100 invoices. One claim is one expense report
  * under one signature: it is reimbursed whole or not at all.
  *
- * A party's own attempt at a second reimbursement goes to the chain although the chain will refuse it:
- * the refusal is the evidence that the bureau sees. A decision that is asked for again is not an
- * attempt: it is answered from the outcome. Rows and views are in claim-records.ts.
+ * A party's own attempt at a second reimbursement goes to the chain although the chain will refuse
+ * it: the refusal is the evidence that the bureau sees. A decision that is asked for again is not
+ * an attempt: it is answered from the outcome. Rows and views are in claim-records.ts.
  *
  * | state | from | by |
  * | --- | --- | --- |
@@ -48,7 +48,7 @@ type NewClaim = {
   words: Words;
 };
 
-/** Whether a holder has ever claimed from an employer, both by their accounts. */
+/** Whether a holder has ever claimed from an employer, both given by account. */
 export async function hasClaimedFrom(tx: Tx, holder: string, employer: string): Promise<boolean> {
   const [claim] = await tx`
     select 1 from claims c join taxpayer_now t on t.index = c.employer
@@ -69,7 +69,7 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
     caller: Caller,
     { kind, holder, employer, numbers, words }: NewClaim,
   ): Promise<{ id: string; operation: string }> {
-    // in the order of time, as the lists are
+    // ids follow time, as the lists do
     const [made] = await tx<{ id: string }[]>`select uuidv7() as id`;
     const { id } = made as { id: string };
     const ref = keccak(Buffer.from(id));
@@ -94,8 +94,8 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
   }
 
   /**
-   * Throws if one of these invoices is claimed or reimbursed as an external invoice: under the number
-   * of its original, or under its own number, which another gateway may have registered.
+   * Throws if one of these invoices is claimed or reimbursed as an external invoice: under the
+   * number of its original, or under its own number, which another gateway may have registered.
    */
   async function checkOriginals(tx: Tx, claimed: readonly InvoiceRow[]): Promise<void> {
     const numbers = new Map<string, string>();
@@ -121,7 +121,9 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
     );
   }
 
-  /** The employer's own claim, with its invoices. Throws claim-state unless its state is allowed. */
+  /**
+   * The employer's own claim, with its invoices. Throws claim-state unless its state is allowed.
+   */
   async function ofEmployer(
     tx: Tx,
     caller: Caller,
@@ -172,7 +174,7 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
         });
       const numbers = [...new Set(claim.invoices)].sort();
       if (numbers.length !== claim.invoices.length) {
-        throw new Problem("ids-not-ascending", "An invoice stands in the claim twice", {
+        throw new Problem("ids-not-ascending", "The claim names an invoice twice", {
           violations: [{ field: "/invoices", rule: "unique", detail: "Each invoice once" }],
         });
       }
@@ -219,9 +221,9 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
       }),
 
     /**
-     * One decision on a claim at a time is under way; further ones wait and are answered from it.
-     * Of a claim that is reimbursed already the answer is the outcome that there is: whoever asks
-     * again has not tried to pay twice.
+     * One decision on a claim at a time is under way; further ones wait and get its outcome. For a
+     * claim that is reimbursed already the answer is that outcome: asking again is not an attempt
+     * to pay twice.
      */
     async reimburse(tx: Tx, caller: Caller, id: string): Promise<string> {
       const { row, numbers } = await ofEmployer(tx, caller, id, ["claimed", "reimbursed"]);
@@ -247,7 +249,7 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
     async reject(tx: Tx, caller: Caller, id: string, reason: string): Promise<string> {
       await tx`select 1 from claims where id = ${id} for update`;
       const { row, numbers } = await ofEmployer(tx, caller, id, ["claimed"]);
-      // its reason is stored before it happens, so no other decision may be under way
+      // the reason is stored before the rejection happens, so no other decision may be under way
       if (await busy(tx, numbers))
         throw new Problem("invoice-busy", "Another decision on this claim waits for its outcome");
       await tx`update claims set sealed = ${sealWords(id, { ...wordsOf(row), reason })} where id = ${id}`;

@@ -2,17 +2,17 @@
  * Book entry (入账): the employer marks on the chain that it has entered an invoice in its books, so
  * that it enters it once.
  *
- * | mark | from | of an invoice that is | meaning |
+ * | mark | from | allowed for an invoice that is | meaning |
  * | --- | --- | --- | --- |
  * | 01 | | | not entered |
  * | 02 | 01, 06 | titled and not reversed, or reimbursed | entered, tax deductible |
  * | 03 | 01, 06 | the same | entered, not deductible |
- * | 06 | 02, 03 | in whatever state, reversed too | entry revoked |
+ * | 06 | 02, 03 | in any state, reversed too | entry revoked |
  *
- * The chain decides: of two entries one goes through, and the other is told the first one's mark,
- * time and act. What the mirror has already is refused here, with the same answer. Period and
- * voucher are the employer's own: sealed here, and not on the chain. Marks are seen by the employer
- * and the bureau; docs/book-entry.md says why nobody else.
+ * The chain decides: of two entries one goes through, and the refusal of the other has the first
+ * one's mark, time and act. What the mirror already knows is refused here, with the same answer.
+ * Period and voucher belong to the employer: sealed here, and not on the chain. Only the employer
+ * and the bureau see marks; docs/book-entry.md says why.
  */
 
 import { ledgerNumber, nameOf } from "@onepiao/protocol/ledger/external.ts";
@@ -38,7 +38,7 @@ import type { Taxpayers } from "../parties/taxpayers.ts";
 export type Proof = { act: string; tx: string; block: number };
 type Words = { period?: string | undefined; voucher?: string | undefined };
 /**
- * An act of entry on one invoice, as the chain has it. `current`: the invoice has this mark still.
+ * An act of entry on one invoice, as the chain has it. `current`: the invoice still has this mark.
  */
 export type Marked = {
   position: bigint;
@@ -77,7 +77,7 @@ export function createEntries({
     return new Map(rows.map((row) => [row.number, row]));
   }
 
-  /** The invoices that this employer may mark; throws not-found for one that is not its own. */
+  /** The invoices that this employer may mark; throws not-found for any other. */
   async function own(
     tx: Tx,
     caller: Caller,
@@ -97,7 +97,7 @@ export function createEntries({
   }
 
   /**
-   * Throws when the mirror knows already that the chain would refuse it; the first reason in the
+   * Throws if the mirror already shows that the chain would refuse it; the first reason in the
    * order of the invoices.
    */
   function check(
@@ -149,7 +149,7 @@ export function createEntries({
     }
   }
 
-  /** Acts on the chain with what the employer has kept beside them, which only it reads. */
+  /** Acts on the chain with the employer's period and voucher, which only the employer reads. */
   async function markedOf(tx: Tx, caller: Caller, rows: readonly FeedRow[]): Promise<Marked[]> {
     const numbers = [...new Set(rows.map((row) => row.number as string))];
     const marks = await entriesOf(tx, numbers);
@@ -168,7 +168,7 @@ export function createEntries({
     return rows.map((row) => {
       const number = row.number as string;
       const act = String(row.data["act"]);
-      // no notice: it is from the chain
+      // not a notice: it comes from the chain
       const proof = { act, tx: row.tx as string, block: eventOf(row, viewerOf(caller)).block };
       const current = marks.get(number)?.since?.act === act;
       return {
@@ -184,7 +184,7 @@ export function createEntries({
   }
 
   return {
-    /** One act over 1 to 100 invoices: all get the mark or none. */
+    /** One act over 1 to 100 invoices: either all get the mark or none. */
     async mark(
       tx: Tx,
       caller: Caller,
@@ -192,7 +192,7 @@ export function createEntries({
     ): Promise<string> {
       const numbers = names.map(ledgerNumber);
       if (new Set(numbers).size !== numbers.length) {
-        throw new Problem("ids-not-ascending", "An invoice stands in the entry twice", {
+        throw new Problem("ids-not-ascending", "The entry names an invoice twice", {
           violations: [{ field: "/invoices", rule: "unique", detail: "Each invoice once" }],
         });
       }
@@ -217,7 +217,7 @@ export function createEntries({
       return operation;
     },
 
-    /** What became of these invoices by an act; in the order given. */
+    /** What became of these invoices by an act, in the order of `names`. */
     async ofAct(tx: Tx, caller: Caller, act: string, names: readonly string[]): Promise<Marked[]> {
       const numbers = names.map(ledgerNumber);
       const rows = await tx<FeedRow[]>`
@@ -227,8 +227,8 @@ export function createEntries({
     },
 
     /**
-     * The mark of an invoice and every act that set one, newest first: for its present employer,
-     * and the bureau.
+     * The mark of an invoice and every act that set one, newest first: for its present employer and
+     * the bureau.
      */
     async of(tx: Tx, caller: Caller, name: string): Promise<{ mark: Mark; acts: Marked[] }> {
       const number = ledgerNumber(name);

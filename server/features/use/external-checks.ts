@@ -1,7 +1,7 @@
 /**
  * Checks of an invoice that was issued elsewhere: what its document must say, and that it is not an
- * invoice of this network. A document is checked as at issuing, and no further: `provenOf` lists what
- * is proven and what is not.
+ * invoice of this network. A document is checked as at issuing, and no further: `provenOf` lists
+ * what is proven and what is not.
  */
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { fieldIn } from "@onepiao/protocol/formats/fields.ts";
@@ -92,8 +92,8 @@ export function checkDocument(document: InvoiceDocument, employer: Taxpayer): vo
 }
 
 /**
- * Checks when the invoice was issued: not in the future, not before 2000, and for a national invoice
- * (20 digits, the first two the year) in the year that its number says. A 数电票 may have been
+ * Checks when the invoice was issued: not in the future, not before 2000, and for a national
+ * invoice (20 digits, the first two the year) in the year that its number says. A 数电票 may have been
  * requested on the day before it was issued. Throws invalid-document.
  */
 export function checkDates(
@@ -134,8 +134,8 @@ export function checkDates(
 }
 
 /**
- * Throws external-issued-here when the invoice is one of this network: by any number of 20 digits that
- * it states, or as an original of an issuer that is known here.
+ * Throws external-issued-here when the invoice is one of this network: by any number of 20 digits
+ * that it states, or as an original of an issuer that is known here.
  */
 export async function checkElsewhere(
   tx: Tx,

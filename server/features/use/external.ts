@@ -1,6 +1,6 @@
 /**
  * External invoices (外部票): an employer registers an invoice that was issued elsewhere and so claims
- * it, for its employee or for itself. From then on it is a claim as any other; the ledger's
+ * it, for its employee or for itself. From then on it is a claim like any other; the ledger's
  * once-only rule holds for its id (protocol/ledger/external.ts), at every gateway.
  *
  * | the invoice | a registration of it |
@@ -10,11 +10,12 @@
  * | is claimed from or reimbursed by another employer | goes to the chain, which refuses it: the bureau sees who tried |
  * | is one of this network, by its number or by its issuer's own id | external-issued-here, with the number that it has here |
  * | is a red letter, or titled to somebody else | external-red-letter, titled-to-another |
- * An invoice of this network must not also be registered under another id, or it could be reimbursed
- * twice. A number in a segment that the bureau has allotted belongs to this network, whatever the
- * document says about its seller and whether it is sealed yet: every gateway knows all segments. An
- * issuer's own ids are known only where its documents are; docs/external-invoices.md says what that
- * leaves open. The checks are in external-checks.ts.
+ *
+ * An invoice of this network must not also be registered under another id, or it could be
+ * reimbursed twice. A number in a segment that the bureau has allotted belongs to this network,
+ * whatever the document says about its seller and whether it is sealed yet: every gateway knows all
+ * segments. An issuer's own ids are known only where its documents are; docs/external-invoices.md
+ * says what that leaves open. The checks are in external-checks.ts.
  */
 
 import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -39,7 +40,7 @@ import { checkDates, checkDocument, checkElsewhere, numberOf } from "./external-
 type Row = { claim: string; number: string; employer: number; document: Buffer; created_at: Date };
 export type Registered = {
   id: string;
-  /** The original's own. */
+  /** The original's own number. */
   number: string;
   claim: { id: string; status: ClaimStatus };
   holder: string;
@@ -88,8 +89,8 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
   }
 
   /**
-   * Throws when the employer has registered the invoice already; until `tx` ends it registers it
-   * nowhere else.
+   * Throws external-registered if the employer has registered the invoice already. Until `tx` ends,
+   * no other transaction of the employer registers it.
    */
   async function checkNew(
     tx: Tx,
@@ -122,13 +123,12 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
     tx`select e.claim, e.number, e.employer, e.document, c.created_at from external_invoices e join claims c on c.id = e.claim left join claim_states s on s.ref = c.ref`;
 
   /**
-   * The rows that a caller sees: the bureau all of them, an employer its own, a holder those
-   * claimed for it.
+   * Which rows a caller sees: the bureau all, an employer its own, a holder those claimed for it.
    */
   async function scopeOf(tx: Tx, { account, roles }: Caller) {
     const self = roles.includes("employer") ? await taxpayers.byAccount(tx, account) : undefined;
     const held = roles.includes("holder") ? account : null;
-    // a function: a query that is awaited is run
+    // a function, because awaiting a query runs it
     return () =>
       roles.includes("bureau")
         ? tx`true`
@@ -156,7 +156,7 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
     (await views(tx, [row]))[0] as Registered;
 
   async function find(tx: Tx, caller: Caller, number: string): Promise<Row> {
-    // of several registrations the one that holds, else the last
+    // of several registrations the one in force, or else the last
     const mine = await scopeOf(tx, caller);
     const [row] = await tx<Row[]>`
       ${select(tx)} where e.number = ${number} and ${mine()}
@@ -164,15 +164,15 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
     if (!row)
       throw new Problem(
         "not-found",
-        "There is no external invoice of this id that you are a party of",
+        "There is no external invoice with this id that you are a party of",
       );
     return row;
   }
 
   return {
     /**
-     * Registers and claims; the claim is the chain's to make. `holder`: account for whom it is
-     * claimed.
+     * Registers and claims; the chain makes the claim. `holder`: the account that it is claimed
+     * for.
      */
     async register(
       tx: Tx,
@@ -210,21 +210,21 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
     get: async (tx: Tx, caller: Caller, number: string): Promise<Registered> =>
       view(tx, await find(tx, caller, number)),
 
-    /** The registration that is this claim. */
+    /** The registration behind this claim. */
     async ofClaim(tx: Tx, caller: Caller, claim: string): Promise<Registered> {
       const mine = await scopeOf(tx, caller);
       const [row] = await tx<Row[]>`${select(tx)} where e.claim = ${claim} and ${mine()}`;
       if (!row)
         throw new Problem(
           "not-found",
-          "There is no external invoice of this claim that you are a party of",
+          "There is no external invoice with this claim that you are a party of",
         );
       return view(tx, row);
     },
 
     /**
-     * What was issued for, by claim, of those of these claims that are registrations; whose they
-     * are, the caller knows.
+     * The amounts that registrations among these claims were issued for, by claim. The caller
+     * checks whose they are.
      */
     async amountsOf(tx: Tx, ids: readonly string[]): Promise<Map<string, Amount>> {
       if (ids.length === 0) return new Map();

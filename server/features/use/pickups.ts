@@ -1,22 +1,22 @@
 /**
- * Pickup (取票): an untitled invoice that was issued to nobody in particular is sealed to a one-time
- * key that follows from its number. Its issuer hands the key's secret to its customer; whoever has
- * the secret takes the invoice over, once.
+ * Pickup (取票): an untitled invoice without a named holder is sealed to a one-time key that follows
+ * from its number. Its issuer hands the key's secret to its customer; the first to use the secret
+ * takes the invoice over, once.
  *
- * | the invoice | when | whoever has the secret is told |
+ * | the invoice | when | answer to the secret |
  * | --- | --- | --- |
- * | has no pickup | it is titled, a red letter, or was issued to a holder | not-found: nothing is its secret |
- * | waits | the pickup key's account holds it | invoice-not-sealed until it is, then it is theirs |
+ * | has no pickup | it is titled, a red letter, or was issued to a holder | not-found: it has no secret |
+ * | waits | the pickup key's account holds it | invoice-not-sealed until it is sealed; then it is taken over |
  * | is taken over | another account holds it | already-taken-over |
  * | is reversed | the issuer took it back | wrong-state |
  *
- * Taking over is a Transfer, signed by the pickup key and by the taker. Of several at once the
- * chain decides: the acts go one after the other, and the first one that it takes leaves the others
+ * Taking over is a Transfer, signed by the pickup key and by the taker. Between several at once the
+ * chain decides: the acts go one after the other, and the first that goes through leaves the others
  * without the holder's signature.
  *
  * Invariants: a wrong secret and an unknown number get the same answer, after the same work, so
- * nobody learns by asking what waits to be picked up. The secret is stored nowhere in the clear: it
- * is derived, and comes into the keystore when it is first used.
+ * nobody learns by asking which invoices wait. The secret is stored nowhere in the clear: it is
+ * derived, and enters the keystore at its first use.
  */
 import { timingSafeEqual } from "node:crypto";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -58,7 +58,7 @@ export function createPickups({
   }
 
   return {
-    /** The same secret, if the caller is who `secretOf` gives it to; undefined otherwise. */
+    /** The same secret, if the caller may have it from `secretOf`; undefined otherwise. */
     async waitingSecret(tx: Tx, caller: Caller, invoice: InvoiceRow): Promise<string | undefined> {
       if (
         !caller.roles.includes("issuer") ||
@@ -90,7 +90,7 @@ export function createPickups({
       if (invoice.leaf_holder !== accountOfSecret(secret))
         throw new Problem(
           "not-found",
-          `Invoice ${number} was issued to its holder: there is no pickup`,
+          `Invoice ${number} was issued to its holder: it has no pickup`,
         );
       checkWaiting(invoice, caller);
       return { invoice, secret };
@@ -111,8 +111,9 @@ export function createPickups({
       const known = timingSafeEqual(bytesOf(secret), bytesOf(derived));
       const found = await invoices.find(tx, number);
       if (!known || found?.leaf_holder !== account)
-        throw new Problem("not-found", "There is no invoice of this number and secret");
-      // until `tx` ends no red letter for it is accepted, and no second pickup of this account
+        throw new Problem("not-found", "There is no invoice with this number and secret");
+      // until `tx` ends no red letter for the invoice is accepted, and no second pickup by this
+      // account
       await tx`select 1 from accepted_now where number = ${number} for update`;
       const invoice = (await invoices.find(tx, number)) as InvoiceRow;
       checkWaiting(invoice, caller);

@@ -1,6 +1,6 @@
 /**
- * What the feed says of transfers, to the two who hand on and take over: the issuer need not learn
- * whom its invoice goes to. Runs before the ledger's mirror, which forgets the holder before.
+ * What the feed says about transfers, to the two holders: the issuer need not learn who has its
+ * invoice. Runs before the ledger's mirror, which forgets the previous holder.
  */
 
 import type { RowOf } from "../../db/tables.ts";

@@ -1,6 +1,6 @@
 /**
- * Transfers: a holder offers an invoice, the receiver accepts or declines. The act goes to the
- * chain when both have agreed, signed by both.
+ * Transfers: a holder offers an invoice, the receiver accepts or declines. Once both have agreed
+ * the act goes to the chain, signed by both.
  *
  * | status | from | by | effect |
  * | --- | --- | --- | --- |
@@ -33,7 +33,7 @@ type Row = {
   created_at: Date;
 };
 export type Transfer = Omit<Row, "status"> & { status: Row["status"] | "completed" | "refused" };
-/** What an offer shows of the invoice to the two that it is between. */
+/** What an offer shows of the invoice to its sender and its receiver. */
 export type Offered = { seller: string; issuedAt: string; currency: string; gross: string };
 export type Transfers = ReturnType<typeof createTransfers>;
 
@@ -50,11 +50,11 @@ export function createTransfers({ invoices, persons }: { invoices: Invoices; per
       select id, number, sender, receiver, status, operation, created_at from transfers
       where id = ${id} and (sender = ${caller.account} or receiver = ${caller.account})`;
     if (!row)
-      throw new Problem("not-found", "There is no transfer of this id that you are a party of");
+      throw new Problem("not-found", "There is no transfer with this id that you are a party of");
     return row;
   }
 
-  /** An offer is between two parties of this gateway, so no event of the chain tells of it. */
+  /** An offer is between two parties of this gateway, so no event of the chain reports it. */
   const tell = (
     tx: Tx,
     type: "transfer.offered" | "transfer.ended",
@@ -69,7 +69,7 @@ export function createTransfers({ invoices, persons }: { invoices: Invoices; per
       },
     ]);
 
-  /** Ends an offer; `mine` says whose word it is. */
+  /** Ends an offer; `mine` says which side must be the caller. */
   async function end(
     tx: Tx,
     caller: Caller,
@@ -84,7 +84,7 @@ export function createTransfers({ invoices, persons }: { invoices: Invoices; per
     if (row.status !== "offered")
       throw new Problem("transfer-state", `The transfer is ${row.status}`);
     await tx`update transfers set status = ${status} where id = ${id}`;
-    // what is accepted is told by the chain
+    // the chain reports an accepted offer
     if (status !== "accepted") await tell(tx, "transfer.ended", { ...row, status });
     return { ...row, status };
   }
@@ -163,8 +163,8 @@ export function createTransfers({ invoices, persons }: { invoices: Invoices; per
       end(tx, caller, id, "sender", "withdrawn"),
 
     /**
-     * What the open ones among these show of their invoices, by number: who offers wants the other
-     * to know what it is.
+     * What the open offers among these show of their invoices, by number: the sender wants the
+     * receiver to know what is offered.
      */
     async offered(tx: Tx, transfers: readonly Transfer[]): Promise<Map<string, Offered>> {
       const shown = new Map<string, Offered>();
