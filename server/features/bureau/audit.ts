@@ -97,10 +97,10 @@ export function createAudit(deps: Deps) {
   /** Adds lots' documents to the sums of their periods. */
   async function add(tx: Tx, bureau: string, lots: readonly JudgedLot[]): Promise<void> {
     const periods = new Map<string, PeriodSums>();
-    const found: NewFinding[] = [];
+    const findings: NewFinding[] = [];
     for (const each of lots) {
       const more = sumUp(each);
-      found.push(...more.found);
+      findings.push(...more.found);
       for (const { issuer, period, sums } of more.sums) {
         const key = `audit/${issuer}/${period}`;
         const before = periods.get(key)?.sums ?? { invoices: 0, gross: 0n, tax: 0n };
@@ -112,7 +112,7 @@ export function createAudit(deps: Deps) {
         periods.set(key, { issuer, period, sums: after });
       }
     }
-    await addFindings(tx, log, bureau, found);
+    await addFindings(tx, log, bureau, findings);
     if (periods.size === 0) return;
     const own = [...periods.values()];
     const keys = tx`unnest(${own.map((one) => one.issuer)}::int[], ${own.map((one) => one.period)}::int[]) as k (issuer, period)`;
@@ -130,7 +130,7 @@ export function createAudit(deps: Deps) {
     }
     await tx`
       insert into audit_sums (issuer, period, sealed)
-      select * from unnest(${own.map((one) => one.issuer)}::int[], ${own.map((one) => one.period)}::int[], ${own.map(sealSums)}::bytea[])
+      select * from unnest(${own.map((sums) => sums.issuer)}::int[], ${own.map((sums) => sums.period)}::int[], ${own.map(sealSums)}::bytea[])
       on conflict (issuer, period) do update set sealed = excluded.sealed`;
     await compare(tx, bureau, own);
   }
@@ -144,14 +144,18 @@ export function createAudit(deps: Deps) {
     const drawn = new Map(rows.map((row) => [`${row.taxpayer}/${row.period}`, BigInt(row.drawn)]));
     const exceeds = ({ issuer, period, sums: { gross } }: PeriodSums) =>
       gross > (drawn.get(`${issuer}/${period}`) ?? 0n);
-    const of = ({ issuer, period }: PeriodSums) => ({ issuer, subject: String(period) });
+    const subjectOf = ({ issuer, period }: PeriodSums) => ({ issuer, subject: String(period) });
     await addFindings(
       tx,
       log,
       bureau,
-      sums.filter(exceeds).map((one) => ({ kind: "quota-exceeded", ...of(one) })),
+      sums.filter(exceeds).map((each) => ({ kind: "quota-exceeded", ...subjectOf(each) })),
     );
-    await clearFindings(tx, ["quota-exceeded"], sums.filter((one) => !exceeds(one)).map(of));
+    await clearFindings(
+      tx,
+      ["quota-exceeded"],
+      sums.filter((each) => !exceeds(each)).map(subjectOf),
+    );
   }
 
   /**
@@ -187,20 +191,20 @@ export function createAudit(deps: Deps) {
       .filter(({ original }) => !here.has(original))
       .flatMap(({ original }) => lotOf.get(original) ?? []);
     const beside = await besideOf(tx, bureau, elsewhere);
-    const found = reds
+    const findings = reds
       .filter((red) => !isOwn(red))
       .map(({ issuer, original }) => exceeds(issuer, original));
     for (const [original, all] of Map.groupBy(taken, (red) => red.original)) {
-      const [one, lot] = [here.get(original) ?? beside.get(original), lotOf.get(original)];
+      const [invoice, lot] = [here.get(original) ?? beside.get(original), lotOf.get(original)];
       // the original is sealed, but its documents have not come: it is judged when they do
-      if (!one || !lot) continue;
+      if (!invoice || !lot) continue;
       const amounts = all.map(({ number, sealed }) =>
         parseMoney(vault.open("parties", `audit/red/${number}`, sealed).toString()),
       );
-      const left = amounts.reduce((rest, amount) => rest + amount, grossOf(one) ?? 0n);
-      if (left < 0n) found.push(exceeds(lot.issuer, original));
+      const left = amounts.reduce((rest, amount) => rest + amount, grossOf(invoice) ?? 0n);
+      if (left < 0n) findings.push(exceeds(lot.issuer, original));
     }
-    await addFindings(tx, log, bureau, found);
+    await addFindings(tx, log, bureau, findings);
   }
 
   /** The judged invoices of other lots, by number, as far as their documents are here. */
@@ -209,15 +213,15 @@ export function createAudit(deps: Deps) {
     bureau: string,
     lots: readonly SealedLot[],
   ): Promise<Map<string, JudgedInvoice>> {
-    const found = new Map<string, JudgedInvoice>();
+    const judgedByNumber = new Map<string, JudgedInvoice>();
     // one lot at a time is open: the originals of a batch may lie in hundreds of lots
-    for (const lot of new Map(lots.map((one) => [one.first, one])).values()) {
+    for (const lot of new Map(lots.map((lot) => [lot.first, lot])).values()) {
       const sealed = (await sealedIn(tx, bureau, [lot])).get(lot.first);
       if (!Array.isArray(sealed)) continue;
       for (const { invoices } of await judgeLots(tx, taxpayers, [{ lot, sealed }]))
-        for (const judged of invoices) found.set(judged.number, judged);
+        for (const judged of invoices) judgedByNumber.set(judged.number, judged);
     }
-    return found;
+    return judgedByNumber;
   }
 
   return {
@@ -231,14 +235,14 @@ export function createAudit(deps: Deps) {
     async judge(tx: Tx, bureau: string, lots: readonly AuditLot[]): Promise<string[]> {
       const sealed = await sealedIn(tx, bureau, lots);
       const open: { lot: SealedLot; sealed: Sealed[] }[] = [];
-      const found: NewFinding[] = [];
+      const findings: NewFinding[] = [];
       for (const lot of lots) {
         const is = sealed.get(lot.first) ?? "missing";
         if (is === "differ" || (is === "missing" && lot.late))
-          found.push({ kind: `documents-${is}`, issuer: lot.issuer, subject: lot.first });
+          findings.push({ kind: `documents-${is}`, issuer: lot.issuer, subject: lot.first });
         else if (is !== "missing") open.push({ lot, sealed: is });
       }
-      await addFindings(tx, log, bureau, found);
+      await addFindings(tx, log, bureau, findings);
       if (open.length === 0) return [];
       const done = await judgeLots(tx, taxpayers, open);
       await clearFindings(

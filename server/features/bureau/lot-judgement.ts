@@ -69,17 +69,17 @@ export async function judgeLots(
   return lots.map(({ lot, sealed }) => ({
     lot,
     issuer: known.get(lot.issuer),
-    invoices: sealed.map((one) => {
-      const parties = [...new Set([lot.issuer, one.buyer])]
+    invoices: sealed.map((document) => {
+      const parties = [...new Set([lot.issuer, document.buyer])]
         .flatMap((index) => known.get(index) ?? [])
-        .map((party) => named(party, lot.issuer, one.document));
+        .map((party) => named(party, lot.issuer, document.document));
       const judged = contradictions({
-        parts: partsOf(one.document),
+        parts: partsOf(document.document),
         lot: { issuer: lot.issuer, time: Number(lot.time) },
-        leaf: one,
+        leaf: document,
         parties,
       });
-      return { ...one, judged, invoice: judged.document };
+      return { ...document, judged, invoice: judged.document };
     }),
   }));
 }

@@ -119,7 +119,7 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
   async function deposit(
     tx: Tx,
     caller: Caller,
-    { lot: first, key, documents: given }: Deposit,
+    { lot: first, key, documents }: Deposit,
   ): Promise<{ received: number; count: number }> {
     const bureau = await bureauOf(tx);
     if (bureau === undefined)
@@ -139,13 +139,16 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
         "lot-key",
         "This is not the lot's key, encrypted to a deposit key of the bureau",
       );
-    for (const [i, one] of given.entries()) {
-      const place = BigInt(one.number) - BigInt(first);
+    for (const [i, deposited] of documents.entries()) {
+      const place = BigInt(deposited.number) - BigInt(first);
       if (place < 0n || place >= BigInt(lot.count))
         throw refuse(`/documents/${i}/number`, "in-lot", "The number is not in the lot");
       try {
-        if (one.document.aad !== idOf(one.number)) throw new Error("another document");
-        openSealed(unwrapUnder(lotKey.key, Buffer.from(one.key, "base64url")), one.document);
+        if (deposited.document.aad !== idOf(deposited.number)) throw new Error("another document");
+        openSealed(
+          unwrapUnder(lotKey.key, Buffer.from(deposited.key, "base64url")),
+          deposited.document,
+        );
       } catch {
         throw refuse(`/documents/${i}`, "opens", "The document does not open under the lot's key");
       }
@@ -156,15 +159,15 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
         insert into deposit_lots (lot, depositor, key) values (${first}, ${caller.account}, ${key})
         on conflict (lot, depositor) do update set key = excluded.key`;
       const bytes = (text: string) => Buffer.from(text, "base64url");
-      const stored = given.map(({ document: { iv, ciphertext, tag } }) =>
+      const stored = documents.map(({ document: { iv, ciphertext, tag } }) =>
         Buffer.concat([iv, ciphertext, tag].map(bytes)),
       );
       await tx`
         insert into deposits (lot, depositor, number, holder, buyer, reverses, accepted_at, salt, key, document)
         select ${first}, ${caller.account}, * from unnest(
-          ${given.map((one) => one.number)}::numeric[], ${given.map((one) => one.holder)}::text[], ${given.map((one) => one.buyer)}::bigint[],
-          ${given.map((one) => one.reverses ?? null)}::numeric[], ${given.map((one) => new Date(one.acceptedAt))}::timestamptz[],
-          ${given.map((one) => Buffer.from(one.salt.slice(2), "hex"))}::bytea[], ${given.map((one) => bytes(one.key))}::bytea[], ${stored}::bytea[])
+          ${documents.map((deposited) => deposited.number)}::numeric[], ${documents.map((deposited) => deposited.holder)}::text[], ${documents.map((deposited) => deposited.buyer)}::bigint[],
+          ${documents.map((deposited) => deposited.reverses ?? null)}::numeric[], ${documents.map((deposited) => new Date(deposited.acceptedAt))}::timestamptz[],
+          ${documents.map((deposited) => Buffer.from(deposited.salt.slice(2), "hex"))}::bytea[], ${documents.map((deposited) => bytes(deposited.key))}::bytea[], ${stored}::bytea[])
         on conflict (lot, depositor, number) do update set holder = excluded.holder, buyer = excluded.buyer, reverses = excluded.reverses,
           accepted_at = excluded.accepted_at, salt = excluded.salt, key = excluded.key, document = excluded.document`;
       // the lot's turn comes at once
@@ -219,10 +222,10 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
     return {
       lot: lot.first,
       key: sealed.key,
-      documents: sealed.documents.map((one) => {
-        const row = beside.get(one.number) as OwnRow;
+      documents: sealed.documents.map((document) => {
+        const row = beside.get(document.number) as OwnRow;
         return {
-          ...one,
+          ...document,
           holder: row.leaf_holder,
           buyer: row.leaf_buyer,
           ...(row.reverses === null ? {} : { reverses: row.reverses }),
@@ -259,7 +262,7 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
       };
       const rows = await tx<Row[]>`
         select number, holder, buyer, reverses, accepted_at, salt, key, document from deposits where lot = ${lot.first} and depositor = ${depositor} order by number`;
-      const given = rows.map(
+      const documents = rows.map(
         (row): Deposited => ({
           number: row.number,
           salt: `0x${row.salt.toString("hex")}`,
@@ -271,7 +274,7 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
           acceptedAt: row.accepted_at.toISOString(),
         }),
       );
-      yield opened(tx, bureau, { lot: lot.first, key, documents: given });
+      yield opened(tx, bureau, { lot: lot.first, key, documents });
     }
   }
 
@@ -311,11 +314,11 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
   async function opened(
     tx: Tx,
     bureau: string,
-    { key, documents: given }: Deposit,
+    { key, documents }: Deposit,
   ): Promise<Opened[] | undefined> {
     try {
-      const texts = openLot((await keys.unwrapDeposit(tx, bureau, key)).key, given);
-      return given.map(({ number, holder, buyer, reverses, acceptedAt }) => {
+      const texts = openLot((await keys.unwrapDeposit(tx, bureau, key)).key, documents);
+      return documents.map(({ number, holder, buyer, reverses, acceptedAt }) => {
         const { salt, text } = texts.get(number) as { salt: Buffer; text: string };
         return {
           number,
@@ -359,17 +362,17 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
     lots: readonly SealedLot[],
   ): Promise<Map<string, Sealed[] | "missing" | "differ">> {
     const own = await ownRows(tx, lots);
-    const found = new Map<string, Sealed[] | "missing" | "differ">();
+    const byLot = new Map<string, Sealed[] | "missing" | "differ">();
     for (const lot of lots) {
       let is: Sealed[] | "missing" | "differ" = "missing";
       for await (const set of setsOf(tx, bureau, lot, own.get(lot.first) ?? [])) {
         is = (set && whatWasSealed(lot, set)) ?? "differ";
         if (is !== "differ") break;
       }
-      found.set(lot.first, is);
+      byLot.set(lot.first, is);
       await setImmediate();
     }
-    return found;
+    return byLot;
   }
 
   return { depositKey, rotateDepositKey, deposit, ownDeposit, sealedIn };

@@ -48,11 +48,11 @@ export function addInvoice(
   // another gateway may have sealed and deposited anything
   if (!/^[A-Z]{3}$/.test(currency)) throw new RangeError(`no currency: ${currency.slice(0, 10)}`);
   const [gross, tax] = [parseMoney(totals.gross), parseMoney(totals.tax)];
-  const one = { invoices: 1, redLetters: gross < 0n ? 1 : 0, gross, tax };
-  addTo(sums, keyOf("", currency), one);
+  const sum = { invoices: 1, redLetters: gross < 0n ? 1 : 0, gross, tax };
+  addTo(sums, keyOf("", currency), sum);
   if (parts === "whole") return;
-  addTo(sums, keyOf(`r${number.slice(2, 4)}`, currency), one);
-  addTo(sums, keyOf(tradeOf({ lines }), currency), one);
+  addTo(sums, keyOf(`r${number.slice(2, 4)}`, currency), sum);
+  addTo(sums, keyOf(tradeOf({ lines }), currency), sum);
 }
 
 /** The sum of one part: the whole, a region or a trade. */

@@ -70,8 +70,8 @@ export function createStats(deps: Deps) {
     tx: Tx,
     indexes: readonly (number | null | undefined)[],
   ): Promise<Map<number, Named>> {
-    const wanted = [...new Set(indexes.filter((index) => index != null && index > 0))];
-    if (wanted.length === 0) return new Map();
+    const known = [...new Set(indexes.filter((index) => index != null && index > 0))];
+    if (known.length === 0) return new Map();
     const rows = await tx<
       RowOf<"taxpayer_now", "account">[]
     >`select account from taxpayer_now where index = any(${wanted}::int[])`;
@@ -80,7 +80,9 @@ export function createStats(deps: Deps) {
       rows.map((row) => row.account),
       [],
     );
-    return new Map([...found.byAccount.values()].map((one) => [one.index, named(one)]));
+    return new Map(
+      [...taxpayersHere.byAccount.values()].map((taxpayer) => [taxpayer.index, named(taxpayer)]),
+    );
   }
 
   /**
@@ -106,12 +108,12 @@ export function createStats(deps: Deps) {
   async function acts(tx: Tx, { grain, from, to }: Range): Promise<Map<number, ActCounts>> {
     const rows = await tx<(RowOf<"stats_acts", "start" | "count"> & { kind: ActCount })[]>`
       select start, kind, count from stats_acts where grain = ${grain} and start >= ${startOf(grain, from)} and start < ${to}`;
-    const found = new Map<number, ActCounts>();
+    const countsByStart = new Map<number, ActCounts>();
     for (const { start, kind, count } of rows) {
       const at = start.getTime();
-      found.set(at, { ...found.get(at), [kind]: Number(count) });
+      countsByStart.set(at, { ...countsByStart.get(at), [kind]: Number(count) });
     }
-    return found;
+    return countsByStart;
   }
 
   return {
@@ -136,7 +138,7 @@ export function createStats(deps: Deps) {
           { row, sums: sumsVault.open(grain, row.start, 0, row.sealed) },
         ]),
       );
-      for (const one of sums.values()) merge(whole, one.sums);
+      for (const bucket of sums.values()) merge(whole, bucket.sums);
       const starts = [...new Set([...sums.keys(), ...kinds.keys()])].sort((a, b) => a - b);
       const parts = partsOf(whole);
       return {
@@ -150,12 +152,12 @@ export function createStats(deps: Deps) {
           ...viewOf(whole, ""),
         },
         buckets: starts.map((start) => {
-          const one = sums.get(start);
+          const bucket = sums.get(start);
           return {
             start: new Date(start).toISOString(),
-            lots: Number(one?.row.lots ?? 0n),
-            invoices: Number(one?.row.invoices ?? 0n),
-            ...viewOf(one?.sums ?? new Map(), ""),
+            lots: Number(bucket?.row.lots ?? 0n),
+            invoices: Number(bucket?.row.invoices ?? 0n),
+            ...viewOf(bucket?.sums ?? new Map(), ""),
             acts: kinds.get(start) ?? {},
           };
         }),

@@ -184,10 +184,7 @@ export function createDocuments({
           >`select number, salt, document from accepted_now where number >= ${first} and number < ${first}::numeric + ${lot.count} order by number`
         : [];
       if (!lot || !may || rows.length !== lot.count)
-        throw new Problem(
-          "not-found",
-          `You have no lot ${first} whose documents are here`,
-        );
+        throw new Problem("not-found", `You have no lot ${first} whose documents are here`);
       return this.sealedLot(await readerKey(tx, caller.account), lot, rows);
     },
 

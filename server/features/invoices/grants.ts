@@ -133,8 +133,8 @@ export function createGrants({
           error instanceof Problem && error.code === "not-found"
             ? await invoices.find(tx, number)
             : undefined;
-        const given = invoice && (await inForce(tx, invoice, await employerOf(tx, invoice)));
-        if (invoice && given?.some((one) => one.grantee === caller.account)) return invoice;
+        const grants = invoice && (await inForce(tx, invoice, await employerOf(tx, invoice)));
+        if (invoice && grants?.some((grant) => grant.grantee === caller.account)) return invoice;
         throw error;
       }
     },
@@ -176,7 +176,9 @@ export function createGrants({
       await tx`select pg_advisory_xact_lock(hashtext(${`grants/${number}`}))`;
       await tx`update grants set withdrawn_at = now() where number = ${number} and withdrawn_at is null and until <= now()`;
       const standing = await inForce(tx, invoice, employer);
-      const same = standing.find((one) => one.grantee === grantee && one.giver === caller.account);
+      const same = standing.find(
+        (grant) => grant.grantee === grantee && grant.giver === caller.account,
+      );
       if (same)
         throw new Problem("grant-exists", "This account has a grant from you already", {
           extra: { original: { grant: same.id, state: "given" } },
@@ -227,10 +229,7 @@ export function createGrants({
         invoice.holder !== caller.account &&
         employer !== caller.account
       ) {
-        throw new Problem(
-          "forbidden",
-          "Only the holder and the employer see who reads an invoice",
-        );
+        throw new Problem("forbidden", "Only the holder and the employer see who reads an invoice");
       }
       const issuer = await taxpayers.byIndex(tx, invoice.issuer);
       const parties: Standing[] = [

@@ -173,7 +173,7 @@ export function createInvoiceLists({ taxpayers, invoices }: Deps) {
       const { byTaxId } = await taxpayers.among(
         tx,
         [],
-        [buyer, seller].filter((one) => one !== undefined),
+        [buyer, seller].filter((taxId) => taxId !== undefined),
       );
       const indexOf = (taxId: string | undefined) =>
         taxId === undefined ? undefined : (byTaxId.get(taxId)?.index ?? NOBODY);

@@ -123,11 +123,11 @@ export function createInvoices(deps: Deps) {
      */
     async issuedBefore(
       tx: Tx,
-      wanted: readonly { issuer: number; blind: Buffer }[],
+      originals: readonly { issuer: number; blind: Buffer }[],
     ): Promise<Map<string, Original>> {
-      if (wanted.length === 0) return new Map();
+      if (originals.length === 0) return new Map();
       const rows = await tx<(Original & { issuer: number; source_blind: Buffer })[]>`
-        with wanted as (select * from unnest(${wanted.map((one) => one.issuer)}::int[], ${wanted.map((one) => one.blind)}::bytea[]) as w (issuer, blind))
+        with wanted as (select * from unnest(${originals.map((original) => original.issuer)}::int[], ${originals.map((original) => original.blind)}::bytea[]) as w (issuer, blind))
         select i.number, i.issuer, i.source_blind, i.state
         from wanted w join invoice_now i on i.issuer = w.issuer and i.source_blind = w.blind
         union all

@@ -206,7 +206,7 @@ export function createSheets({ vault }: { vault: Vault }) {
     /** A page of sheets, newest first. */
     async list(
       tx: Tx,
-      { side, status: wanted, before, limit }: SheetFilter,
+      { side, status: asked, before, limit }: SheetFilter,
     ): Promise<{ sheets: Sheet[]; next: string | undefined }> {
       const mine =
         side?.as === "issuer"
@@ -218,15 +218,11 @@ export function createSheets({ vault }: { vault: Vault }) {
       const statuses = Object.keys(sheetStatuses) as SheetStatus[];
       // a sheet whose time has passed is void, even before upkeep has written so
       const stored =
-        wanted === undefined
-          ? statuses
-          : wanted === "07"
-            ? (["02", "03", "07"] as const)
-            : [wanted];
+        asked === undefined ? statuses : asked === "07" ? (["02", "03", "07"] as const) : [asked];
       const inTime =
-        wanted === "07"
+        asked === "07"
           ? tx`(status = '07' or ${over})`
-          : wanted === undefined
+          : asked === undefined
             ? tx`true`
             : tx`not ${over}`;
       const fits = tx`${inTime} and ${side?.as === "employer" ? theirs(tx) : tx`true`}`;
@@ -237,7 +233,7 @@ export function createSheets({ vault }: { vault: Vault }) {
       const { ids, next } = await pageOfIds(tx, {
         parts,
         limit,
-        looks: side?.as === "employer" || wanted === "07" ? LOOK / 4 : undefined,
+        looks: side?.as === "employer" || asked === "07" ? LOOK / 4 : undefined,
       });
       return {
         sheets: inOrder(

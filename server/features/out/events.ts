@@ -85,15 +85,15 @@ export function typesOf(held: readonly string[]): readonly string[] | undefined 
 /** What a key sees of the feed, restricted to the types that it asks for. */
 export function viewerOf(
   caller: Pick<Caller, "account" | "roles">,
-  wanted?: readonly string[],
+  asked?: readonly string[],
 ): Viewer {
   const seen = typesOf(caller.roles);
   const types =
-    wanted === undefined
+    asked === undefined
       ? seen
       : seen === undefined
-        ? wanted
-        : wanted.filter((type) => seen.includes(type));
+        ? asked
+        : asked.filter((type) => seen.includes(type));
   return { account: caller.account, everything: caller.roles.includes("bureau"), types };
 }
 

@@ -96,7 +96,9 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
 
   function view(row: Row) {
     const { url, description, secrets } = openTarget(vault, row.id, row.sealed);
-    const rotating = secrets.find((one) => one.until !== undefined && one.until > Date.now());
+    const rotating = secrets.find(
+      (secret) => secret.until !== undefined && secret.until > Date.now(),
+    );
     return {
       id: row.id,
       url,
@@ -149,20 +151,20 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
   /** Throws until the endpoint has taken a test delivery. */
   function tested(
     account: string,
-    given: NewWebhook,
+    webhook: NewWebhook,
   ): { id: string; target: Target; attempt: Attempt } {
-    const known = tried.get(given);
+    const known = tried.get(webhook);
     if (known === undefined) {
       const target: Target = {
-        url: checkUrl(given.url),
-        ...(given.description === undefined ? {} : { description: given.description }),
+        url: checkUrl(webhook.url),
+        ...(webhook.description === undefined ? {} : { description: webhook.description }),
         secrets: [{ secret: freshSecret() }],
       };
       const id = crypto.randomUUID();
       countTest(account);
       throw new Problem("webhook-test-failed", "The endpoint was not tried yet", {
         remedy: async () =>
-          void tried.set(given, { id, target, attempt: await postTest(outbound, target, id) }),
+          void tried.set(webhook, { id, target, attempt: await postTest(outbound, target, id) }),
       });
     }
     const { attempt } = known;
@@ -199,7 +201,7 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
 
   return {
     /** Throws Problem `webhook-limit`, `webhook-url-refused`, `webhook-test-failed`. */
-    async create(tx: Tx, caller: Caller, given: NewWebhook) {
+    async create(tx: Tx, caller: Caller, webhook: NewWebhook) {
       await tx`select 1 from party_now where account = ${caller.account} for no key update`;
       const [{ count } = { count: 0 }] = await tx<
         { count: number }[]
@@ -208,14 +210,14 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
         throw new Problem("webhook-limit", `The party has ${count} webhooks`, {
           extra: { maxWebhooks: MAX_WEBHOOKS },
         });
-      const { id, target, attempt } = tested(caller.account, given);
+      const { id, target, attempt } = tested(caller.account, webhook);
       // the follower waits until this is committed: no row comes between the head and the
       // subscription
       await tx`select 1 from chain_now for share`;
       const head = await headOf(tx);
       const [row] = await tx<Row[]>`
         insert into webhooks (id, account, roles, sealed, types, position, latest)
-        values (${id}, ${caller.account}, ${[...caller.roles]}, ${sealTarget(vault, id, target)}, ${given.types ?? null}, ${head}, ${head})
+        values (${id}, ${caller.account}, ${[...caller.roles]}, ${sealTarget(vault, id, target)}, ${webhook.types ?? null}, ${head}, ${head})
         returning *`;
       await recordAttempt(tx, id, null, attempt);
       return {
@@ -238,12 +240,12 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
         select event, at, status, ms, error from webhook_attempts where webhook = ${id} order by id desc limit ${KEPT_ATTEMPTS}`;
       return {
         ...view(row),
-        attempts: attempts.map((one) => ({
-          ...(one.event === null ? {} : { event: one.event.toString() }),
-          at: one.at.toISOString(),
-          ...(one.status === null ? {} : { status: one.status }),
-          milliseconds: one.ms,
-          ...(one.error === null ? {} : { error: one.error }),
+        attempts: attempts.map((attempt) => ({
+          ...(attempt.event === null ? {} : { event: attempt.event.toString() }),
+          at: attempt.at.toISOString(),
+          ...(attempt.status === null ? {} : { status: attempt.status }),
+          milliseconds: attempt.ms,
+          ...(attempt.error === null ? {} : { error: attempt.error }),
         })),
       };
     },
@@ -254,8 +256,8 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
       const target = openTarget(vault, id, row.sealed);
       const now = Date.now();
       const old = target.secrets
-        .map((one) => ({ ...one, until: one.until ?? now + OLD_SECRET_MS }))
-        .filter((one) => one.until > now);
+        .map((secret) => ({ ...secret, until: secret.until ?? now + OLD_SECRET_MS }))
+        .filter((secret) => secret.until > now);
       const secret = freshSecret();
       const secrets = [{ secret }, ...old].slice(0, MAX_SECRETS);
       const [changed] = await tx<Row[]>`

@@ -102,8 +102,8 @@ export function createAccess({ vault, provider, maxKeys, onLeave }: Deps) {
     });
   }
 
-  const excessOf = (wanted: readonly Role[], inHand: readonly Role[]) =>
-    wanted.filter((role) => !inHand.includes(role));
+  const excessOf = (asked: readonly Role[], inHand: readonly Role[]) =>
+    asked.filter((role) => !inHand.includes(role));
 
   /** The holder of a key of the caller's own party: a person that this party manages. */
   async function bearerOf(
@@ -159,7 +159,10 @@ export function createAccess({ vault, provider, maxKeys, onLeave }: Deps) {
       const party = await lockParty(tx, account);
       const inHand = party && (await rolesInHand(tx, caller, party));
       if (!inHand)
-        throw new Problem("not-found", "You may not make keys for this party, or it does not exist");
+        throw new Problem(
+          "not-found",
+          "You may not make keys for this party, or it does not exist",
+        );
       const excess = excessOf(key.roles, inHand);
       if (excess.length > 0) {
         throw new Problem("forbidden", `This key cannot have the role ${excess.join(", ")}`, {

@@ -111,12 +111,12 @@ export function createAccounts({ keys, contracts, maxShown }: Deps) {
      * Stores an account whose present key has signed Account(account). Doing it again changes
      * nothing. Throws key-not-shown, account-limit.
      */
-    async show(tx: Tx, caller: Caller, given: { account: string; proof: string }): Promise<string> {
-      const account = checksummed(given.account);
+    async show(tx: Tx, caller: Caller, shown: { account: string; proof: string }): Promise<string> {
+      const account = checksummed(shown.account);
       const key = await keyOf(tx, account);
       const signer = recoverSigner(
         digest(contracts.domains.ledger, accountMessage(account)),
-        given.proof,
+        shown.proof,
       );
       if (account === ZERO_ACCOUNT || signer !== key) {
         throw new Problem("key-not-shown", "The account's present key did not sign this", {

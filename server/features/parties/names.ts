@@ -76,10 +76,10 @@ export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
   async function signed(
     caller: Caller,
     account: string,
-    wanted: { name: string; from: string },
+    name: { name: string; from: string },
   ): Promise<Named> {
     const signature = caller.roles.includes("bureau")
-      ? await keys.sign(caller.account, nameDigest(domain, account, wanted))
+      ? await keys.sign(caller.account, nameDigest(domain, account, name))
       : undefined;
     if (signature === undefined)
       throw refuse(
@@ -87,7 +87,7 @@ export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
         "named-by-bureau",
         "Only the bureau gives a name: its signature is missing",
       );
-    return { ...wanted, signature };
+    return { ...name, signature };
   }
 
   return {
@@ -140,11 +140,11 @@ export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
       taxId: string,
       day: string | undefined,
     ): Promise<{ taxId: string; name: string }> {
-      const found: Taxpayer | undefined = await taxpayers.byTaxId(tx, taxId);
-      if (!found) throw new Problem("not-found", "No enrolled taxpayer has this tax id");
+      const taxpayer: Taxpayer | undefined = await taxpayers.byTaxId(tx, taxId);
+      if (!taxpayer) throw new Problem("not-found", "No enrolled taxpayer has this tax id");
       return {
-        taxId: found.taxId,
-        name: day === undefined ? found.name : nameOn(found.names, day).name,
+        taxId: taxpayer.taxId,
+        name: day === undefined ? taxpayer.name : nameOn(taxpayer.names, day).name,
       };
     },
   };

@@ -155,13 +155,13 @@ export function createProvider({
         ],
         [oidc.customFetch]: boundedFetch as oidc.CustomFetch,
       };
-      const found = oidc
+      const discovered = oidc
         .discovery(new URL(issuer), clientId, clientSecret, client, options)
         .then((config) => {
           checkEndpoints(config.serverMetadata());
           return config;
         });
-      described = { configuration: found, until: Date.now() + DESCRIPTION_MS };
+      described = { configuration: discovered, until: Date.now() + DESCRIPTION_MS };
     }
     try {
       return await described.configuration;
@@ -203,18 +203,18 @@ export function createProvider({
   ): Promise<string> {
     const needed = claim === "email" ? ["email", "email_verified"] : [claim];
     const asked =
-      needed.some((one) => claims[one] === undefined) &&
+      needed.some((claimName) => claims[claimName] === undefined) &&
       config.serverMetadata().userinfo_endpoint !== undefined;
-    const told = asked ? await oidc.fetchUserInfo(config, accessToken, claims.sub) : claims;
-    const found = told[claim];
-    if (typeof found !== "string" || found === "" || found.length > MAX_NAME)
-      throw new Problem("sign-in-refused", `The identity provider does not tell ${claim}`);
-    if (claim === "email" && told["email_verified"] !== true)
+    const answered = asked ? await oidc.fetchUserInfo(config, accessToken, claims.sub) : claims;
+    const name = answered[claim];
+    if (typeof name !== "string" || name === "" || name.length > MAX_NAME)
+      throw new Problem("sign-in-refused", `The identity provider does not state ${claim}`);
+    if (claim === "email" && answered["email_verified"] !== true)
       throw new Problem(
         "sign-in-refused",
         "The identity provider has not verified the email address",
       );
-    return found;
+    return name;
   }
 
   return {

@@ -36,7 +36,7 @@ export function createSignIn({ vault, sessions, provider }: Deps) {
       (RowOf<"parties", "account" | "sealed"> & { kind: Kind; now: Date })[]
     >`select account, kind, sealed, now() as now from parties where account = any(${accounts}::text[])`;
     return callers.map(({ account, roles }) => {
-      const row = rows.find((one) => one.account === account);
+      const row = rows.find((party) => party.account === account);
       if (row === undefined) throw new Error("an API key of nobody");
       const {
         name: first,

@@ -56,7 +56,9 @@ const MAX_NAMES = 50;
 export type Taxpayers = ReturnType<typeof createTaxpayers>;
 
 const named = (mask: number) =>
-  (Object.keys(capabilityBits) as Capability[]).filter((one) => (mask & capabilityBits[one]) !== 0);
+  (Object.keys(capabilityBits) as Capability[]).filter(
+    (capability) => (mask & capabilityBits[capability]) !== 0,
+  );
 
 export function createTaxpayers({ vault }: { vault: Vault }) {
   const blind = (taxId: string) => vault.blind("tax-id", taxId);
@@ -121,7 +123,9 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
     const rows = await tx<
       Row[]
     >`${selectFrom(tx, tx`select * from taxpayer_now where index = any(${indexes}::int[])`)}`;
-    return new Map(rows.flatMap((row) => taxpayerOf(row) ?? []).map((one) => [one.index, one]));
+    return new Map(
+      rows.flatMap((row) => taxpayerOf(row) ?? []).map((taxpayer) => [taxpayer.index, taxpayer]),
+    );
   }
   const byAccount = async (tx: Tx, account: string) =>
     taxpayerOf((await tx<Row[]>`${select(tx)} where p.account = ${account}`)[0]);
@@ -136,10 +140,10 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
     const rows = await tx<Row[]>`
       ${select(tx)} where p.account = any(${accounts}::text[])
       union ${select(tx)} where p.tax_id_blind = any(${blinds}::bytea[])`;
-    const found = rows.map(taxpayerOf).filter((one) => one !== undefined);
+    const taxpayers = rows.map(taxpayerOf).filter((taxpayer) => taxpayer !== undefined);
     return {
-      byAccount: new Map(found.map((one) => [one.account, one])),
-      byTaxId: new Map(found.map((one) => [one.taxId, one])),
+      byAccount: new Map(taxpayers.map((taxpayer) => [taxpayer.account, taxpayer])),
+      byTaxId: new Map(taxpayers.map((taxpayer) => [taxpayer.taxId, taxpayer])),
     };
   }
 
@@ -159,14 +163,14 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
     return rows.map((row) => {
       const { taxId, name, salt, names: later = [] } = identityOf(row.account, row.sealed);
       const index = row.index as number;
-      const said = written(index);
+      const document = written(index);
       const called =
-        said === undefined
+        document === undefined
           ? later.at(-1)
           : nameWritten<Named | { name: string; from?: undefined }>(
               [{ name }, ...later],
-              said.name,
-              said.day,
+              document.name,
+              document.day,
             );
       return {
         index,
@@ -240,14 +244,14 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
    * not-found.
    */
   async function visible(tx: Tx, caller: Caller, taxId: string): Promise<Taxpayer> {
-    const found = await byTaxId(tx, taxId);
-    if (!found || (found.account !== caller.account && !caller.roles.includes("bureau"))) {
+    const taxpayer = await byTaxId(tx, taxId);
+    if (!taxpayer || (taxpayer.account !== caller.account && !caller.roles.includes("bureau"))) {
       throw new Problem(
         "not-found",
         "There is no enrolled taxpayer with this tax id that you may see",
       );
     }
-    return found;
+    return taxpayer;
   }
 
   /** Throws tax-id-enrolled. An enrolment that the chain refused does not hold its tax id. */

@@ -61,16 +61,16 @@ export function createBundles({ contracts, evidence, taxpayers, documents }: Dep
           "The invoice is not sealed yet: there is nothing to prove it with",
         );
       const { segment, r, vs } = seal;
-      const wanted = [
-        ...(names.includes("seller") ? [found.lot.issuer] : []),
+      const indexes = [
+        ...(names.includes("seller") ? [sealed.lot.issuer] : []),
         // the buyer's identity says more than the buyer part: leave it out where that part is
         // hidden
-        ...(names.includes("buyer") && found.leaf.buyer !== 0 ? [found.leaf.buyer] : []),
+        ...(names.includes("buyer") && sealed.leaf.buyer !== 0 ? [sealed.leaf.buyer] : []),
       ];
       const document = documents.open(number, invoice.document);
       const day = chinaDay(new Date(document.issuedAt));
       const written = (index: number) => ({
-        name: (index === found.lot.issuer ? document.seller : document.buyer).name,
+        name: (index === sealed.lot.issuer ? document.seller : document.buyer).name,
         day,
       });
       return {
@@ -78,12 +78,12 @@ export function createBundles({ contracts, evidence, taxpayers, documents }: Dep
         network: { name: network, chainId, registry, ledger },
         number,
         ...disclose(invoice.salt, document, names),
-        leaf: found.leaf,
-        lot: { ...found.lot, segment },
-        path: found.proof,
+        leaf: sealed.leaf,
+        lot: { ...sealed.lot, segment },
+        path: sealed.proof,
         seal: { r, vs },
-        parties: (await taxpayers.identities(tx, wanted, written)).sort(
-          (a, b) => wanted.indexOf(a.index) - wanted.indexOf(b.index),
+        parties: (await taxpayers.identities(tx, indexes, written)).sort(
+          (a, b) => indexes.indexOf(a.index) - indexes.indexOf(b.index),
         ),
       };
     },

@@ -82,17 +82,17 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
         "party-missing",
         `The bundle names a ${missing}, and no party says which taxpayer that is`,
       );
-    const { network: of } = result.bundle;
+    const { network: named } = result.bundle;
     const same =
-      of.name === network &&
-      of.chainId === chainId &&
-      of.registry.toLowerCase() === registry.toLowerCase() &&
-      of.ledger.toLowerCase() === ledger.toLowerCase();
+      named.name === network &&
+      named.chainId === chainId &&
+      named.registry.toLowerCase() === registry.toLowerCase() &&
+      named.ledger.toLowerCase() === ledger.toLowerCase();
     if (!same)
       throw refuse(
         "/network",
         "same-network",
-        `The bundle is of the network ${of.name}; this is ${network}`,
+        `The bundle is named the network ${named.name}; this is ${network}`,
       );
     return { bundle: result.bundle, document: result.document, signer: result.signer as string };
   }

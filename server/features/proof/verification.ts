@@ -258,7 +258,7 @@ export function createVerification({
             lotHash,
             record,
             registrars,
-            parties: parties.filter((one) => one !== undefined),
+            parties: parties.filter((party) => party !== undefined),
           },
         };
       } catch (cause) {
@@ -269,22 +269,22 @@ export function createVerification({
 
     async byBundle(
       tx: Tx,
-      { checked, printed, chain: said }: Asked,
+      { checked, printed, chain }: Asked,
     ): Promise<Verdict & { asOf?: Found["asOf"] }> {
-      if (said === undefined || checked.bundle === undefined)
+      if (chain === undefined || checked.bundle === undefined)
         return judge(checked, { network, printed });
       const { number } = checked.bundle;
-      const accounts = said.parties.map(({ account }) => account);
+      const accounts = chain.parties.map(({ account }) => account);
       const past = await tx<
         RowOf<"account_key_now", "account" | "key">[]
       >`select account, key from account_key_now where account = any(${accounts}::text[])`;
       const [adjusted] = await tx<
         RowOf<"adjustment_now", "times">[]
       >`select times from adjustment_now where number = ${number}`;
-      const registered = said.parties.map(({ index, account, key, identity }): Registered => {
+      const registered = chain.parties.map(({ index, account, key, identity }): Registered => {
         const before = past
-          .filter((one) => one.account === account && one.key !== key)
-          .map((one) => one.key);
+          .filter((retired) => retired.account === account && retired.key !== key)
+          .map((retired) => retired.key);
         return {
           index,
           account,
@@ -292,7 +292,7 @@ export function createVerification({
           keys: [...new Set([...(key === account ? [] : [account]), ...before, key])],
         };
       });
-      const { reading, lotHash, record, registrars } = said;
+      const { reading, lotHash, record, registrars } = chain;
       const verdict = judge(checked, {
         network,
         printed,

@@ -201,8 +201,8 @@ export function createClaimRecords({ vault, taxpayers, invoices }: Deps) {
       const parts =
         numbers === undefined
           ? (status === undefined ? claimStatuses : [status]).map(
-              (one) =>
-                tx`select id, true as fits from claims where ${mine} and state = ${one} and ${range}`,
+              (status) =>
+                tx`select id, true as fits from claims where ${mine} and state = ${status} and ${range}`,
             )
           : [
               tx`select id, true as fits from (

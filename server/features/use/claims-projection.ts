@@ -43,12 +43,12 @@ async function made(tx: Tx, run: readonly Applied[]): Promise<void> {
     };
     return { event, number: id, ref, employer, holder };
   });
-  const claims = [...new Map(all.map((one) => [one.ref, one])).values()];
+  const claims = [...new Map(all.map((claim) => [claim.ref, claim])).values()];
   await tx`
     insert into claim_states (ref, state, holder, employer, updated_at)
     select ref, 'claimed', holder, employer, at
-    from unnest(${claims.map((one) => one.ref)}::text[], ${claims.map((one) => one.holder)}::text[], ${claims.map((one) => one.employer)}::int[],
-                ${claims.map((one) => one.event.at)}::timestamptz[]) as c (ref, holder, employer, at)
+    from unnest(${claims.map((claim) => claim.ref)}::text[], ${claims.map((claim) => claim.holder)}::text[], ${claims.map((claim) => claim.employer)}::int[],
+                ${claims.map((claim) => claim.event.at)}::timestamptz[]) as c (ref, holder, employer, at)
     on conflict (ref) do nothing`;
   await tellAll(tx, all);
 }
@@ -74,7 +74,7 @@ const ended = (state: string, decision: boolean) => async (tx: Tx, run: readonly
   });
   if (all.length === 0) return;
   // one row per claim, although each of its invoices has an event
-  const at = new Map(all.map((one) => [one.ref, one.event.at]));
+  const at = new Map(all.map((claim) => [claim.ref, claim.event.at]));
   await tx`
     update claim_states c set state = ${state}, updated_at = e.at
     from unnest(${[...at.keys()]}::text[], ${[...at.values()]}::timestamptz[]) as e (ref, at) where c.ref = e.ref`;

@@ -150,7 +150,7 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
     const numbers = await tx<
       RowOf<"claim_invoices", "number">[]
     >`select number from claim_invoices where claim = ${row.id} order by number`;
-    return { row, numbers: numbers.map((one) => one.number) };
+    return { row, numbers: numbers.map((row) => row.number) };
   }
 
   return {

@@ -222,7 +222,9 @@ export function createEntries({
       const numbers = names.map(ledgerNumber);
       const rows = await tx<FeedRow[]>`
         select * from feed_now where type = 'invoice.entered' and number = any(${numbers}::numeric[]) and data->>'act' = ${act}`;
-      const marked = new Map((await markedOf(tx, caller, rows)).map((one) => [one.number, one]));
+      const marked = new Map(
+        (await markedOf(tx, caller, rows)).map((marked) => [marked.number, marked]),
+      );
       return numbers.flatMap((number) => marked.get(number) ?? []);
     },
 
@@ -252,7 +254,7 @@ export function createEntries({
     ): Promise<{ items: Marked[]; next: bigint; more: boolean }> {
       const { rows, next, more } = await pageOf(tx, viewerOf(caller), { after, limit });
       const items = await markedOf(tx, caller, rows);
-      return { items: current ? items.filter((one) => one.current) : items, next, more };
+      return { items: current ? items.filter((act) => act.current) : items, next, more };
     },
   };
 }

@@ -258,13 +258,13 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
       { before, limit }: { before?: string | undefined; limit: number },
     ): Promise<Registered[]> {
       const self = roles.includes("employer") ? await taxpayers.byAccount(tx, account) : undefined;
-      const of = (condition: Query<unknown>) => tx`
+      const part = (condition: Query<unknown>) => tx`
         select id, true as fits from (select claim as id from external_invoices where ${condition}) e where ${before === undefined ? tx`true` : tx`id < ${before}`}`;
       const parts = roles.includes("bureau")
-        ? [of(tx`true`)]
+        ? [part(tx`true`)]
         : [
-            ...(self ? [of(tx`employer = ${self.index}`)] : []),
-            ...(roles.includes("holder") ? [of(tx`holder = ${account}`)] : []),
+            ...(self ? [part(tx`employer = ${self.index}`)] : []),
+            ...(roles.includes("holder") ? [part(tx`holder = ${account}`)] : []),
           ];
       if (parts.length === 0) return [];
       const { ids } = await pageOfIds(tx, { parts, limit });

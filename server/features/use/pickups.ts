@@ -109,8 +109,8 @@ export function createPickups({
       const derived = invoices.pickupSecret(number);
       const account = accountOfSecret(derived);
       const known = timingSafeEqual(bytesOf(secret), bytesOf(derived));
-      const found = await invoices.find(tx, number);
-      if (!known || found?.leaf_holder !== account)
+      const row = await invoices.find(tx, number);
+      if (!known || row?.leaf_holder !== account)
         throw new Problem("not-found", "There is no invoice with this number and secret");
       // until `tx` ends no red letter for the invoice is accepted, and no second pickup by this
       // account
