@@ -1,10 +1,10 @@
 /**
- * The sandbox's chain: Hardhat's own node, in memory, in a process of its own so that it takes no
+ * The sandbox's chain: Hardhat's own node, in memory, in a separate process so that it takes no
  * time from the gateway.
  *
- * Blocks come at an interval, as on a real network, or when a transaction waits for one; a reverted
- * transaction has a hash and a receipt. Not for production: one node decides everything. It ends
- * when its standard input does, so it never outlives whoever started it.
+ * Blocks come at an interval, as on a real network, and a reverted transaction has a hash and a
+ * receipt. Not for production: one node decides everything. It ends when its standard input does,
+ * so it never outlives the process that started it.
  */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -26,7 +26,7 @@ export async function startSandboxChain(options: {
   idleMs?: number;
   aheadSeconds?: number;
 }): Promise<SandboxChain> {
-  // in the project's folder: Hardhat looks for its configuration from where it is started
+  // in the project's folder: Hardhat looks for its configuration in the working directory
   const cwd = fileURLToPath(new URL("..", import.meta.url));
   const child = spawn(
     process.execPath,
@@ -41,12 +41,12 @@ export async function startSandboxChain(options: {
       stdio: ["pipe", "pipe", "pipe"],
     },
   );
-  let [said, failed, closing] = ["", "", false];
+  let [output, failed, closing] = ["", "", false];
   const url = await new Promise<string>((resolve, reject) => {
     child.stdout.on("data", (chunk: Buffer) => {
-      said += chunk.toString();
-      const [, found] = /^ready (\S+)$/m.exec(said) ?? [];
-      if (found !== undefined) resolve(found);
+      output += chunk.toString();
+      const [, url] = /^ready (\S+)$/m.exec(output) ?? [];
+      if (url !== undefined) resolve(url);
     });
     child.stderr.on("data", (chunk: Buffer) => {
       failed = (failed + chunk.toString()).slice(-4_000);
@@ -55,26 +55,26 @@ export async function startSandboxChain(options: {
     child.once("exit", (code, signal) => {
       const error = new Error(`The sandbox chain ended (${code ?? signal}): ${failed}`);
       reject(error);
-      // nothing can go on without it, and its last words are the reason
-      if (said !== "" && !closing) process.emitWarning(error);
+      // nothing can go on without the chain, and its last words are the reason
+      if (output !== "" && !closing) process.emitWarning(error);
     });
   });
   return {
     url,
     async close() {
       closing = true;
-      // it may have been killed meanwhile
+      // it may have been killed in the meantime
       if (child.exitCode !== null || child.signalCode !== null) return;
-      const gone = new Promise((resolve) => child.once("exit", resolve));
+      const exited = new Promise((resolve) => child.once("exit", resolve));
       child.stdin.end();
-      await gone;
+      await exited;
     },
   };
 }
 
 /** Deploys the contracts with a key that is then forgotten: nobody administers a sandbox. */
 export async function deployToSandbox(url: string, options: DeployOptions): Promise<Deployment> {
-  // not destroyed at the end: that would reject what its poller still asks; it rests once nobody
+  // not destroyed at the end: that would reject what its poller still asks; it is idle once nobody
   // waits for a transaction
   const provider = new JsonRpcProvider(url, SANDBOX_CHAIN_ID, {
     staticNetwork: true,
@@ -85,10 +85,10 @@ export async function deployToSandbox(url: string, options: DeployOptions): Prom
 }
 
 /**
- * Moves the sandbox's clock forward, for what waits for days; resolves when there is a block of the
- * new time. `to`: from the time of the last block to the new one, in seconds since 1970; a time
- * that is over is no news. The interval makes that block: with `evm_mine` or `hardhat_mine` beside
- * it Hardhat 3.17's node at times panics ("There must be a log line").
+ * Moves the sandbox's clock forward, for what waits for days; resolves when a block has the new
+ * time. `to`: from the time of the last block to the new one, in seconds since 1970; a time in the
+ * past changes nothing. The interval makes that block: `evm_mine` or `hardhat_mine` next to an
+ * interval sometimes panics in Hardhat 3.17 ("There must be a log line").
  */
 async function moveTime(url: string, to: (last: number) => number): Promise<void> {
   const provider = new JsonRpcProvider(url, SANDBOX_CHAIN_ID, {
@@ -107,10 +107,10 @@ async function moveTime(url: string, to: (last: number) => number): Promise<void
   provider.destroy();
 }
 
-/** By so many seconds. */
+/** Moves the clock forward by these seconds. */
 export const passTime = (url: string, seconds: number): Promise<void> =>
   moveTime(url, (last) => last + seconds);
-/** To a time, in seconds since 1970. */
+/** Moves the clock to a time, in seconds since 1970. */
 export const passTimeTo = (url: string, goal: number): Promise<void> => moveTime(url, () => goal);
 
 /** The node from within its process. */
@@ -221,7 +221,7 @@ async function run(intervalMs: number, aheadSeconds: number, idleMs: number): Pr
   process.stdout.write(`ready http://${address}:${port}\n`);
   process.stdin.resume();
   process.stdin.once("end", () => process.exit(0));
-  // Ctrl-C reaches the whole group; the one who started us says when it is over
+  // Ctrl-C reaches the whole process group; the parent says when to end
   process.on("SIGINT", () => {});
 }
 

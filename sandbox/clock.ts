@@ -1,11 +1,11 @@
 /**
- * A sandbox's clock, ahead of the machine's: for what shows only after years, and on New Year's Eve
+ * A sandbox's clock, ahead of the machine's: for what shows only after years, or on New Year's Eve
  * (docs/adr/0027).
  *
- * A gateway decides about dates by the database's `now()` alone (db/db.ts, `momentNow`), so the
- * clock is moved there: a function of that name stands before PostgreSQL's own in the search path
- * of everybody who connects. The chain's blocks are ahead by as much. A gateway of a real network
- * refuses to start on such a database (gateway.ts).
+ * A gateway decides about dates only by the database's `now()` (db/db.ts, `momentNow`), so the
+ * clock is moved there: a function of that name precedes PostgreSQL's own in every connection's
+ * search path. The chain's blocks are ahead by the same time. A gateway of a real network refuses
+ * to start on such a database (gateway.ts).
  */
 
 import { openDb } from "../server/db/db.ts";
@@ -15,8 +15,8 @@ export type SandboxClock = {
   /** The time by this clock. */
   now(): Date;
   /**
-   * Moves database and chain on together; resolves when both have come to that time. Throws for a
-   * sandbox that began with the machine's time.
+   * Moves database and chain forward together; resolves when both have reached that time. Throws
+   * for a sandbox that began with the machine's time.
    */
   moveTo(at: Date): Promise<void>;
 };
@@ -24,7 +24,7 @@ export type SandboxClock = {
 /** A hundred years. */
 const MAX_SECONDS = 3_155_760_000;
 
-/** Every session that begins from now on has this time, and those that have it already go along. */
+/** Every session that begins from now on has this time; sessions that have it already follow. */
 async function moveDatabase(url: string, seconds: number): Promise<void> {
   if (!Number.isInteger(seconds) || seconds < 1 || seconds > MAX_SECONDS)
     throw new RangeError(`A sandbox's clock is 1 to ${MAX_SECONDS} seconds ahead`);
@@ -41,8 +41,8 @@ async function moveDatabase(url: string, seconds: number): Promise<void> {
 }
 
 /**
- * The clock of a sandbox whose chain is so many seconds ahead; the database is moved as well. 0:
- * the machine's time. To be opened before anybody else connects to the database.
+ * The clock of a sandbox whose chain is this many seconds ahead; it moves the database as well. 0:
+ * the machine's time. To be opened before anything else connects to the database.
  */
 export async function openClock({
   databaseUrl,

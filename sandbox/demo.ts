@@ -52,9 +52,9 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   const parties = await enrolAll(client, bureau, good, chinaDay(sandbox.clock.now()).slice(0, 7));
   say(`${parties.size} taxpayers are enrolled`);
   const party = (taxId: string | undefined): Party => {
-    const found = parties.get(taxId ?? "");
-    if (!found) throw new Error(`No party of the samples has the tax id ${taxId}`);
-    return found;
+    const party = parties.get(taxId ?? "");
+    if (!party) throw new Error(`No party of the samples has the tax id ${taxId}`);
+    return party;
   };
   const someEmployer = party(
     good.find((sample) => sample.document.buyer.taxId !== undefined)?.document.buyer.taxId,
@@ -114,7 +114,7 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   };
   // side by side: they share lots; red letters afterwards, for what they reverse must be sealed
   await Promise.all(good.filter((sample) => !sample.document.reverses).map(issue));
-  for (const sample of good.filter((one) => one.document.reverses)) await issue(sample);
+  for (const sample of good.filter((sample) => sample.document.reverses)) await issue(sample);
   lines.sort((a, b) => (a.what < b.what ? -1 : 1));
   say(`${numbers.size} of ${good.length} good samples are issued and sealed`);
 
@@ -176,7 +176,7 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
   );
   const employers = [...titled.keys()]
     .map((taxId) => party(taxId))
-    .filter((one) => (titled.get(one.taxId)?.length ?? 0) > 0);
+    .filter((party) => (titled.get(party.taxId)?.length ?? 0) > 0);
   const reimbursedNumbers: string[] = [];
   const claim = (holder: { token: string }, employer: Party, invoices: string[]) =>
     client.done("POST /v1/claims", {
@@ -187,8 +187,8 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
     client.done("POST /v1/claims/{id}/reimburse", { params: { id }, token });
   const reports: { employer: Party; id: string; invoices: string[] }[] = [];
   for (const employer of employers) {
-    const mine = titled.get(employer.taxId) ?? [];
-    const invoices = mine.map(([, number]) => number);
+    const own = titled.get(employer.taxId) ?? [];
+    const invoices = own.map(([, number]) => number);
     const { body } = await claim(employer, employer, invoices);
     reports.push({ employer, id: body.id, invoices });
   }
@@ -222,7 +222,7 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
     const refusal = await refusalOf(call);
     if (refusal) refusals.push(refusal);
     if (refusal?.status !== 409 || refusal.code !== code)
-      faults.push(`${what} was to be refused with ${code}: ${wordsOf(refusal)}`);
+      faults.push(`${attempt} was to be refused with ${code}: ${wordsOf(refusal)}`);
     const original = refusal?.["original"] as { state?: string } | undefined;
     lines.push({
       what,
@@ -312,13 +312,13 @@ const firstViolation = (refusal: Problem | undefined): { field?: string; rule?: 
 
 function mismatch(sample: BadSample, refusal: Problem | undefined): string | undefined {
   const { code, field, rule } = sample.expected;
-  const found = firstViolation(refusal);
+  const violation = firstViolation(refusal);
   const same =
     refusal !== undefined &&
     refusal.status < 500 &&
     refusal.code === code &&
-    (field === undefined || found.field === field) &&
-    (rule === undefined || found.rule === rule);
+    (field === undefined || violation.field === field) &&
+    (rule === undefined || violation.rule === rule);
   return same
     ? undefined
     : `${sample.name} was to be refused with ${code} ${rule ?? ""} at ${field ?? ""}: ${wordsOf(refusal)}`;
@@ -332,9 +332,9 @@ const isReversed = (sample: GoodSample, all: readonly GoodSample[]) =>
       document.seller.taxId === sample.document.seller.taxId,
   );
 
-function sum(numbers: Map<GoodSample, string>, of: readonly string[]): string {
+function sum(numbers: Map<GoodSample, string>, chosen: readonly string[]): string {
   const cents = [...numbers]
-    .filter(([, number]) => of.includes(number))
+    .filter(([, number]) => chosen.includes(number))
     .reduce((total, [sample]) => total + parseMoney(sample.document.totals.gross), 0n);
   return `${cents / 100n}.${(cents % 100n).toString().padStart(2, "0")}`;
 }
@@ -357,26 +357,26 @@ async function enrolAll(
   samples: readonly GoodSample[],
   period: string,
 ): Promise<Map<string, Party>> {
-  type Wanted = { name: string; currency: string; capabilities: Set<"issuer" | "employer"> };
-  const wanted = new Map<string, Wanted>();
+  type Enrolment = { name: string; currency: string; capabilities: Set<"issuer" | "employer"> };
+  const enrolments = new Map<string, Enrolment>();
   const want = (
     taxId: string,
     name: string,
     currency: string,
     capability: "issuer" | "employer",
   ) => {
-    const known = wanted.get(taxId) ?? { name, currency, capabilities: new Set() };
+    const known = enrolments.get(taxId) ?? { name, currency, capabilities: new Set() };
     // an issuer accounts in the currency it invoices in
     if (capability === "issuer") known.currency = currency;
     known.capabilities.add(capability);
-    wanted.set(taxId, known);
+    enrolments.set(taxId, known);
   };
   for (const { document } of samples) {
     want(document.seller.taxId, document.seller.name, document.currency, "issuer");
     if (document.buyer.taxId !== undefined)
       want(document.buyer.taxId, document.buyer.name, document.currency, "employer");
   }
-  const enrol = async ([taxId, { name, currency, capabilities }]: [string, Wanted]): Promise<
+  const enrol = async ([taxId, { name, currency, capabilities }]: [string, Enrolment]): Promise<
     [string, Party]
   > => {
     const params = { taxId };
@@ -405,5 +405,5 @@ async function enrolAll(
     const [key] = await Promise.all([getKey, ...setUp]);
     return [taxId, { taxId, name, account, roles, token: key.body.token ?? "" }];
   };
-  return new Map(await Promise.all([...wanted].map(enrol)));
+  return new Map(await Promise.all([...enrolments].map(enrol)));
 }

@@ -1,7 +1,7 @@
 /**
  * `npm start`: a whole sandbox network that does the main job on the samples and then serves.
  *
- * Exit code: 0; 1 when a count is not what it must be or a part cannot start.
+ * Exit code: 0; 1 when a count differs from the expected one or a part cannot start.
  */
 import { parseArgs } from "node:util";
 import { complain, linesOf, say } from "../server/kernel/terminal.ts";
@@ -13,7 +13,7 @@ import { startTraffic, type Traffic } from "./traffic.ts";
 const usage = `npm start [-- options]
 
 Brings up a sandbox (chain, database, gateway), issues and reimburses the sample invoices, tries to
-reimburse them twice, prints what the chain says of it, and serves until Ctrl-C. Nothing is kept.
+reimburse them twice, prints what the chain says, and serves until Ctrl-C. Nothing is kept.
 
   --once        end after the counts
   --quiet       no sample traffic afterwards: shops that issue, people that claim, now and then twice
@@ -113,7 +113,7 @@ async function main(): Promise<number> {
     say("", "stopping …");
     return faults.length === 0 ? 0 : 1;
   } catch (error) {
-    // what Ctrl-C has cut in the middle is no fault to tell
+    // what Ctrl-C has interrupted is not a fault to report
     if (stopping) return 130;
     throw error;
   } finally {

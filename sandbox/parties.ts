@@ -1,9 +1,8 @@
 /**
- * The sandbox's parties with their API keys, for the console's sign-in page: whoever can reach a
- * sandbox may be anybody in it.
+ * The sandbox's parties with their API keys, for the console's sign-in page: anyone who can reach a
+ * sandbox may act as any of its parties.
  *
- * This route is made here and nowhere else, and a gateway on a real network refuses to start with
- * it.
+ * Only a sandbox makes this route, and a gateway on a real network refuses to start with it.
  */
 import { z } from "zod";
 import type { Tx } from "../server/db/db.ts";

@@ -1,4 +1,4 @@
-/** The sample invoices in samples/, good and bad, with what the bad ones must be refused for. */
+/** The sample invoices in samples/, good and bad, with the rules that the bad ones break. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import {
@@ -11,7 +11,7 @@ import {
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
 
 const folder = new URL("../samples/", import.meta.url);
-/** A folder for each format of which there are samples: what others have written first. */
+/** A folder for each format with samples; documents that others have written come first. */
 const folders = [
   ...formatNames.filter(keepsOriginal),
   ...formatNames.filter((name) => !keepsOriginal(name)),
@@ -38,7 +38,7 @@ function files(
     .map((name) => ({ name, mediaType, bytes: readFileSync(new URL(name, folder)) }));
 }
 
-/** Originals first, red letters last: a red letter names an invoice that is there. */
+/** Originals first, red letters last: a red letter names an existing invoice. */
 export function goodSamples(): GoodSample[] {
   const all = folders
     .flatMap((format) => files(format))

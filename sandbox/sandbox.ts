@@ -2,7 +2,7 @@
  * A whole network on one machine: chain, database, contracts and gateway, thrown away at the end.
  * For `npm start` and the tests.
  *
- * Its conveniences (a master key of its own, a bureau made on the spot, a chain that one process
+ * Its conveniences (its own master key, a bureau made on the spot, a chain that one process
  * decides) are here and nowhere else: `cli serve` cannot turn them on.
  */
 import { randomBytes } from "node:crypto";
@@ -27,7 +27,7 @@ export type Sandbox = {
   deployment: Deployment;
   config: Config;
   bureau: { account: string; token: string };
-  /** Whom the console's sign-in page offers; whoever makes parties adds them. */
+  /** The parties that the console's sign-in page offers; the code that makes parties adds them. */
   parties: SandboxParty[];
   clock: SandboxClock;
   /** Stops the gateway and brings up another on the same chain and database. */

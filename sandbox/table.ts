@@ -20,10 +20,10 @@ function padded(text: string, width: number): string {
 /** Rows under headings; `right` names columns that are numbers. Columns are cut at 44. */
 export function table(
   headings: readonly string[],
-  given: readonly (readonly string[])[],
+  cells: readonly (readonly string[])[],
   right: readonly number[] = [],
 ): string {
-  const rows = given.map((row) => row.map(printable));
+  const rows = cells.map((row) => row.map(printable));
   const widths = headings.map((heading, i) =>
     Math.min(44, Math.max(columns(heading), ...rows.map((row) => columns(row[i] ?? "")))),
   );

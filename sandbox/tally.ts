@@ -1,6 +1,6 @@
 /**
- * What has happened, counted from the chain: its logs, not what anybody remembers. One invoice
- * counts once, so a second reimbursement of it would show as a difference.
+ * What has happened, counted from the chain's logs and not from anyone's memory. One invoice counts
+ * once, so its second reimbursement would show as a difference.
  */
 import { type ChainClient, createChainClient } from "../server/chain/client.ts";
 import { createContracts } from "../server/chain/contracts.ts";
@@ -10,7 +10,7 @@ export type Tally = {
   /** Runs of sealed numbers: first and count. */
   lots: { first: bigint; count: number }[];
   issued: number;
-  /** Reimbursed events, and how many different invoices they are of. */
+  /** Reimbursed events, and how many different invoices they concern. */
   reimbursements: number;
   reimbursed: number;
   /** Refusals with an alarm: a party tried to have an invoice reimbursed a second time. */

@@ -169,8 +169,8 @@ const REST_MS = 5_000;
 const any = <T>(all: readonly T[]): T | undefined =>
   all.length === 0 ? undefined : all[randomInt(all.length)];
 const chance = (percent: number) => randomInt(100) < percent;
-function remember<T>(all: T[], one: T): void {
-  all.push(one);
+function remember<T>(all: T[], item: T): void {
+  all.push(item);
   if (all.length > MEMORY) all.shift();
 }
 
@@ -318,10 +318,12 @@ export function startTraffic({
     // one report: one person's invoices that one employer may be asked for
     const report = held
       .filter(
-        (one) => one.person === first.person && (one.firm ?? one.person.firm) === first.person.firm,
+        (invoice) =>
+          invoice.person === first.person &&
+          (invoice.firm ?? invoice.person.firm) === first.person.firm,
       )
       .slice(0, 1 + randomInt(4));
-    for (const one of report) held.splice(held.indexOf(one), 1);
+    for (const invoice of report) held.splice(held.indexOf(invoice), 1);
     const body = {
       employer: first.person.firm.taxId,
       invoices: report.map(({ number }) => number),
@@ -348,32 +350,32 @@ export function startTraffic({
       });
     else await client.done("POST /v1/claims/{id}/reimburse", target);
     counts[reject ? "rejected" : "reimbursed"] += report.invoices.length;
-    for (const one of report.invoices) remember(reject ? held : paid, one);
+    for (const invoice of report.invoices) remember(reject ? held : paid, invoice);
   }
 
   async function handOn(people: readonly Person[]): Promise<void> {
-    const one = any(held.filter(({ firm }) => firm === undefined));
-    const to = any(people.filter((person) => person !== one?.person));
-    if (!one || !to) return;
+    const invoice = any(held.filter(({ firm }) => firm === undefined));
+    const to = any(people.filter((person) => person !== invoice?.person));
+    if (!invoice || !to) return;
     const { body: offer } = await client.done("POST /v1/invoices/{number}/transfers", {
-      params: { number: one.number },
+      params: { number: invoice.number },
       body: { to: to.account },
-      token: one.person.token,
+      token: invoice.person.token,
     });
     await client.done("POST /v1/transfers/{id}/accept", {
       params: { id: offer.id },
       token: to.token,
     });
     counts.handedOn += 1;
-    one.person = to;
+    invoice.person = to;
   }
 
   async function reverse(): Promise<void> {
-    const one = any(held);
-    if (!one) return;
-    held.splice(held.indexOf(one), 1);
+    const invoice = any(held);
+    if (!invoice) return;
+    held.splice(held.indexOf(invoice), 1);
     const minus = (text: unknown) => `-${String(text)}`;
-    const { lines, totals, ...rest } = one.document;
+    const { lines, totals, ...rest } = invoice.document;
     const body = {
       ...rest,
       lines: lines.map((line) => ({
@@ -383,21 +385,22 @@ export function startTraffic({
         tax: minus(line.tax),
       })),
       totals: { net: minus(totals.net), tax: minus(totals.tax), gross: minus(totals.gross) },
-      reverses: { number: one.number },
+      reverses: { number: invoice.number },
     };
-    await client.done("POST /v1/invoices", { body, token: one.shop.token });
+    await client.done("POST /v1/invoices", { body, token: invoice.shop.token });
     counts.reversed += 1;
   }
 
   /** What has been reimbursed is claimed once more: an untitled one from another employer. */
   async function double(all: readonly Firm[]): Promise<void> {
-    const one = any(paid);
-    const employer = one && (one.firm ?? any(all.filter((firm) => firm !== one.person.firm)));
-    if (!one || !employer) return;
+    const invoice = any(paid);
+    const employer =
+      invoice && (invoice.firm ?? any(all.filter((firm) => firm !== invoice.person.firm)));
+    if (!invoice || !employer) return;
     const refusal = await refusalOf(
       client.done("POST /v1/claims", {
-        body: { employer: employer.taxId, invoices: [one.number] },
-        token: one.person.token,
+        body: { employer: employer.taxId, invoices: [invoice.number] },
+        token: invoice.person.token,
       }),
     );
     if (refusal?.status !== 409)

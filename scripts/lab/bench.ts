@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: what the gateway does in a second, beside two baselines on the same machine,
- * chain and database server.
+ * `npm run bench`: what the gateway does in a second, compared with two baselines on the same
+ * machine, chain and database server.
  *
  * Exit code: 0; 1 when something was refused, lost or doubled, and with `--check` when a target is
  * missed.
@@ -176,7 +176,7 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main();
 } catch (error) {
-  // what was under way fails when it is taken down
+  // what was under way fails when the network is taken down
   if (!interrupted)
     console.error(error instanceof RangeError ? `${error.message}\n\n${usage}` : error);
   process.exitCode = 1;

@@ -20,7 +20,7 @@ export function accessRoutes(access: Access) {
       path: "/v1/api-keys",
       summary: "Make an API key",
       description:
-        "A key with the role `admin` gives every role of its party and of the persons that its party manages; another key gives the roles that it has itself, to its own party; the bureau makes keys for a taxpayer that has no `admin` key in use. The token `id.secret` is in this answer alone: a replay of the request has the id without it. With `signIn` the key has no token: it is for a person who shows it by signing in at the gateway's identity provider, and whoever does so first under that name keeps it.",
+        "A key with the role `admin` gives every role of its party and of the persons that its party manages; another key gives the roles that it has itself, to its own party; the bureau makes keys for a taxpayer that has no `admin` key in use. The token `id.secret` is in this answer alone: a replay of the request has the id without it. With `signIn` the key has no token: it is for a person who shows it by signing in at the gateway's identity provider, and the first person to do so under that name keeps it.",
       tag,
       roles,
       body: z.strictObject({

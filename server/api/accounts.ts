@@ -19,7 +19,7 @@ export function accountRoutes(accounts: Accounts) {
       path: "/v1/accounts",
       summary: "Make an account known whose key has signed",
       description:
-        "For an account that is not a party of this gateway: a person's at another gateway, or one whose owner keeps the key. After this an invoice may be issued to it. The proof serves at every gateway of the network, whoever brings it.",
+        "For an account that is not a party of this gateway: a person's at another gateway, or one whose owner keeps the key. After this an invoice may be issued to it. The proof serves at every gateway of the network, and any caller may bring it.",
       tag,
       roles,
       body: z.strictObject({ account: accountSchema, proof }),

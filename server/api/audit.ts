@@ -169,17 +169,17 @@ export function auditRoutes(audit: Audit) {
         },
       },
       async run({ sql, query }) {
-        const [{ since, ...progress }, found] = [
+        const [{ since, ...progress }, rows] = [
           await audit.progress(sql),
           await audit.findings(sql, query),
         ];
-        const findings = found.map(({ kind, issuer, subject, found_at }) => ({
+        const findings = rows.map(({ kind, issuer, subject, found_at }) => ({
           kind,
           issuer,
           subject,
           foundAt: found_at.toISOString(),
         }));
-        const last = found.length === query.limit ? found[found.length - 1] : undefined;
+        const last = rows.length === query.limit ? rows[rows.length - 1] : undefined;
         const next = last && `${last.micros}-${last.kind}-${last.issuer}-${last.subject}`;
         return {
           status: 200,

@@ -212,7 +212,7 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
       path: "/v1/invoices/batch",
       summary: "Issue up to 10,000 invoices: a line for each, and a result for each as they arrive",
       description:
-        "Each line is an invoice as POST /v1/invoices takes it in JSON. Results come while lines go: read while you write. A refused line does not affect the others. After a lost connection send all lines again with the same Idempotency-Key: what was accepted is reported again (`replayed`), and nothing is issued twice. The last line sums up; without it the batch was cut. When the invoices are sealed is told by events.",
+        "Each line is an invoice as POST /v1/invoices takes it in JSON. Results come while lines go: read while you write. A refused line does not affect the others. After a lost connection send all lines again with the same Idempotency-Key: what was accepted is reported again (`replayed`), and nothing is issued twice. The last line sums up; without it the batch was cut. Events report when the invoices are sealed.",
       tag: "Invoices",
       roles: ["issuer"],
       query: z.object({

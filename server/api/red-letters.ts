@@ -413,7 +413,7 @@ export function redLetterRoutes({ redLetters, issuing, invoices, grants, taxpaye
       "withdraw",
       stands,
       "Take a red letter back",
-      "By whoever has opened it, as long as its act has not gone out.",
+      "By the side that opened it, as long as its act has not gone out.",
     ),
   ] as const;
 }

@@ -15,7 +15,7 @@ import type { Tx } from "../db/db.ts";
 import type { Checks } from "../features/proof/checker.ts";
 import {
   type Asked,
-  type Found,
+  type CheckedPrint,
   type Printed,
   type PrintedResult,
   printedResults,
@@ -109,15 +109,15 @@ const details: Record<PrintedResult, string> = {
     "An invoice of this number is sealed on the chain; its content is at another gateway. Bring its bundle, or a PDF with one, to check it here",
 };
 
-function foundAnswer(found: Found, how: "print" | "xml"): Answer {
-  const agrees = ["valid", "adjusted", "reversed"].includes(found.result);
+function printAnswer(print: CheckedPrint, how: "print" | "xml"): Answer {
+  const agrees = ["valid", "adjusted", "reversed"].includes(print.result);
   const checked = how === "print" ? "Number, date and total" : "Everything that the XML says";
   const proven = agrees
     ? [
         { code: "printed", detail: `${checked} are those of the invoice that this gateway has` },
         {
           code: "state",
-          detail: `It is ${found.state} as of block ${found.asOf.block}, as this gateway has read the chain`,
+          detail: `It is ${print.state} as of block ${print.asOf.block}, as this gateway has read the chain`,
         },
       ]
     : [];
@@ -139,7 +139,7 @@ function foundAnswer(found: Found, how: "print" | "xml"): Answer {
   ];
   return {
     status: 200,
-    body: { ...found, detail: details[found.result], proven, notProven },
+    body: { ...print, detail: details[print.result], proven, notProven },
     headers: { "Cache-Control": "no-store" },
   };
 }
@@ -148,7 +148,7 @@ function foundAnswer(found: Found, how: "print" | "xml"): Answer {
 type Input =
   | { by: "bundle"; asked: Asked; pdf: boolean }
   | { by: "print"; printed: Printed }
-  | { by: "xml"; found: Found };
+  | { by: "xml"; print: CheckedPrint };
 
 export function verificationRoutes(verification: Verification, checks: Checks) {
   async function readCode(bytes: Uint8Array): Promise<Input> {
@@ -175,7 +175,7 @@ export function verificationRoutes(verification: Verification, checks: Checks) {
       }),
       answers: { 200: { description: "What was found", schema: printedSchema } },
       problems: ["rate-limited"],
-      run: async ({ sql, query }) => foundAnswer(await verification.byPrint(sql, query), "print"),
+      run: async ({ sql, query }) => printAnswer(await verification.byPrint(sql, query), "print"),
     }),
     route({
       method: "post",
@@ -218,13 +218,13 @@ export function verificationRoutes(verification: Verification, checks: Checks) {
         if (mediaType === "application/json") return bundle("bundle");
         if (mediaType === "application/pdf") return bundle("pdf");
         if (mediaType === "text/plain") return readCode(bytes);
-        return { by: "xml", found: await verification.byXml(mediaType, bytes) };
+        return { by: "xml", print: await verification.byXml(mediaType, bytes) };
       },
       async run({ sql, body }) {
         const input = body as unknown as Input;
         if (input.by === "print")
-          return foundAnswer(await verification.byPrint(sql, input.printed), "print");
-        if (input.by === "xml") return foundAnswer(input.found, "xml");
+          return printAnswer(await verification.byPrint(sql, input.printed), "print");
+        if (input.by === "xml") return printAnswer(input.print, "xml");
         const verdict = await verification.byBundle(sql, input.asked);
         const pages = input.pdf
           ? [

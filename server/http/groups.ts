@@ -55,7 +55,7 @@ export function createGroups<T, R extends object>({
       settle(group, await run(group.map((member) => member.item)));
     } catch (error) {
       if (group.length === 1) return group[0]?.failed(error);
-      for (const one of group) await work([one]);
+      for (const member of group) await work([member]);
     }
   }
 

@@ -81,7 +81,7 @@ export type Exactly = {
    * (`partOf`). Nobody else gets the key meanwhile, and afterwards it belongs to this request.
    * Throws what `work` throws, or the refusal of the key.
    */
-  hold(one: Once, work: () => Promise<void>): Promise<void>;
+  hold(task: Once, work: () => Promise<void>): Promise<void>;
   /**
    * Replaces an accepted answer (202) by the final one; returns what is stored now, which may be
    * another waiter's.

@@ -11,9 +11,9 @@ export async function keptAnswers(tx: Tx): Promise<number> {
 
 /** Deletes up to `limit` answers that are so many days old, the oldest first; how many. */
 export async function expireAnswers(tx: Tx, days: number, limit: number): Promise<number> {
-  const gone = await tx`
+  const expired = await tx`
     delete from idempotency where ctid = any(array(
       select ctid from idempotency where created_at < now() - ${days} * interval '1 day'
       order by created_at limit ${limit} for update skip locked))`;
-  return gone.count;
+  return expired.count;
 }

@@ -42,8 +42,8 @@ export async function waitFor<T>(
     const left = Math.max(0, end - performance.now());
     // listen before the look: a change between look and wait must not be missed
     const changed = changes.wait(Math.min(POLL_MS, left), "block", "outcome");
-    const found = await look();
-    if (found !== undefined) return found;
+    const value = await look();
+    if (value !== undefined) return value;
     if (left === 0) return undefined;
     await Promise.race([changed, aborted]);
     await Promise.race([delay(Math.min(PAUSE_MS, left)), aborted]);

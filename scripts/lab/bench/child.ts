@@ -1,9 +1,9 @@
 /**
- * Processes of the benchmark, each asked over the IPC channel of `fork` for one thing by name and
- * answering it once.
+ * Processes of the benchmark. Each is asked over the IPC channel of `fork` for one thing by name,
+ * and answers once.
  *
- * Every party of a measurement (gateway, load, baseline) is a process of its own, so that its CPU
- * time and memory are its own. A child ends when its channel does, so none outlives the benchmark.
+ * Every party of a measurement (gateway, load, baseline) is a separate process with its own CPU
+ * time and memory. A child ends when its channel does, so none outlives the benchmark.
  */
 import { fork } from "node:child_process";
 
@@ -19,13 +19,13 @@ export type Child<C extends Commands> = {
   pid: number;
   /** Rejects with what the child threw, or when it ends first. */
   ask: Ask<C>;
-  /** Lets it end by itself; resolves when it has. */
+  /** Lets it end on its own; resolves when it has. */
   end(): Promise<void>;
 };
 
 /**
- * Starts `file`, which calls `answer`. Its standard output goes nowhere: a gateway's log is
- * written, and read by nobody.
+ * Starts `file`, which calls `answer`. Its standard output goes nowhere: a gateway writes its log,
+ * and nobody reads it.
  */
 export function startChild<C extends Commands>(
   file: URL,
@@ -69,7 +69,7 @@ export function startChild<C extends Commands>(
   };
 }
 
-/** The child's side. `ended`: what is to be done when the benchmark lets go of it. */
+/** The child's side. `ended`: what to do when the benchmark lets go of the child. */
 export function answer(commands: Commands, ended: () => Promise<void> | void = () => {}): void {
   process.on("message", async ({ id, name, argument }: Request) => {
     let response: Response;
@@ -89,6 +89,6 @@ export function answer(commands: Commands, ended: () => Promise<void> | void = (
     await ended();
     process.exit(0);
   });
-  // Ctrl-C reaches the whole group; the benchmark says when it is over
+  // Ctrl-C reaches the whole process group; the benchmark says when to end
   process.on("SIGINT", () => {});
 }

@@ -1,7 +1,7 @@
 /**
- * What a document costs: hashing it in salted parts beside hashing it whole, sealing it, and
- * handing its key out. One core, no database, no chain. Prints microseconds an invoice and how that
- * compares with a whole hash.
+ * What a document costs: hashing it in salted parts compared with hashing it whole, sealing it, and
+ * encrypting its key to a reader. One core, no database, no chain. Prints microseconds per invoice
+ * and the ratio to a whole hash.
  */
 import { randomBytes } from "node:crypto";
 import { canonicalJson } from "@onepiao/protocol/formats/document.ts";
@@ -14,7 +14,9 @@ import { type PublicKey, wrapTo, wrapUnder } from "../../../server/features/part
 
 const ROUNDS = 5;
 
-/** The best of some rounds, in microseconds a call: what it takes when nobody else is at work. */
+/**
+ * The best of some rounds, in microseconds per call: the time without other work on the machine.
+ */
 async function time(calls: number, work: () => unknown): Promise<number> {
   const rounds: number[] = [];
   for (let round = 0; round <= ROUNDS; round += 1) {

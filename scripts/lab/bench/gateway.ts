@@ -1,6 +1,7 @@
 /**
- * The gateway under test, in a process of its own. Settings are in its environment; `start` brings
- * it up, whole or accepting alone (the second baseline: the same code with the chain switched off).
+ * The gateway under test, in a separate process. Its environment has the settings; `start` starts
+ * it, either whole or only accepting (the second baseline: the same code with the chain switched
+ * off).
  */
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
@@ -14,7 +15,7 @@ export type Parts = "all" | "accepting";
 export type GatewayCommands = {
   /** Returns the URL that it listens at. */
   start(options: { deployment: Deployment; parts: Parts }): Promise<string>;
-  /** Bytes of JavaScript objects that are in use, after a collection. */
+  /** Bytes of live JavaScript objects, after a collection. */
   heap(): number;
 };
 

@@ -1,13 +1,13 @@
 /**
- * The load generator: 50 tills, or whoever else calls, in a process of its own so that its CPU time
- * is known and not the gateway's.
+ * The load generator: 50 tills, or other callers, in a separate process so that its CPU time is
+ * known and not counted as the gateway's.
  *
- * `closed`: each connection sends its next request when it has its answer; what is measured is the
- * rate. `open`: requests are due at a constant rate whatever the answers do, and latency counts
- * from when a request was due, so a stall shows in every request that it held up (no coordinated
- * omission). Bodies are texts with a gap for the original's id; nothing is serialised while it
- * measures. Nothing is tried again: an answer outside 2xx is counted by its code, and a broken
- * connection ends the job.
+ * `closed`: each connection sends its next request when it has its answer; the rate is measured.
+ * `open`: requests are due at a constant rate whatever the answers do, and latency counts from when
+ * a request was due, so a stall shows in every request that it held up (no coordinated omission).
+ * Bodies are texts with a gap for the original's id; nothing is serialised during the measurement.
+ * Nothing is tried again: an answer outside 2xx is counted by its code, and a broken connection
+ * ends the job.
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -29,7 +29,7 @@ export type Measured = {
   /** Answers in 2xx; others by code. */
   done: number;
   refused: Record<string, number>;
-  /** Of the first request sent and the last answer got, in milliseconds since 1970. */
+  /** When the first request was sent and the last answer arrived, in milliseconds since 1970. */
   begun: number;
   ended: number;
   latency: Latency;
@@ -37,7 +37,7 @@ export type Measured = {
   answers: string[];
 };
 type Bounds = {
-  /** Ends, with what is under way, after so many milliseconds. */
+  /** Ends after this many milliseconds, with what is under way. */
   milliseconds?: number;
   count?: number;
 };
@@ -46,8 +46,8 @@ export type LoadCommands = {
     job: Bounds & { url: string; connections: number; work: Work; waitSeconds?: number },
   ): Promise<Measured>;
   /**
-   * A batch of so many lines by each till at once; latency is a batch's, from its first line to its
-   * last result.
+   * Each till sends a batch of this many lines at the same time; a batch's latency runs from its
+   * first line to its last result.
    */
   batches(job: { url: string; tills: readonly Till[]; lines: number }): Promise<Measured>;
   open(job: {
@@ -57,13 +57,13 @@ export type LoadCommands = {
     perSecond: number;
     milliseconds: number;
   }): Promise<Measured>;
-  /** Answers in 2xx of the job under way. */
+  /** 2xx answers of the job under way. */
   progress(): number;
 };
 
 type Next = () => { path: string; token: string; body: string | undefined } | undefined;
 
-/** Microseconds are what the histogram counts. */
+/** The histogram counts microseconds. */
 const newHistogram = (): Histogram =>
   build({
     lowestDiscernibleValue: 1,
@@ -136,7 +136,9 @@ function send(
   });
 }
 
-/** Counts answers; `take` is given each with when its request was sent or due (performance.now). */
+/**
+ * Counts answers; `take` gets each answer and when its request was sent or due (performance.now).
+ */
 function counting() {
   const histogram = newHistogram();
   const refused: Record<string, number> = {};

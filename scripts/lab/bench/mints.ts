@@ -1,11 +1,10 @@
 /**
- * The first baseline, in a process of its own: an OpenZeppelin ERC-721 token per invoice, minted
- * through ethers the way one writes it (Contract, NonceManager, Wallet; await the receipt), so many
- * at a time.
+ * The first baseline, in a separate process: an OpenZeppelin ERC-721 token per invoice, minted
+ * through ethers in the usual way (Contract, NonceManager, Wallet; await the receipt), several at a
+ * time.
  *
- * Favours the baseline where there is a choice: receipts are looked for every 20 ms where ethers'
- * own default is 4 s, and no role is checked on minting. No documents, no REST: only the chain's
- * part.
+ * Where there is a choice it favours the baseline: receipts are polled every 20 ms where ethers'
+ * own default is 4 s, and minting checks no role. No documents, no REST: only the chain's part.
  */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -20,8 +19,8 @@ export type MintCommands = {
   /** Compiles and deploys the token. */
   open(rpcUrl: string): Promise<void>;
   /**
-   * Mints, or hands on what was minted, for so long, `inFlight` at a time; done when the receipt is
-   * here. `gas`: of one, on average.
+   * Mints, or transfers what was minted, for this long, `inFlight` at a time; done when the receipt
+   * is here. `gas`: per call, on average.
    */
   run(job: {
     kind: "mint" | "transfer";

@@ -1,10 +1,9 @@
 /**
- * What is measured on: one chain, one PostgreSQL, and on them two gateways with a database and
- * contracts of their own each, one whole and one that only accepts. The database is as durable as a
+ * What the benchmark runs on: one chain, one PostgreSQL, and two gateways, each with its own
+ * database and contracts: one whole, and one that only accepts. The database is as durable as a
  * production one: an accepted invoice survives a power cut.
  *
- * The bureau's and the parties' setting up goes over HTTP as anybody's does, before anything is
- * measured.
+ * The bureau and the parties are set up over HTTP, like any client, before anything is measured.
  */
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
@@ -29,8 +28,8 @@ import { childrenOf, parentOf } from "./processes.ts";
 export const BLOCK_MS = 100;
 export const ISSUERS = 10;
 /**
- * What production runs with by default, but for what a minute of one key may hold and how much
- * quota is drawn at a time.
+ * Production's defaults, except for the rate limit of a key and the amount of quota that is drawn
+ * at a time.
  */
 export const settings = {
   LOT_AGE_MS: "200",
@@ -51,7 +50,7 @@ export type Place = {
   deployment: Deployment;
   tills: Till[];
   employers: Employer[];
-  /** The bureau's API key, and a tax id that nobody has. */
+  /** The bureau's API key, and an unused tax id. */
   bureau: string;
   spareTaxId: string;
 };
@@ -82,8 +81,8 @@ function taxIdOf(serial: number): string {
 }
 
 /**
- * A till's receipt of one line over 200.00, titled to an employer, around the place of its
- * original's id.
+ * A till's receipt of one line over 200.00, titled to an employer, with a gap for its original's
+ * id.
  */
 function tillOf(
   token: string,
@@ -231,9 +230,7 @@ export async function startNetwork({ say, profileTo }: NetworkOptions): Promise<
   }
 }
 
-/**
- * Issuers with quota that is drawn and a segment, and employers that hold what is titled to them.
- */
+/** Issuers with drawn quota and a segment, and employers that hold the invoices titled to them. */
 async function enrolAll(
   url: string,
   bureau: string,

@@ -1,7 +1,7 @@
 /**
  * Blocks that cost a stranger nothing: how the gateway answers while it follows them, and how soon
- * it is beyond them. An employer that keeps its own key has signed a hundred second reimbursements
- * of a hundred invoices; whoever has a node may send them.
+ * it has passed them. An employer that keeps its own key has signed a hundred second reimbursements
+ * of a hundred invoices; anyone with a node may send them.
  */
 import { randomBytes } from "node:crypto";
 import { actKinds } from "@onepiao/protocol/ledger/acts.ts";
@@ -24,8 +24,8 @@ import type { Place } from "./network.ts";
 import { cpuOf } from "./processes.ts";
 
 /**
- * Milliseconds of `/livez` while it was measured; from the block's receipt to the cursor beyond it;
- * CPU seconds of the gateway; new attempts told.
+ * Milliseconds of `/livez` during the measurement; from the block's receipt to the cursor beyond
+ * it; CPU seconds of the gateway; new attempts reported.
  */
 export type Poison = {
   name: string;
@@ -43,7 +43,7 @@ const ASKED = 40;
 const GAS = 60_000_000n;
 const PROBE_MS = 5;
 const PATIENCE_MS = 300_000;
-/** So long `/livez` is asked at least, the block's own time included. */
+/** `/livez` is asked for at least this long, the block's own time included. */
 const WATCHED_MS = 2_000;
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -98,7 +98,7 @@ export async function measurePoison(
     )[0]?.n ?? 0;
 
   /**
-   * Asks `/livez` until the work is over, and at least for WATCHED_MS; latency counts from when a
+   * Asks `/livez` until the work is done, and at least for WATCHED_MS; latency counts from when a
    * request was due.
    */
   async function watched(name: string, work: () => Promise<number>): Promise<Poison> {
@@ -134,8 +134,8 @@ export async function measurePoison(
   }
 
   /**
-   * The transaction in which anybody may send these acts; made before anything is watched, for it
-   * takes this process's time.
+   * The transaction that anyone may send with these acts; made before the measurement, because
+   * making it takes this process's time.
    */
   async function sent(acts: ActArgument[]): Promise<string> {
     const wallet = Wallet.createRandom();
@@ -154,7 +154,7 @@ export async function measurePoison(
   /** Milliseconds from the receipt to the cursor beyond the block. */
   async function relayed(raw: string): Promise<number> {
     const { hash } = Transaction.from(raw);
-    // a node that computes such a block for long is not the gateway's affair
+    // a node that takes long to compute such a block is not the gateway's concern
     const patient = <T>(asked: Promise<T>) =>
       asked.catch((cause: unknown) =>
         cause instanceof NodeDown ? undefined : Promise.reject(cause),

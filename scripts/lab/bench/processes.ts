@@ -1,13 +1,11 @@
-/**
- * CPU time and memory of processes, from /proc. On other systems nothing is known, and NaN says so.
- */
+/** CPU time and memory of processes, from /proc. On other systems the values are NaN. */
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Clock ticks a second in /proc/PID/stat (USER_HZ), the same on every Linux. */
 const TICKS = 100;
 
 /**
- * Fields of /proc/PID/stat after the name, which may hold spaces; undefined when there is no such
+ * Fields of /proc/PID/stat after the name, which may contain spaces; undefined for an unknown
  * process.
  */
 function statOf(pid: number): string[] | undefined {
@@ -36,12 +34,14 @@ export function childrenOf(pid: number): number[] {
 export function cpuOf(pid: number): number {
   const stat = statOf(pid);
   if (!stat) return Number.NaN;
-  // own time, and that of children that have ended; the living ones count for themselves
+  // the process's own time, and that of ended children; living children count for themselves
   const own = [11, 12, 13, 14].reduce((sum, field) => sum + Number(stat[field]), 0) / TICKS;
   return childrenOf(pid).reduce((sum, child) => sum + (cpuOf(child) || 0), own);
 }
 
-/** Bytes in memory. Of a tree: private memory of each and what is shared once (PSS). */
+/**
+ * Bytes in memory. For a tree: the private memory of each process, and shared memory once (PSS).
+ */
 export function memoryOf(pid: number): number {
   const read = (one: number): number => {
     try {

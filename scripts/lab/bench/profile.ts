@@ -11,7 +11,7 @@ type Profile = {
 export type Place = { where: string; milliseconds: number; share: number };
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
-/** Time in which the process waited; no share of its work. */
+/** Time in which the process waited; not counted as work. */
 const idle = new Set(["(idle)", "(root)", "(program)"]);
 
 /** A library's functions count as the library's. */
@@ -27,8 +27,8 @@ function nameOf(
 }
 
 /**
- * The places with the most time of their own, of all profiles in a folder: by function, and by
- * module or library.
+ * The places with the most self time over all profiles in a folder: by function, and by module or
+ * library.
  */
 export function readProfiles(folder: string): { functions: Place[]; modules: Place[] } {
   const own = [new Map<string, number>(), new Map<string, number>()] as const;

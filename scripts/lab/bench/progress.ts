@@ -1,15 +1,12 @@
 /**
- * How far the benchmark is: a bar on a terminal, a line a step elsewhere. On standard error, so
+ * Progress of the benchmark: a bar on a terminal, a line per step elsewhere. On standard error, so
  * that the results can be piped.
  */
 import cliProgress from "cli-progress";
 
 export type Progress = {
   say(line: string): void;
-  /**
-   * Runs a step that takes about so many seconds; `count` is asked for what has been done
-   * meanwhile.
-   */
+  /** Runs a step that takes about this many seconds; `count` returns what has been done so far. */
   step<T>(
     name: string,
     seconds: number,
@@ -20,10 +17,10 @@ export type Progress = {
 };
 
 const TICK_MS = 500;
-/** Where there is no bar, a long step says so often how far it is. */
+/** Without a bar, a long step reports its progress this often. */
 const LINE_MS = 15_000;
 
-/** @param seconds What all steps are to take together. */
+/** @param seconds Time of all steps together. */
 export function createProgress(seconds: number): Progress {
   const began = performance.now();
   const terminal = process.stderr.isTTY === true;

@@ -1,6 +1,6 @@
 /**
- * What the measurements come to: ratios against their targets, memory's verdict, and the tables.
- * Does no I/O.
+ * The measurements as ratios against their targets, the verdict on memory, and the tables. Does no
+ * I/O.
  */
 import { availableParallelism } from "node:os";
 import { table } from "../../../sandbox/table.ts";
@@ -33,18 +33,18 @@ export type Summary = {
    */
   batches?: { one: Spread; oneSealed: Spread; several: Spread; severalSealed: Spread };
   memory?: { invoices: number; rss: Growth; heap: Growth; flat: boolean };
-  /** What must not be, in words. */
+  /** Results that must not occur, in words. */
   faults: string[];
-  /** Share of the machine's CPU, 0 to 1, that went to what is not the benchmark. */
+  /** Share of the machine's CPU, 0 to 1, that other processes used. */
   others: number;
 };
 
 /** Targets of issue against the baselines. */
 const OVER_MINTS = 5;
 const OVER_ACCEPT_ONLY = 0.6;
-/** So much work of others falsifies the rates, and somewhat the ratios. */
+/** This much other work falsifies the rates, and the ratios a little. */
 const BUSY = 0.1;
-/** Growth in the second half of a run that still counts as none: bytes, or share. */
+/** Growth in the second half of a run that still counts as flat: bytes, or a share. */
 const FLAT_BYTES = 30_000_000;
 const FLAT_SHARE = 0.1;
 
@@ -64,9 +64,7 @@ const ratioOf = (values: readonly number[], target: number): Ratio => {
   return { ...spread, target, met: spread.median >= target };
 };
 
-/**
- * How what is read off the samples goes on growing in the run's second half, in which it is warm.
- */
+/** How a value grows in the run's second half, when the process is warm. */
 export function growthOf(
   samples: readonly Sample[],
   read: (sample: Sample) => number | undefined,
@@ -176,7 +174,8 @@ const latencyCells = ({ latency }: Run) => [
 ];
 
 /**
- * Who used the CPU in these runs together, in milliseconds a unit and as a share of the machine.
+ * Which process used the CPU in these runs together, in milliseconds per unit and as a share of the
+ * machine.
  */
 function usageTable(runs: readonly Run[], unit: string): string {
   const cores = availableParallelism();

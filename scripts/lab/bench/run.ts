@@ -19,7 +19,7 @@ import type { Progress } from "./progress.ts";
 export const CLIENTS = 50;
 export const REPORT_SIZE = 50;
 const REPORTS_IN_FLIGHT = 10;
-/** A held answer is given up after so long; finality takes less. */
+/** A held answer is given up after this time; finality takes less. */
 const WAIT_SECONDS = 30;
 const DRAIN_MS = 120_000;
 const WARM_UP_MS = 3_000;

@@ -42,7 +42,7 @@ export type Client = {
 /** A request that no gateway has settled when the run was over. */
 export class Unsettled extends Error {}
 
-/** One request may take so long; a gateway that hangs is as good as none. */
+/** How long one request may take; a gateway that hangs counts as down. */
 const PATIENCE_MS = 7_000;
 /** Heartbeats come every second: a stream that is silent for so long is dead. */
 const SILENCE_MS = 4_000;
@@ -51,7 +51,7 @@ const PAUSES = { pauseMs: 50, maxPauseMs: 600 };
 const FOREVER = Number.POSITIVE_INFINITY;
 
 /**
- * `deadline` gives the time (performance.now) after which nobody asks again. `answered` hears every
+ * `deadline`: the time (performance.now) after which no request is repeated. `answered` gets every
  * answer.
  */
 export function createClient(

@@ -1,13 +1,11 @@
-/**
- * Does to a network what the plan says, at its times, and puts everything right again at the end.
- */
+/** Injects the plan's faults into a network at their times, and repairs everything at the end. */
 import type { Network } from "./network.ts";
 import type { Injection, NodeFault, Plan, ReceiverFault } from "./plan.ts";
 
 export type Counts = { kills: number; restarts: number; faults: number };
 /**
- * A gateway's node that was out. Blocks of the chain: `passed` was the head when its work had to be
- * another's, `end` when it was well again.
+ * A period in which a gateway's node was out. Blocks of the chain: `passed` was the head when
+ * another gateway had to have its work, `end` when the node was well again.
  */
 export type Outage = {
   gateway: number;
@@ -21,7 +19,7 @@ export type Breakable = { fail(kind: ReceiverFault | undefined): void };
 
 export type Faults = {
   counts(): Counts;
-  /** Those that were long enough for the work to be passed on and done. */
+  /** Outages that were long enough for the work to be passed on and done. */
   outages(): readonly Outage[];
   /** Resolves when the last injection is over. */
   done: Promise<void>;
@@ -30,12 +28,12 @@ export type Faults = {
 };
 
 /**
- * Within so long the work of a gateway goes to another when its node is out; then there is twice as
- * long to do some.
+ * Time for the work of a gateway to go to another when its node is out; then there is twice as long
+ * to do some of it.
  */
 const PASSED_MS = 10_000;
 
-/** `head`: the newest block of the chain itself. */
+/** `head`: the newest block of the chain. */
 export function injectFaults(
   plan: Plan,
   network: Network,
@@ -112,7 +110,7 @@ export function injectFaults(
     }
   }
 
-  // one track after the other within itself: a slow end must not meet the next beginning
+  // injections of one track come one after the other: a slow end must not meet the next beginning
   const trackOf = (one: Injection) =>
     `${one.what === "kill" || one.what === "stop" || one.what === "pause" ? "process" : one.what} ${"gateway" in one ? one.gateway : "receiver" in one ? one.receiver : ""}`;
   const tracks = [...Map.groupBy(plan.injections, trackOf).values()];

@@ -1,6 +1,6 @@
 /**
- * What the feed must say, derived from the chain's logs and the stored notices alone, and whether
- * what was seen is that: all of it, once, in order.
+ * What the feed must contain, derived only from the chain's logs and the stored notices, and
+ * whether an observer saw exactly that: everything, once, in order.
  */
 import type { ChainEvent } from "../../../server/chain/contracts.ts";
 import type { Tx } from "../../../server/db/db.ts";
@@ -25,8 +25,8 @@ const types: Record<string, string> = {
 };
 
 /**
- * The feed that these events make, all of it or of some of them: a position is block × 2^27 +
- * place, and in a block a lot takes as many places as it has invoices, any other event one.
+ * The feed of these events, all or some of them: a position is block × 2^27 + place; within a block
+ * a lot takes as many places as it has invoices, any other event takes one.
  */
 export function feedOf(
   { events, repeated }: Pick<OnChain, "events" | "repeated">,
@@ -68,8 +68,8 @@ function placesOf(events: readonly ChainEvent[]): Map<ChainEvent, bigint> {
 }
 
 /**
- * What the feed must say besides: notices, each once, in the order in which they were stored,
- * behind the events of the block they were given.
+ * The notices that the feed must contain as well: each once, in the order in which they were
+ * stored, after the events of their block.
  */
 export async function noticesOf(sql: Tx, { events }: Pick<OnChain, "events">): Promise<Seen[]> {
   const rows = await sql<{ block: bigint; place: bigint; type: string; number: string | null }[]>`
@@ -85,8 +85,8 @@ export async function noticesOf(sql: Tx, { events }: Pick<OnChain, "events">): P
 }
 
 /**
- * What a taxpayer must at least be shown: what it has sealed as an issuer, what was asked of it and
- * what it did as an employer.
+ * What a taxpayer must at least see: what it sealed as an issuer, and what was asked of it and what
+ * it did as an employer.
  */
 export function owedTo(chain: OnChain, index: number): Seen[] {
   const mine = ({ name, args }: ChainEvent) =>
@@ -96,8 +96,8 @@ export function owedTo(chain: OnChain, index: number): Seen[] {
 }
 
 /**
- * Compares what somebody has seen, in the order in which it came, with what there is. Test events
- * and what came twice must be gone.
+ * Compares what an observer saw, in order of arrival, with what there is. Test events and
+ * duplicates must be removed first.
  */
 export function compare(who: string, expected: readonly Seen[], seen: readonly Seen[]): Gaps {
   const wrong: string[] = [];

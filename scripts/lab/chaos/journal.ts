@@ -1,14 +1,15 @@
 /**
- * What the clients of a run asked for and what they were told: the only thing that the checks
- * believe beside the chain.
+ * What the clients of a run asked for and which answers they got: apart from the chain, the only
+ * source that the checks believe.
  *
- * Kept in the harness's own memory, so nothing that is killed can lose it.
+ * Kept in the harness's own memory, so no kill can lose it.
  */
 import type { BatchInvoice } from "../../../clients/typescript/index.ts";
 import type { Party } from "./client.ts";
 
 /**
- * One invoice that somebody wanted issued. Several posts (keys) of one original have one `source`.
+ * One invoice that a client wants issued. Several posts (keys) of one original have the same
+ * `source`.
  */
 export type Post = {
   issuer: Party;
@@ -17,7 +18,7 @@ export type Post = {
   holder: string;
   buyer: number;
   cents: bigint;
-  /** Every number that any answer gave for it; there must be one. */
+  /** Every number that an answer gave for it; there must be exactly one. */
   numbers: Set<string>;
   source?: string;
 };
@@ -35,11 +36,11 @@ export type Report = {
 export type Journal = {
   posts: Post[];
   reports: Report[];
-  /** Tax ids that the bureau has enrolled while the load was on. */
+  /** Tax ids that the bureau enrolled during the load. */
   enrolled: { taxId: string; account: string }[];
-  /** Answers that were none of those that the request could have. */
+  /** Answers that the request could not have. */
   wrong: string[];
-  /** How often something was answered: by status and code. */
+  /** How often each answer came: by status and code. */
   answers: Map<string, number>;
 };
 

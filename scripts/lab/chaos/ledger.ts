@@ -1,6 +1,6 @@
 /**
- * What the chain itself has, read from its own node: logs, and the calldata of the transactions
- * that sealed.
+ * What the chain has, read from its own node: logs, and the calldata of the transactions that
+ * sealed.
  */
 
 import { lotTree } from "@onepiao/protocol/ledger/tree.ts";

@@ -1,6 +1,5 @@
 /**
- * A node's limits on one transaction, for a way to a node that has none of its own: geth's, in
- * geth's words.
+ * A node's limits on one transaction, for a way to a node without limits: geth's, in geth's words.
  */
 import { Transaction } from "ethers";
 
@@ -11,7 +10,7 @@ import { Transaction } from "ethers";
 const MAX_BYTES = 131_072;
 const MAX_GAS = 16_777_216n;
 
-/** What the node says to these signed bytes; undefined when it takes them. */
+/** The node's refusal of these signed bytes; undefined when it takes them. */
 export function refusalOf(raw: string): string | undefined {
   const bytes = (raw.length - 2) / 2;
   if (bytes > MAX_BYTES) return `oversized data: transaction size ${bytes}, limit ${MAX_BYTES}`;
@@ -23,7 +22,7 @@ function gasOf(raw: string): bigint {
   try {
     return Transaction.from(raw).gasLimit;
   } catch {
-    // no transaction: the node itself says what it is
+    // not a transaction: the node itself reports that
     return 0n;
   }
 }

@@ -1,10 +1,10 @@
 /**
- * The load: parties that issue, hand on, claim, reimburse and retry, alone and against one another,
- * while everything around them breaks. Each course is one small story with its own invoices, told
- * to its end; what was asked and answered goes to the journal.
+ * The load: parties that issue, transfer, claim, reimburse and retry, alone and against one
+ * another, while everything around them breaks. Each course is a small story with its own invoices,
+ * from beginning to end; requests and answers go to the journal.
  *
- * What it says of an answer is only whether it could be given at all. Whether it is true is for the
- * checks (checks.ts).
+ * The load only judges whether an answer is possible at all. The checks (checks.ts) judge whether
+ * it is true.
  */
 import {
   type CallName,
@@ -27,7 +27,7 @@ export type Parties = {
 
 const PEOPLE = { issuers: 3, employers: 3, holders: 8 };
 const RACERS = 5;
-/** What a second attempt, or one that came too late, is told. */
+/** Answers to a second attempt, or to one that came too late. */
 const TOO_LATE = [
   "already-reimbursed",
   "already-claimed",
@@ -37,7 +37,7 @@ const TOO_LATE = [
   "not-claimed-from",
   "stale-version",
 ];
-/** Come again later, with another key. */
+/** Answers after which the client tries later, with another key. */
 const LATER = ["invoice-busy", "invoice-not-sealed", "quota-not-drawn", "stale-version"];
 
 const digits = "0123456789ABCDEFGHJKLMNPQRTUWXY";
@@ -103,13 +103,13 @@ export async function enrolParties(client: Client, bureau: { token: string }): P
 
 export type Load = {
   /**
-   * Begins no more courses; resolves when those under way have come to their end, or gave up at the
-   * clients' deadline.
+   * Begins no more courses; resolves when those under way have ended, or gave up at the clients'
+   * deadline.
    */
   finish(): Promise<void>;
 };
 
-/** Keeps so many courses under way until it is told to finish. */
+/** Keeps this many courses under way until `finish`. */
 export function startLoad(options: {
   client: Client;
   parties: Parties;
@@ -133,7 +133,7 @@ export function startLoad(options: {
     }
   }
   const walking = Promise.all(Array.from({ length: options.width }, (_, worker) => walk(worker)));
-  // told by `finish`
+  // reported by `finish`
   walking.catch(() => {});
   return {
     async finish() {
@@ -143,7 +143,7 @@ export function startLoad(options: {
   };
 }
 
-/** An answer that could not be; it is in the journal, and the course ends here. */
+/** An impossible answer; it is in the journal, and the course ends here. */
 class Surprise extends Error {}
 
 type Tools = {
@@ -167,8 +167,8 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
   }
 
   /**
-   * A POST with a key of its own; now and then sent twice at once, repeated afterwards, or its key
-   * used for something else.
+   * A POST with its own key; now and then sent twice at once, repeated afterwards, or its key used
+   * for something else.
    */
   async function post<N extends CallName>(
     party: Party,
@@ -257,7 +257,7 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
     };
   }
 
-  /** Posts it; its number, or undefined when the original was issued under another key. */
+  /** Posts the invoice; its number, or undefined when the original was issued under another key. */
   async function issue(invoice: Post, final: boolean): Promise<string | undefined> {
     journal.posts.push(invoice);
     for (let tries = 0; ; tries += 1) {
@@ -299,7 +299,9 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
     return report;
   }
 
-  /** Asks for the reimbursement, several times at once when told so; at most one may be granted. */
+  /**
+   * Asks for the reimbursement, with `racers` several times at once; at most one may be granted.
+   */
   async function reimburse(report: Report, racers = 1): Promise<void> {
     report.asked += racers;
     const replies = await Promise.all(
@@ -382,7 +384,7 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
         await Promise.all(won.map((report) => reimburse(report, RACERS)));
       },
     ],
-    // handed on, claimed, rejected, claimed elsewhere
+    // transferred, claimed, rejected, claimed elsewhere
     [
       3,
       async () => {
@@ -410,7 +412,7 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
         if (second) await reimburse(second);
       },
     ],
-    // titled: the employer's own purchase; nobody else can claim it
+    // titled: the employer's own purchase; no other party can claim it
     [
       2,
       async () => {
@@ -430,7 +432,7 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
         if (report) await reimburse(report, chance(50) ? 2 : 1);
       },
     ],
-    // handed on and claimed at the same moment: one of the two
+    // transferred and claimed at the same moment: only one goes through
     [
       2,
       async () => {
@@ -462,7 +464,7 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
           journal.wrong.push(`Invoice ${number} was reimbursed to nobody's wish`);
       },
     ],
-    // the bureau enrols somebody, and the answer gets lost
+    // the bureau enrols a taxpayer, and the answer gets lost
     [
       1,
       async () => {

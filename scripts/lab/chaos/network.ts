@@ -1,10 +1,10 @@
 /**
- * What a run is made on: a chain, a PostgreSQL whose process may be killed, the contracts, and
- * gateways as operators run them (`cli serve`), each in a process of its own and behind a faulty
- * way to the node.
+ * What a run works on: a chain, a PostgreSQL whose process may be killed, the contracts, and
+ * gateways as operators run them (`cli serve`), each in a separate process and behind a faulty way
+ * to the node.
  *
- * A gateway is started again whenever it has ended, as any supervisor does. One that ends by itself
- * after it was up is remembered: nothing of what the run does to its surroundings may bring it
+ * A gateway is started again whenever it has ended, as a supervisor does. A gateway that ends on
+ * its own after it was up is recorded: nothing that the run does to its surroundings may bring it
  * down. One that cannot start while a part is away tries again.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -21,7 +21,7 @@ import { type FaultyWay, startFaultyWay } from "./way.ts";
 export type GatewayProcess = {
   url: string;
   way: FaultyWay;
-  /** Starts it, again and again until it is up; ends without it once the run is over. */
+  /** Starts it, again and again until it is up; gives up once the run is over. */
   start(): Promise<void>;
   /** Sends the signal and waits for the end. */
   end(signal: "SIGKILL" | "SIGTERM"): Promise<void>;
@@ -36,13 +36,13 @@ export type Network = {
   gateways: GatewayProcess[];
   /** API key of the bureau. */
   bureau: string;
-  /** Ends of gateways that nobody asked for, and SIGTERMs that were not followed. */
+  /** Gateways that ended without being asked, and SIGTERMs that were ignored. */
   wrong: string[];
   close(): Promise<void>;
 };
 
 const BLOCK_MS = 100;
-/** How long a gateway may take to be up, and to end when it is asked to. */
+/** How long a gateway may take to start, and to end when asked to. */
 const START_MS = 30_000;
 const END_MS = 30_000;
 
@@ -63,8 +63,8 @@ const settings = {
 };
 
 /**
- * Brings everything up; what is up is taken down again when a part cannot start. `folder` gets keys
- * and the gateways' logs.
+ * Starts everything; takes it down again when a part cannot start. `folder` gets keys and the
+ * gateways' logs.
  */
 export async function startNetwork(folder: string, count: number, name: string): Promise<Network> {
   const undo: (() => Promise<void>)[] = [];
@@ -126,7 +126,7 @@ export async function startNetwork(folder: string, count: number, name: string):
   }
 }
 
-/** The environment without what would be taken for a setting. */
+/** The environment without anything that could be read as a setting. */
 function inherited(): Record<string, string> {
   const keep = ["PATH", "HOME", "TMPDIR", "LANG", "SYSTEMROOT", "NODE_COMPILE_CACHE"];
   return Object.fromEntries(
@@ -166,15 +166,15 @@ function superviseGateway(
   { way, over, told }: Surroundings,
 ): GatewayProcess {
   const url = `http://127.0.0.1:${env["PORT"]}`;
-  /** `wanted`: that it runs; an end that nobody asked for finds it true. */
+  /** `wanted`: it is supposed to run; true when it ends without being asked. */
   let now: { child: ChildProcess; gone: Promise<void>; wanted: boolean } | undefined;
   const abandon = () => void now?.child.kill("SIGKILL");
   process.on("exit", abandon);
 
-  /** One try; whether it came up. */
+  /** One try; returns whether it came up. */
   async function attempt(): Promise<boolean> {
     const log = openSync(logFile, "a");
-    // in a group of its own: Ctrl-C in a terminal is for us
+    // in its own process group: Ctrl-C in a terminal is for the harness
     const child = spawn(process.execPath, [cli, "serve"], {
       cwd: root,
       env,
@@ -199,7 +199,7 @@ function superviseGateway(
       );
       if (up) return true;
       if (Date.now() > deadline) {
-        // neither up nor gone: a part that it needs is away for long, or it hangs
+        // neither up nor ended: a part that it needs is away for long, or it hangs
         mine.wanted = false;
         child.kill("SIGKILL");
         await gone;

@@ -1,7 +1,7 @@
 /**
- * Those who watch through the whole run: a reader of pages, readers of the stream that come back
- * with Last-Event-ID, and receivers of webhooks. Each remembers what it saw in the order in which
- * it came; what a receiver gets twice under one webhook-id counts once.
+ * The observers of a whole run: a reader of pages, readers of the stream that reconnect with
+ * Last-Event-ID, and receivers of webhooks. Each remembers what it saw in order of arrival; a
+ * receiver counts a repeated webhook-id once.
  */
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -20,7 +20,7 @@ type Watcher = {
   from: bigint;
   seen: Seen[];
   wrong: string[];
-  /** What there is to say when it has not seen everything. */
+  /** The explanation when it has not seen everything. */
   state?(): Promise<string>;
   close(): Promise<void>;
 };
@@ -28,9 +28,9 @@ type Watcher = {
 export type Observers = {
   receivers: readonly Breakable[];
   /**
-   * Waits until all have seen what there is, or until the deadline, and compares: the bureau's with
-   * what the chain's logs say, a party's with its own pages, in which nothing of `owed` may be
-   * missing.
+   * Waits until all observers have seen everything, or until the deadline, and compares: the
+   * bureau's view with the chain's logs, a party's with its own pages, which must contain
+   * everything in `owed`.
    */
   judge(
     everything: readonly Seen[],
@@ -114,7 +114,7 @@ export async function openObservers({
   };
 }
 
-/** Nothing that the chain says a party has a part in may be missing in its pages. */
+/** A party's pages must contain everything that the chain says it has a part in. */
 function compareOwed(party: Party, owed: readonly Seen[], pages: readonly Seen[]): Gaps {
   const known = new Set(pages.map((one) => `${one.position} ${one.type} ${one.number}`));
   const missing = owed.filter((one) => !known.has(`${one.position} ${one.type} ${one.number}`));
@@ -164,7 +164,10 @@ function page(client: Client, { who, token }: { who: string; token: string }): W
   };
 }
 
-/** Follows the stream, which goes on at another gateway after a cut or silence. */
+/**
+ * Reads the stream; after a lost connection, or silence, from another gateway with the last id that
+ * it saw.
+ */
 function stream(client: Client, { who, token }: { who: string; token: string }): Watcher {
   const seen: Seen[] = [];
   const wrong: string[] = [];

@@ -100,7 +100,7 @@ export function createAudit(deps: Deps) {
     const findings: NewFinding[] = [];
     for (const each of lots) {
       const more = sumUp(each);
-      findings.push(...more.found);
+      findings.push(...more.findings);
       for (const { issuer, period, sums } of more.sums) {
         const key = `audit/${issuer}/${period}`;
         const before = periods.get(key)?.sums ?? { invoices: 0, gross: 0n, tax: 0n };
@@ -115,7 +115,7 @@ export function createAudit(deps: Deps) {
     await addFindings(tx, log, bureau, findings);
     if (periods.size === 0) return;
     const own = [...periods.values()];
-    const keys = tx`unnest(${own.map((one) => one.issuer)}::int[], ${own.map((one) => one.period)}::int[]) as k (issuer, period)`;
+    const keys = tx`unnest(${own.map((sums) => sums.issuer)}::int[], ${own.map((sums) => sums.period)}::int[]) as k (issuer, period)`;
     const rows = await tx<RowOf<"audit_sums", "issuer" | "period" | "sealed">[]>`
       select s.issuer, s.period, s.sealed from ${keys} join audit_sums s on s.issuer = k.issuer and s.period = k.period`;
     for (const { issuer, period, sealed } of rows) {
@@ -139,7 +139,7 @@ export function createAudit(deps: Deps) {
   async function compare(tx: Tx, bureau: string, sums: readonly PeriodSums[]): Promise<void> {
     if (sums.length === 0) return;
     const rows = await tx<RowOf<"quota_now", "taxpayer" | "period" | "drawn">[]>`
-      select q.taxpayer, q.period, q.drawn from unnest(${sums.map((one) => one.issuer)}::int[], ${sums.map((one) => one.period)}::int[]) as k (issuer, period)
+      select q.taxpayer, q.period, q.drawn from unnest(${sums.map((each) => each.issuer)}::int[], ${sums.map((each) => each.period)}::int[]) as k (issuer, period)
       join quota_now q on q.taxpayer = k.issuer and q.period = k.period`;
     const drawn = new Map(rows.map((row) => [`${row.taxpayer}/${row.period}`, BigInt(row.drawn)]));
     const exceeds = ({ issuer, period, sums: { gross } }: PeriodSums) =>
@@ -190,12 +190,15 @@ export function createAudit(deps: Deps) {
     const elsewhere = own
       .filter(({ original }) => !here.has(original))
       .flatMap(({ original }) => lotOf.get(original) ?? []);
-    const beside = await besideOf(tx, bureau, elsewhere);
+    const elsewhereByNumber = await invoicesOf(tx, bureau, elsewhere);
     const findings = reds
       .filter((red) => !isOwn(red))
       .map(({ issuer, original }) => exceeds(issuer, original));
     for (const [original, all] of Map.groupBy(taken, (red) => red.original)) {
-      const [invoice, lot] = [here.get(original) ?? beside.get(original), lotOf.get(original)];
+      const [invoice, lot] = [
+        here.get(original) ?? elsewhereByNumber.get(original),
+        lotOf.get(original),
+      ];
       // the original is sealed, but its documents have not come: it is judged when they do
       if (!invoice || !lot) continue;
       const amounts = all.map(({ number, sealed }) =>
@@ -208,7 +211,7 @@ export function createAudit(deps: Deps) {
   }
 
   /** The judged invoices of other lots, by number, as far as their documents are here. */
-  async function besideOf(
+  async function invoicesOf(
     tx: Tx,
     bureau: string,
     lots: readonly SealedLot[],

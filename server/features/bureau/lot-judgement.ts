@@ -87,22 +87,22 @@ export async function judgeLots(
 /** What one lot adds to its issuer's periods, and what is wrong with it. */
 export function sumUp({ lot, issuer, invoices }: JudgedLot): {
   sums: PeriodSums[];
-  found: NewFinding[];
+  findings: NewFinding[];
 } {
   const sealedAt = Number(lot.time) * 1_000;
   const allowed = new Set([periodOf(new Date(sealedAt)), periodOf(new Date(sealedAt - DAY_MS))]);
   const periods = new Map<number, Sums>();
-  const found: NewFinding[] = [];
+  const findings: NewFinding[] = [];
   for (const { number, document, invoice, judged, acceptedAt } of invoices) {
     // only the bureau knows the currency that an issuer accounts in
     const foreign = issuer !== undefined && document.currency !== issuer.currency;
     if (judged.contradictions.length > 0 || foreign)
-      found.push({ kind: "document-invalid", issuer: lot.issuer, subject: number });
+      findings.push({ kind: "document-invalid", issuer: lot.issuer, subject: number });
     // a gateway that checks nothing may have sealed this: the audit of the others goes on
     if (!invoice) continue;
     let period = periodOf(acceptedAt);
     if (!allowed.has(period)) {
-      found.push({ kind: "accepted-time", issuer: lot.issuer, subject: lot.first });
+      findings.push({ kind: "accepted-time", issuer: lot.issuer, subject: lot.first });
       period = periodOf(new Date(sealedAt));
     }
     const sums = periods.get(period) ?? { invoices: 0, gross: 0n, tax: 0n };
@@ -113,7 +113,7 @@ export function sumUp({ lot, issuer, invoices }: JudgedLot): {
   }
   return {
     sums: [...periods].map(([period, sums]) => ({ issuer: lot.issuer, period, sums })),
-    found,
+    findings,
   };
 }
 

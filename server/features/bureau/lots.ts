@@ -218,12 +218,12 @@ export function createLotDocuments({ keys, documents, contracts }: Deps) {
     const rows = (await ownRows(tx, [lot])).get(lot.first);
     if (rows?.length !== lot.count) return undefined;
     const sealed = await documents.sealedLot(jwk, lot, rows);
-    const beside = new Map(rows.map((row) => [row.number, row]));
+    const rowOf = new Map(rows.map((row) => [row.number, row]));
     return {
       lot: lot.first,
       key: sealed.key,
       documents: sealed.documents.map((document) => {
-        const row = beside.get(document.number) as OwnRow;
+        const row = rowOf.get(document.number) as OwnRow;
         return {
           ...document,
           holder: row.leaf_holder,

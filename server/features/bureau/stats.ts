@@ -74,14 +74,14 @@ export function createStats(deps: Deps) {
     if (known.length === 0) return new Map();
     const rows = await tx<
       RowOf<"taxpayer_now", "account">[]
-    >`select account from taxpayer_now where index = any(${wanted}::int[])`;
-    const found = await taxpayers.among(
+    >`select account from taxpayer_now where index = any(${known}::int[])`;
+    const here = await taxpayers.among(
       tx,
       rows.map((row) => row.account),
       [],
     );
     return new Map(
-      [...taxpayersHere.byAccount.values()].map((taxpayer) => [taxpayer.index, named(taxpayer)]),
+      [...here.byAccount.values()].map((taxpayer) => [taxpayer.index, named(taxpayer)]),
     );
   }
 

@@ -207,10 +207,10 @@ export function createGrants({
     },
 
     /** Ends the grants between two accounts, in both directions. */
-    async withdrawBetween(tx: Tx, one: string, other: string): Promise<void> {
+    async withdrawBetween(tx: Tx, account: string, other: string): Promise<void> {
       await tx`
         update grants set withdrawn_at = now()
-        where withdrawn_at is null and ((grantee = ${one} and giver = ${other}) or (grantee = ${other} and giver = ${one}))`;
+        where withdrawn_at is null and ((grantee = ${account} and giver = ${other}) or (grantee = ${other} and giver = ${account}))`;
     },
 
     /**

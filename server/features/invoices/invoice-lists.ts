@@ -81,7 +81,7 @@ function partsOf(
     tx`select number, accepted_at from accepted_now where issuer = ${original.issuer} and source_blind = ${original.blind}`;
   const source = named ?? granted;
   if (source !== undefined) {
-    const mine = {
+    const belongs = {
       bureau: tx`true`,
       issuer: tx`i.issuer = ${self}`,
       // an employer sees an invoice once it is sealed
@@ -93,7 +93,7 @@ function partsOf(
           : tx`exists (select 1 from (${granted}) o where o.number = i.number and o.giver in (i.holder, e.account))`,
     }[as];
     const fits = all(tx, [
-      mine,
+      belongs,
       ...(status === undefined ? [] : [tx`i.state = ${status}`]),
       ...(buyer === undefined ? [] : [tx`i.leaf_buyer = ${buyer}`]),
       ...(seller === undefined ? [] : [tx`i.issuer = ${seller}`]),

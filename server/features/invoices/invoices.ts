@@ -227,14 +227,14 @@ export function createInvoices(deps: Deps) {
      * employers know nothing about one another.
      */
     async history(tx: Tx, { account, roles }: Caller, number: string) {
-      const mine = tx`${account} = any(accounts)`;
+      const named = tx`${account} = any(accounts)`;
       const row = await find(tx, number);
       const self = await taxpayers.byAccount(tx, account);
       const party =
         row !== undefined &&
         (row.holder === account || (self !== undefined && row.employer === self.index));
       // an offer is between two parties, and an entry belongs to its employer
-      const own = tx`(${mine} and (type <> 'invoice.entered' or ${roles.includes("employer")}))`;
+      const own = tx`(${named} and (type <> 'invoice.entered' or ${roles.includes("employer")}))`;
       const seen = roles.includes("bureau")
         ? tx`true`
         : isExternal(number) || !party

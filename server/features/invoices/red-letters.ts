@@ -22,7 +22,7 @@
  * opening.ts, its row in sheets.ts, its act on the chain in red-letter-acts.ts.
  *
  * The act comes first, the red letter after it (docs/adr/0014): until the chain has spoken, there
- * is no red letter that could be wrong. The act is signed with the red letter's content hash
+ * is not yet a red letter that could be wrong. The act is signed with the red letter's content hash
  * (`ref`), so both parties sign what it will say. Once the chain has the act the red letter is due,
  * whatever the sheet says: it gets its number in one SQL transaction with the sheet (issuing.ts,
  * upkeep/red-letters.ts).
@@ -117,7 +117,10 @@ export function createRedLetters({ vault, taxpayers, quotas, invoices, bounds }:
       if (sides.length > 0 || (may("holder") && row.holder === caller.account) || may("bureau"))
         return { sheet, sides };
     }
-    throw new Problem("not-found", "There is no red letter with this id that you are a party of");
+    throw new Problem(
+      "not-found",
+      "There is not yet a red letter with this id that you are a party of",
+    );
   }
 
   /** The sheet, locked until `tx` ends so that the caller can decide on it. Throws not-found. */

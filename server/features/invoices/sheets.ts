@@ -4,7 +4,7 @@
  *
  * Owns `red_letters`, where the sheet's document stands sealed, and `red_letter_sources`, which
  * keeps the issuer's own ids for the invoices that the sheet will issue. Every change of a state is
- * told to both sides in the feed.
+ * reported to both sides in the feed.
  */
 import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import type { Code } from "@onepiao/protocol/values/problems.ts";
@@ -22,7 +22,7 @@ export const sheetStatuses = {
   "05": "void: the employer has refused",
   "06": "void: the issuer has refused",
   "07": "void: 72 hours have passed",
-  "08": "void: withdrawn by whoever has opened it",
+  "08": "void: withdrawn by the side that opened it",
   "09": "void: withdrawn after it was confirmed",
 } as const;
 export type SheetStatus = keyof typeof sheetStatuses;
@@ -208,7 +208,7 @@ export function createSheets({ vault }: { vault: Vault }) {
       tx: Tx,
       { side, status: asked, before, limit }: SheetFilter,
     ): Promise<{ sheets: Sheet[]; next: string | undefined }> {
-      const mine =
+      const ofSide =
         side?.as === "issuer"
           ? tx`issuer = ${side.index}`
           : side?.as === "employer"
@@ -228,7 +228,7 @@ export function createSheets({ vault }: { vault: Vault }) {
       const fits = tx`${inTime} and ${side?.as === "employer" ? theirs(tx) : tx`true`}`;
       const parts = stored.map(
         (status) =>
-          tx`select id, (${fits}) as fits from red_letters r where ${mine} and status = ${status} and ${before === undefined ? tx`true` : tx`id < ${before}`}`,
+          tx`select id, (${fits}) as fits from red_letters r where ${ofSide} and status = ${status} and ${before === undefined ? tx`true` : tx`id < ${before}`}`,
       );
       const { ids, next } = await pageOfIds(tx, {
         parts,

@@ -170,7 +170,7 @@ export function createEvents({
       // the position as an id without an event: a client that disconnects before the first event
       // returns to here
       yield `: onepiao\nretry: ${RETRY_MS}\nid: ${position}\n\n`;
-      let [said, spoke, checked] = [position, performance.now(), performance.now()];
+      let [sent, spoke, checked] = [position, performance.now(), performance.now()];
       while (!signal.aborted) {
         const now = performance.now();
         if (now - checked >= KEY_CHECK_MS) {
@@ -182,11 +182,11 @@ export function createEvents({
         if (page.rows.length > 0) {
           const last = (page.rows[page.rows.length - 1] as FeedRow).position;
           yield page.rows.map((row) => frame(eventOf(row, viewer))).join("");
-          [said, spoke] = [last, performance.now()];
+          [sent, spoke] = [last, performance.now()];
         } else if (now - spoke >= heartbeatMs) {
           // after a reconnect, the rows that were passed over need not be read again
-          yield position > said ? `:\nid: ${position}\n\n` : ":\n\n";
-          [said, spoke] = [position, performance.now()];
+          yield position > sent ? `:\nid: ${position}\n\n` : ":\n\n";
+          [sent, spoke] = [position, performance.now()];
         }
         if (!page.more)
           await tail.wait(

@@ -156,7 +156,7 @@ export function createOperations(deps: { contracts: Contracts }) {
       filter: { status?: OperationStatus | undefined; before?: string | undefined; limit: number },
     ) {
       const before = filter.before === undefined ? tx`true` : tx`id < ${filter.before}`;
-      const of = (condition: Query<unknown>, fits = tx`true`) =>
+      const part = (condition: Query<unknown>, fits = tx`true`) =>
         tx`select id, (${fits}) as fits from operation_now where ${condition} and ${before}`;
       const all = caller.roles.includes("bureau");
       const admin = caller.roles.includes("admin");
@@ -164,13 +164,13 @@ export function createOperations(deps: { contracts: Contracts }) {
         admin ? tx`true` : tx`kind = any(${kindsFor(caller, as)}::text[])`;
       const parts =
         all && filter.status === undefined
-          ? [of(tx`true`)]
+          ? [part(tx`true`)]
           : (filter.status === undefined ? operationStatuses : [filter.status]).flatMap((status) =>
               all
-                ? [of(isStatus(tx, status))]
+                ? [part(isStatus(tx, status))]
                 : [
-                    of(tx`party = ${caller.account} and status = ${status}`, ofKinds("party")),
-                    of(
+                    part(tx`party = ${caller.account} and status = ${status}`, ofKinds("party")),
+                    part(
                       tx`signers[2] = ${caller.account} and status = ${status}`,
                       tx`party <> ${caller.account} and ${ofKinds("signer")}`,
                     ),
@@ -193,11 +193,11 @@ export function createOperations(deps: { contracts: Contracts }) {
     async sign(tx: Tx, caller: Caller, id: string, signature: string): Promise<Operation> {
       await tx`select 1 from operation_now where id = ${id} for update`;
       const operation = await get(tx, caller, id);
-      const wanted =
+      const waits =
         operation.status === "awaiting-signature" &&
         operation.signers.includes(caller.account) &&
         !operation.signatures[caller.account];
-      if (!wanted)
+      if (!waits)
         throw new Problem(
           "signature-not-wanted",
           `Operation ${id} does not wait for a signature of this account`,

@@ -118,14 +118,14 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
     };
   }
 
-  const mine = (tx: Tx, caller: Caller) =>
+  const managed = (tx: Tx, caller: Caller) =>
     tx`account = ${caller.account} and roles <@ ${[...caller.roles]}::text[]`;
 
   /** The caller's own subscription, locked if it is to be changed. */
   async function visible(tx: Tx, caller: Caller, id: string, lock = false): Promise<Row> {
     const [row] = await tx<
       Row[]
-    >`select * from webhooks where id = ${id} and ${mine(tx, caller)} ${lock ? tx`for update` : tx``}`;
+    >`select * from webhooks where id = ${id} and ${managed(tx, caller)} ${lock ? tx`for update` : tx``}`;
     if (!row) throw new Problem("not-found", "You have no such webhook");
     return row;
   }
@@ -136,7 +136,7 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
    */
   function checkUrl(text: string): string {
     const url = URL.parse(text);
-    if (url === null) refuseUrl("url", "This is no URL");
+    if (url === null) refuseUrl("url", "This is not a URL");
     if (url.protocol !== "https:" && url.protocol !== "http:")
       refuseUrl("https", "The URL begins with https://");
     if (url.username !== "" || url.password !== "")
@@ -228,7 +228,7 @@ export function createWebhooks({ vault, outbound }: { vault: Vault; outbound: Ou
 
     list: async (tx: Tx, caller: Caller) =>
       (
-        await tx<Row[]>`select * from webhooks where ${mine(tx, caller)} order by created_at, id`
+        await tx<Row[]>`select * from webhooks where ${managed(tx, caller)} order by created_at, id`
       ).map(view),
 
     /** With its last attempts, newest first. */

@@ -3,8 +3,8 @@
  * account; what this gateway knows about it is sealed. The taxpayer that makes a person manages its
  * access until the person leaves (access.ts).
  *
- * A person is seen by itself; by its manager's keys with the role `employer` or `admin`; and, after
- * it has left, by those of an employer that it has claimed from.
+ * A person sees itself. Keys with the role `employer` or `admin` see it, too: those of its manager
+ * and, after it has left, those of an employer that it has claimed from.
  */
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";

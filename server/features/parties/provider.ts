@@ -110,19 +110,23 @@ export function createProvider({
   let described: { configuration: Promise<oidc.Configuration>; until: number } | undefined;
 
   /** Seals what this gateway hands out and later reads again, valid for these minutes. */
-  const sealFor = <T extends object>(what: "flow" | "proof", minutes: number, content: T): string =>
+  const sealFor = <T extends object>(
+    purpose: "flow" | "proof",
+    minutes: number,
+    content: T,
+  ): string =>
     vault
       .seal(
         "parties",
-        `sign-in/${what}`,
+        `sign-in/${purpose}`,
         JSON.stringify({ ...content, until: Date.now() + minutes * 60_000 }),
       )
       .toString("base64url");
-  function open<T>(what: "flow" | "proof", sealed: string): { content: T; used: Used } {
+  function open<T>(purpose: "flow" | "proof", sealed: string): { content: T; used: Used } {
     try {
       const bytes = Buffer.from(sealed, "base64url");
       const content = JSON.parse(
-        vault.open("parties", `sign-in/${what}`, bytes).toString(),
+        vault.open("parties", `sign-in/${purpose}`, bytes).toString(),
       ) as T & { until: number };
       // hash the bytes: one value may be written in more than one way
       const used = {
@@ -189,7 +193,7 @@ export function createProvider({
       if (value === undefined && !needed) continue;
       const protocol = URL.parse(String(value))?.protocol;
       if (protocol !== "https:" && !(plain && protocol === "http:"))
-        throw new Error(`the description's ${member} is no https URL`);
+        throw new Error(`the description's ${member} is not an https URL`);
     }
   }
 

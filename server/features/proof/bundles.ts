@@ -53,9 +53,9 @@ export function createBundles({ contracts, evidence, taxpayers, documents }: Dep
     /** The bundle with these parts shown. Throws invoice-not-sealed. */
     async of(tx: Tx, invoice: InvoiceRow, names: readonly PartName[]): Promise<Bundle> {
       const { number } = invoice;
-      const found = invoice.lot === null ? undefined : await evidence.get(tx, number);
-      const seal = found && (await sealOf(tx, found.lot.first));
-      if (!found || !seal)
+      const sealed = invoice.lot === null ? undefined : await evidence.get(tx, number);
+      const seal = sealed && (await sealOf(tx, sealed.lot.first));
+      if (!sealed || !seal)
         throw new Problem(
           "invoice-not-sealed",
           "The invoice is not sealed yet: there is nothing to prove it with",

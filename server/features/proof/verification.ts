@@ -55,7 +55,7 @@ export const printedResults = [
   "elsewhere",
 ] as const;
 export type PrintedResult = (typeof printedResults)[number];
-export type Found = {
+export type CheckedPrint = {
   result: PrintedResult;
   number: string;
   state?: InvoiceState;
@@ -156,7 +156,7 @@ export function createVerification({
     tx: Sql | Tx,
     number: string,
     agrees: (document: InvoiceDocument, row: Pick<Row, "reverses">) => boolean | Promise<boolean>,
-  ): Promise<Found> {
+  ): Promise<CheckedPrint> {
     const wait = misses.take(number);
     if (wait > 0) {
       const detail =
@@ -173,7 +173,7 @@ export function createVerification({
         block: Number(row?.block ?? 0n),
         time: new Date(Number(row?.time ?? 0n) * 1_000).toISOString(),
       };
-      const answer = (result: PrintedResult, state?: InvoiceState): Found => ({
+      const answer = (result: PrintedResult, state?: InvoiceState): CheckedPrint => ({
         result,
         number,
         ...(state ? { state } : {}),
@@ -195,7 +195,7 @@ export function createVerification({
   }
 
   return {
-    byPrint: (tx: Tx, { number, date, total, kind }: Printed): Promise<Found> =>
+    byPrint: (tx: Tx, { number, date, total, kind }: Printed): Promise<CheckedPrint> =>
       compared(tx, number, (document) =>
         timingSafeEqual(
           digest([
@@ -212,7 +212,7 @@ export function createVerification({
      * the format can express it. Holds no database connection while it reads and compares. Throws
      * the reader's Problems, and invalid-request when it has no gateway's number.
      */
-    async byXml(mediaType: string, bytes: Uint8Array): Promise<Found> {
+    async byXml(mediaType: string, bytes: Uint8Array): Promise<CheckedPrint> {
       const { number, format, content } = await checks.run("xml", mediaType, bytes);
       if (number === undefined) {
         const detail =
@@ -270,7 +270,7 @@ export function createVerification({
     async byBundle(
       tx: Tx,
       { checked, printed, chain }: Asked,
-    ): Promise<Verdict & { asOf?: Found["asOf"] }> {
+    ): Promise<Verdict & { asOf?: CheckedPrint["asOf"] }> {
       if (chain === undefined || checked.bundle === undefined)
         return judge(checked, { network, printed });
       const { number } = checked.bundle;

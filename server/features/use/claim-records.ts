@@ -189,7 +189,7 @@ export function createClaimRecords({ vault, taxpayers, invoices }: Deps) {
       { as, status, invoice, seller, from, to, before, limit }: Filter,
     ): Promise<Claim[]> {
       const self = await taxpayers.byAccount(tx, caller.account);
-      const mine =
+      const ofCaller =
         as === "holder" ? tx`holder = ${caller.account}` : tx`employer = ${self?.index ?? -1}`;
       // a claim's id carries the time at which it was made
       const range = [
@@ -202,13 +202,13 @@ export function createClaimRecords({ vault, taxpayers, invoices }: Deps) {
         numbers === undefined
           ? (status === undefined ? claimStatuses : [status]).map(
               (status) =>
-                tx`select id, true as fits from claims where ${mine} and state = ${status} and ${range}`,
+                tx`select id, true as fits from claims where ${ofCaller} and state = ${status} and ${range}`,
             )
           : [
               tx`select id, true as fits from (
                    select c.id from (select claim from claim_invoices where number = any(${numbers}::numeric[])) i
                    cross join lateral (select * from claims where id = i.claim offset 0) c
-                   where ${mine} and ${status === undefined ? tx`true` : tx`state = ${status}`}) l
+                   where ${ofCaller} and ${status === undefined ? tx`true` : tx`state = ${status}`}) l
                  where ${range}`,
             ];
       const { ids } = await pageOfIds(tx, { parts, limit });

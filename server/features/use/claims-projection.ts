@@ -8,18 +8,18 @@ import type { RowOf } from "../../db/tables.ts";
 import { addActRow, onActs } from "../../feed/acts.ts";
 import type { Applied, Projection } from "../../feed/follower.ts";
 
-type Told = { event: Applied; number: string; ref: string; employer: number; holder: string };
+type ClaimEvent = { event: Applied; number: string; ref: string; employer: number; holder: string };
 
 /**
  * Only its holder and its employer see a claim: the issuer need not know who reimburses whom. A
  * claim made here is named by its id, and every claim by the reference that it was signed with.
  */
-async function tellAll(tx: Tx, all: readonly Told[]): Promise<void> {
+async function tellAll(tx: Tx, all: readonly ClaimEvent[]): Promise<void> {
   const employers = await tx<RowOf<"taxpayer_now", "index" | "account">[]>`
-    select index, account from taxpayer_now where index = any(${[...new Set(all.map((one) => one.employer))]}::int[])`;
+    select index, account from taxpayer_now where index = any(${[...new Set(all.map((row) => row.employer))]}::int[])`;
   const claims = await tx<
     RowOf<"claims", "id" | "ref">[]
-  >`select ref, id from claims where ref = any(${[...new Set(all.map((one) => one.ref))]}::text[])`;
+  >`select ref, id from claims where ref = any(${[...new Set(all.map((row) => row.ref))]}::text[])`;
   const accountOf = new Map(employers.map((row) => [row.index, row.account]));
   const idOf = new Map(claims.map((row) => [row.ref, row.id]));
   for (const { event, ref, employer, holder } of all) {
@@ -34,7 +34,7 @@ async function tellAll(tx: Tx, all: readonly Told[]): Promise<void> {
 
 /** Makes the claims of these events. */
 async function made(tx: Tx, run: readonly Applied[]): Promise<void> {
-  const all = run.map((event): Told => {
+  const all = run.map((event): ClaimEvent => {
     const { id, ref, employer, holder } = event.args as {
       id: string;
       ref: string;
@@ -65,7 +65,7 @@ const ended = (state: string, decision: boolean) => async (tx: Tx, run: readonly
   >`
     select number, claim_ref, holder, employer from record_now where number = any(${numbers}::numeric[]) and claim_ref is not null`;
   const records = new Map(rows.map((row) => [row.number, row]));
-  const all = run.flatMap((event): Told[] => {
+  const all = run.flatMap((event): ClaimEvent[] => {
     const number = event.args["id"] as string;
     const record = records.get(number);
     return record

@@ -157,9 +157,9 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
 
   async function find(tx: Tx, caller: Caller, number: string): Promise<Row> {
     // of several registrations the one in force, or else the last
-    const mine = await scopeOf(tx, caller);
+    const scope = await scopeOf(tx, caller);
     const [row] = await tx<Row[]>`
-      ${select(tx)} where e.number = ${number} and ${mine()}
+      ${select(tx)} where e.number = ${number} and ${scope()}
       order by coalesce(s.state in ('claimed', 'reimbursed'), false) desc, s.state is not null desc, e.claim desc limit 1`;
     if (!row)
       throw new Problem(
@@ -212,8 +212,8 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
 
     /** The registration behind this claim. */
     async ofClaim(tx: Tx, caller: Caller, claim: string): Promise<Registered> {
-      const mine = await scopeOf(tx, caller);
-      const [row] = await tx<Row[]>`${select(tx)} where e.claim = ${claim} and ${mine()}`;
+      const scope = await scopeOf(tx, caller);
+      const [row] = await tx<Row[]>`${select(tx)} where e.claim = ${claim} and ${scope()}`;
       if (!row)
         throw new Problem(
           "not-found",

@@ -74,13 +74,13 @@ export function createTransfers({ invoices, persons }: { invoices: Invoices; per
     tx: Tx,
     caller: Caller,
     id: string,
-    mine: "sender" | "receiver",
+    side: "sender" | "receiver",
     status: Row["status"],
   ): Promise<Row> {
     await tx`select 1 from transfers where id = ${id} for update`;
     const row = await get(tx, caller, id);
-    if (row[mine] !== caller.account)
-      throw new Problem("forbidden", `This is for the ${mine} to say`);
+    if (row[side] !== caller.account)
+      throw new Problem("forbidden", `This is for the ${side} to say`);
     if (row.status !== "offered")
       throw new Problem("transfer-state", `The transfer is ${row.status}`);
     await tx`update transfers set status = ${status} where id = ${id}`;
