@@ -1,7 +1,7 @@
 /**
  * The main job on the sample invoices, as their parties would do it over HTTP: enrol, issue, refuse
- * what is bad, hand on, claim, reimburse, and try to reimburse a second time. Then the counts, read
- * from the chain.
+ * bad invoices, transfer, claim, reimburse, and try to reimburse a second time. Then the counts,
+ * read from the chain.
  */
 
 import { chinaDay } from "@onepiao/protocol/values/dates.ts";
@@ -28,7 +28,7 @@ export type Demo = {
     badInputRefused: number;
     lost: number;
   };
-  /** What does not agree with what was to be expected; empty when all is well. */
+  /** Where the outcome differs from the expected one; empty when all is well. */
   faults: string[];
   /** Parties for going on by hand. */
   keys: {
@@ -112,7 +112,8 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
       outcome: numbers.get(sample) ?? wordsOf(refusal),
     });
   };
-  // side by side: they share lots; red letters afterwards, for what they reverse must be sealed
+  // at the same time, so they share lots; red letters afterwards, because their originals must be
+  // sealed
   await Promise.all(good.filter((sample) => !sample.document.reverses).map(issue));
   for (const sample of good.filter((sample) => sample.document.reverses)) await issue(sample);
   lines.sort((a, b) => (a.what < b.what ? -1 : 1));
@@ -218,14 +219,14 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
 
   // ── a second time ──────────────────────────────────────────────────────────────────────────────
   const refusals: Problem[] = [];
-  const refuse = async (what: string, who: string, call: Promise<unknown>, code: string) => {
+  const refuse = async (attempt: string, who: string, call: Promise<unknown>, code: string) => {
     const refusal = await refusalOf(call);
     if (refusal) refusals.push(refusal);
     if (refusal?.status !== 409 || refusal.code !== code)
       faults.push(`${attempt} was to be refused with ${code}: ${wordsOf(refusal)}`);
     const original = refusal?.["original"] as { state?: string } | undefined;
     lines.push({
-      what,
+      what: attempt,
       who,
       amount: "",
       outcome: `refused: ${refusal?.code} (is ${original?.state ?? "?"})`,

@@ -1,10 +1,11 @@
 /**
- * A slow trickle of traffic in a sandbox, so that there is something to watch: shops of their own
- * issue, people claim, employers decide, and now and then somebody tries to be reimbursed a second
- * time. Over HTTP, as anybody would.
+ * A slow trickle of traffic in a sandbox, so that there is something to watch: its own shops issue,
+ * people claim, employers decide, and now and then somebody tries to be reimbursed a second time.
+ * Over HTTP, like any client.
  *
- * One turn at a time, each a few requests: what is slow slows it down. Its parties are its own, so
- * nobody else's lists grow. What it remembers has a bound. Stops in the middle of a request.
+ * One turn at a time, each a few requests: slow answers slow it down. It has its own parties, so
+ * the lists of the others do not grow. Its memory is bounded. It can stop in the middle of a
+ * request.
  */
 import { randomInt } from "node:crypto";
 import { chinaDay, chinaTime } from "@onepiao/protocol/values/dates.ts";
