@@ -116,7 +116,7 @@ export const passTimeTo = (url: string, goal: number): Promise<void> => moveTime
 /** The node from within its process. */
 type Node = { request(call: { method: string; params?: unknown[] }): Promise<unknown> };
 
-/** After these a block is wanted: a transaction waits for it, or the time that has been set. */
+/** After these calls a block is needed: for a transaction, or for the time that was set. */
 const WANT_A_BLOCK: ReadonlySet<string> = new Set(["eth_sendRawTransaction", "evm_increaseTime"]);
 
 /**
@@ -125,22 +125,22 @@ const WANT_A_BLOCK: ReadonlySet<string> = new Set(["eth_sendRawTransaction", "ev
  */
 function createMiner(intervalMs: number, idleMs: number) {
   let interval = intervalMs;
-  let wanted = true;
+  let blockNeeded = true;
   let last = performance.now();
   let timer: NodeJS.Timeout | undefined;
   let turning: Promise<void> | undefined;
 
   async function turn(node: Node): Promise<void> {
-    if (!wanted && performance.now() - last < idleMs) return;
+    if (!blockNeeded && performance.now() - last < idleMs) return;
     // before the block: what comes while it is made waits for the next one
-    wanted = false;
+    blockNeeded = false;
     last = performance.now();
     await node.request({ method: "evm_mine" });
     const params = ["latest", false];
     const block = await node.request({ method: "eth_getBlockByNumber", params });
     const { gasUsed, gasLimit } = block as { gasUsed: string; gasLimit: string };
     // a block that is rather full may have left some over
-    wanted ||= 2n * BigInt(gasUsed) > BigInt(gasLimit);
+    blockNeeded ||= 2n * BigInt(gasUsed) > BigInt(gasLimit);
   }
 
   function next(node: Node): void {
@@ -161,7 +161,7 @@ function createMiner(intervalMs: number, idleMs: number) {
       next(node);
     },
     answered(method: string): void {
-      wanted ||= WANT_A_BLOCK.has(method);
+      blockNeeded ||= WANT_A_BLOCK.has(method);
     },
   };
 }

@@ -57,10 +57,10 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   try {
     const { aheadSeconds = 0, blockMs: intervalMs = 100 } = options;
     const idleMs = options.idleMs ?? Math.max(intervalMs, 500);
-    const given = process.env["DATABASE_URL"];
+    const databaseUrl = process.env["DATABASE_URL"];
     const starting = [
       startSandboxChain({ intervalMs, idleMs, aheadSeconds }),
-      given === undefined ? startPostgres() : { url: given, close: async () => {} },
+      databaseUrl === undefined ? startPostgres() : { url: databaseUrl, close: async () => {} },
     ] as const;
     for (const part of starting) undo.push(async () => (await part).close());
     const [chain, postgres] = await Promise.all(starting);

@@ -8,7 +8,8 @@
  * - After a cut all lines go again under the same key: an empty line in the place of each that has
  *   its result, for the gateway counts empty lines and does nothing else with them; then the window.
  *   What the gateway had accepted before the cut comes back as `replayed`.
- * - A batch has at most 10,000 lines. What is beyond them goes in further batches, whose keys follow
+ * - A batch has at most 10,000 lines. What is beyond them goes in further batches, whose keys
+ *   follow
  *   from the first one's; so the same invoices under the same key meet the same lines again.
  */
 import type { Api } from "./api.ts";

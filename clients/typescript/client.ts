@@ -99,7 +99,7 @@ export interface Client<
   ): AsyncGenerator<ItemOf<N>, void, undefined>;
   /**
    * Issues any number of invoices, thousands on one connection: a result for each, in their order,
-   * as they come. It goes on by itself after a cut, and reads the source no faster than the caller
+   * as they come. It reconnects after a cut, and reads the source no faster than the caller
    * takes results.
    */
   batch<T extends BatchInvoice>(
@@ -107,7 +107,7 @@ export interface Client<
     request?: BatchRequest,
   ): AsyncGenerator<BatchResult<T>, void, undefined>;
   /**
-   * Events as they happen, each once and in order, without end: it goes on by itself after a cut.
+   * Events as they happen, each once and in order, without end: it reconnects after a cut.
    * Throws a PositionError when the position is not of this feed.
    */
   follow(request?: FollowRequest): AsyncGenerator<Event, void, undefined>;

@@ -1,8 +1,8 @@
 /**
  * The feed as it happens: every event once, in order, over any number of connections.
  *
- * A connection goes on after the last id that the one before it has brought. Whoever is too far
- * behind for a stream is told so by `resync`, and reads pages until the stream is near enough.
+ * A connection goes on after the last id that the one before it has brought. `resync` says that a
+ * client is too far behind for a stream; it then reads pages until the stream is near enough.
  */
 import type { Api } from "./api.ts";
 import { ProblemError } from "./problems.ts";

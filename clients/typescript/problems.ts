@@ -61,7 +61,7 @@ export class ProblemError extends Error {
 }
 
 /**
- * What a call was refused with; undefined when it went through. Throws what is no refusal.
+ * The refusal of a call; undefined when it went through. Throws any other error.
  *
  *   const refusal = await refusalOf(client("POST /v1/claims", { body }));
  */
