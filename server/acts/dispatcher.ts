@@ -28,8 +28,8 @@ import { createSending } from "./sending.ts";
 import { createSigning } from "./signing.ts";
 
 /**
- * Changes wake the dispatcher. It also looks this often without one, for what only time brings: late
- * signatures, and operations that were put off.
+ * Changes wake the dispatcher. It also looks this often without one, because only time brings late
+ * signatures and operations that were put off.
  */
 const IDLE_MS = 500;
 
