@@ -95,7 +95,7 @@ describe("the projections, replayed", function () {
     await working;
     expect(differences).to.deep.equal([]);
     expect(block).to.be.greaterThan(bench.deployment.block);
-    expect(progress.at(-1)).to.deep.equal({ block, of: block });
+    expect(progress.at(-1)).to.deep.equal({ block, total: block });
     // nothing of it is left behind
     expect(
       await bench.sql`select 1 from pg_namespace where nspname = 'rebuild_check'`,
