@@ -436,7 +436,7 @@ describe("doctor", function () {
       ]);
       await bench.sql`delete from sends where id = ${id}`;
       const unknown = await ran(bench, ["cancel", id]);
-      expect([unknown.code, /not known/.test(unknown.out)], unknown.said).to.deep.equal([1, true]);
+      expect([unknown.code, /is unknown/.test(unknown.out)], unknown.said).to.deep.equal([1, true]);
     });
 
     it("reconcile and rebuild --check say that nothing differs, and what does", async () => {
