@@ -1,16 +1,16 @@
 /**
- * Issues any number of invoices on one connection: lines out, results in, while both go on.
+ * Issues any number of invoices on one connection: sends lines and receives results at the same
+ * time.
  *
  * Invariants:
- * - A result for each invoice, once, in their order, whatever breaks on the way.
- * - What is held is a window of invoices that have no result yet. A full window stops the reading
- *   of the source, and so does a caller that does not take its results.
- * - After a cut all lines go again under the same key: an empty line in the place of each that has
- *   its result, for the gateway counts empty lines and does nothing else with them; then the window.
- *   What the gateway had accepted before the cut comes back as `replayed`.
- * - A batch has at most 10,000 lines. What is beyond them goes in further batches, whose keys
- *   follow
- *   from the first one's; so the same invoices under the same key meet the same lines again.
+ * - Each invoice has one result, in the order of the invoices, whatever breaks on the way.
+ * - Memory holds only a window of invoices without a result. A full window, or a caller that does
+ *   not take its results, stops the reading of the source.
+ * - After a disconnection all lines are sent again under the same key: an empty line for each line
+ *   with a result (the gateway only counts empty lines), then the window. Lines that the gateway
+ *   had already accepted come back as `replayed`.
+ * - A batch has at most 10,000 lines. Further lines go in further batches, whose keys are derived
+ *   from the first key, so the same invoices under the same key are the same lines again.
  */
 import type { Api } from "./api.ts";
 import { type Problem, ProblemError } from "./problems.ts";

@@ -98,17 +98,16 @@ export interface Client<
     ...request: Q[N]
   ): AsyncGenerator<ItemOf<N>, void, undefined>;
   /**
-   * Issues any number of invoices, thousands on one connection: a result for each, in their order,
-   * as they come. It reconnects after a cut, and reads the source no faster than the caller
-   * takes results.
+   * Issues any number of invoices, thousands on one connection. Yields a result for each, in order.
+   * Reconnects after a disconnection, and reads the source no faster than the caller takes results.
    */
   batch<T extends BatchInvoice>(
     invoices: Iterable<T> | AsyncIterable<T>,
     request?: BatchRequest,
   ): AsyncGenerator<BatchResult<T>, void, undefined>;
   /**
-   * Events as they happen, each once and in order, without end: it reconnects after a cut.
-   * Throws a PositionError when the position is not of this feed.
+   * Yields events as they happen, each once and in order, without end. Reconnects after a
+   * disconnection. Throws a PositionError if the position is not from this feed.
    */
   follow(request?: FollowRequest): AsyncGenerator<Event, void, undefined>;
   /** Any request, without types. Returns a refusal instead of throwing it. */

@@ -1,8 +1,8 @@
 /**
- * The feed as it happens: every event once, in order, over any number of connections.
+ * Follows the feed: every event once, in order, over any number of connections.
  *
- * A connection goes on after the last id that the one before it has brought. `resync` says that a
- * client is too far behind for a stream; it then reads pages until the stream is near enough.
+ * Each connection continues after the last id of the previous one. If the client is too far behind
+ * for a stream, the gateway sends `resync`, and the client reads pages until it has caught up.
  */
 import type { Api } from "./api.ts";
 import { ProblemError } from "./problems.ts";

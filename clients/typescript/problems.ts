@@ -61,7 +61,7 @@ export class ProblemError extends Error {
 }
 
 /**
- * The refusal of a call; undefined when it went through. Throws any other error.
+ * The problem of a refused call, or undefined if the call succeeded. Rethrows any other error.
  *
  *   const refusal = await refusalOf(client("POST /v1/claims", { body }));
  */
