@@ -19,9 +19,9 @@ const daysOf = ({ from, to }: Ends): Days =>
   from || to ? [from ? dayjs(from) : null, to ? dayjs(to) : null] : null;
 
 /**
- * Where a filter form stands. `onDone` closes its drawer; `beside` follows its button on a desk.
+ * Where a filter form stands. `onDone` closes its drawer; `aside` follows its button on a desk.
  */
-export type Place = { onDone?: (() => void) | undefined; beside?: ReactNode };
+export type Place = { onDone?: (() => void) | undefined; aside?: ReactNode };
 
 /** Puts a filter beside the list on a desk, and behind a button in a drawer on a phone. */
 export function FilterPlace({
@@ -36,7 +36,7 @@ export function FilterPlace({
   const say = useWords();
   const desk = Grid.useBreakpoint().md ?? true;
   const [open, setOpen] = useState(false);
-  if (desk) return children({ beside: clear });
+  if (desk) return children({ aside: clear });
   return (
     <div className="row">
       <Button icon={<FilterOutlined />} onClick={() => setOpen(true)} aria-haspopup="dialog">
@@ -66,7 +66,7 @@ type Finding<T> = {
 
 /** The filter form. On a desk it searches as soon as days are chosen. */
 export function FilterForm<T extends object>({
-  place: { onDone, beside },
+  place: { onDone, aside },
   find,
   busy = false,
   onFind,
@@ -90,7 +90,7 @@ export function FilterForm<T extends object>({
       <Button htmlType="submit" type={onDone ? "primary" : "default"} loading={busy}>
         {find}
       </Button>
-      {beside}
+      {aside}
     </Form>
   );
 }

@@ -24,10 +24,10 @@ export const newOnce = (): Once => ({ key: newKey(), wait: PATIENCE_SECONDS });
 export function createIntentions({ keep = false } = {}) {
   const open = new Map<string, { once: Once; at: number; running: number }>();
   return async function run<R>(
-    wanted: unknown,
+    input: unknown,
     work: (once: Once, at: number) => Promise<R>,
   ): Promise<R> {
-    const text = JSON.stringify(wanted) ?? "";
+    const text = JSON.stringify(input) ?? "";
     if (!keep)
       for (const [other, { running }] of open)
         if (other !== text && running === 0) open.delete(other);

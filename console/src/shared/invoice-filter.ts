@@ -51,7 +51,7 @@ export function readInvoiceFilter(search: URLSearchParams): InvoiceFilter {
 }
 
 export const isFiltered = (filter: InvoiceFilter): boolean => Object.keys(filter).length > 0;
-/** How many conditions a filter has besides the state. A range of days counts once. */
+/** How many conditions a filter has, not counting the state. A range of days counts once. */
 export const countOf = (filter: InvoiceFilter): number =>
   new Set(Object.keys(filter).map((name) => (name === "to" ? "from" : name))).size -
   (filter.state ? 1 : 0);

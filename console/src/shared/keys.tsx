@@ -73,8 +73,8 @@ function Make({ first }: { first: Role }) {
     { token: string | undefined } | { person: string } | undefined
   >(undefined);
   const make = useAct(
-    ({ roles: wanted, ...by }: Wish, once) =>
-      ask("POST /v1/api-keys", { ...once, body: { account, roles: wanted, ...personOf(by) } }),
+    ({ roles: chosen, ...by }: Wish, once) =>
+      ask("POST /v1/api-keys", { ...once, body: { account, roles: chosen, ...personOf(by) } }),
     {
       refreshes,
     },

@@ -117,8 +117,8 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     if (account === undefined) return;
     const following = follow({
       tell: (event) => {
-        for (const { types: wanted, tell } of listeners.current)
-          if (wanted === "all" || wanted.includes(event.type)) tell(event);
+        for (const { types, tell } of listeners.current)
+          if (types === "all" || types.includes(event.type)) tell(event);
       },
       say: setState,
       gap: () =>
@@ -173,7 +173,7 @@ export const useLive = (): LiveState => useLiveContext().state;
 
 /** Calls back for every event of these types that this key may see. */
 export function useEvents<T extends EventType>(
-  wanted: readonly T[] | "all",
+  types: readonly T[] | "all",
   tell: (event: Extract<Event, { type: T }>) => void,
 ): void {
   const { listen } = useLiveContext();
@@ -181,7 +181,7 @@ export function useEvents<T extends EventType>(
   useEffect(() => {
     latest.current = tell;
   });
-  const key = wanted === "all" ? wanted : wanted.join();
+  const key = types === "all" ? types : types.join();
   useEffect(
     () =>
       listen({
@@ -196,10 +196,10 @@ export function useEvents<T extends EventType>(
 const GATHER_MS = 300;
 
 /** Fetches these queries again when such events arrive. */
-export function useRefresh(wanted: readonly EventType[] | "all", keys: readonly QueryKey[]): void {
+export function useRefresh(types: readonly EventType[] | "all", keys: readonly QueryKey[]): void {
   const queries = useQueryClient();
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  useEvents(wanted, () => {
+  useEvents(types, () => {
     timer.current ??= setTimeout(() => {
       timer.current = undefined;
       for (const queryKey of keys) void queries.invalidateQueries({ queryKey });

@@ -102,7 +102,7 @@ export function Time({
 }
 
 /**
- * Content that may be wider than the page, such as a table. It scrolls by itself, also by keyboard.
+ * Content that may be wider than the page, such as a table. It scrolls, also by keyboard.
  */
 export const Wide = ({ label, children }: { label: string; children: ReactNode }) => (
   // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard

@@ -62,7 +62,7 @@ export function InvoiceLookup() {
   );
 }
 
-function What({ invoice }: { invoice: Invoice }) {
+function InvoiceDetails({ invoice }: { invoice: Invoice }) {
   const say = useWords();
   const shared = useSharedWords();
   return (
@@ -192,7 +192,7 @@ export function InvoicePage() {
       <Loaded query={invoice}>
         {(details) => (
           <div className="halves halves-wide">
-            <What invoice={details} />
+            <InvoiceDetails invoice={details} />
             <div className="stack">
               <History number={number} />
               <Reads number={number} />

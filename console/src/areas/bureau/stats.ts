@@ -69,21 +69,24 @@ export const useLatestRefusals = (limit: number) =>
 export function useLiveStats(): void {
   const queries = useQueryClient();
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  const wanted = useRef(0);
+  const latestBlock = useRef(0);
   const tries = useRef(0);
   const look = useRef(() => {});
   useEffect(() => {
     look.current = () => {
       timer.current ??= setTimeout(async () => {
-        const from = wanted.current;
+        const from = latestBlock.current;
         await queries.invalidateQueries({ queryKey: [STATS] });
         timer.current = undefined;
         const counted =
           queries.getQueryData<ChainStats>([STATS, "chain"])?.counted?.block ??
           Number.POSITIVE_INFINITY;
-        tries.current = wanted.current > from ? 0 : tries.current + 1;
+        tries.current = latestBlock.current > from ? 0 : tries.current + 1;
         // an event arrived meanwhile, or is not counted yet
-        if (wanted.current > from || (counted < wanted.current && tries.current < MAX_TRIES))
+        if (
+          latestBlock.current > from ||
+          (counted < latestBlock.current && tries.current < MAX_TRIES)
+        )
           look.current();
       }, EVERY_MS);
     };
@@ -94,7 +97,7 @@ export function useLiveStats(): void {
     };
   }, [queries]);
   useEvents("all", ({ block }) => {
-    wanted.current = Math.max(wanted.current, block);
+    latestBlock.current = Math.max(latestBlock.current, block);
     look.current();
   });
 }

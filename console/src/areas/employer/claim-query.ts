@@ -29,7 +29,7 @@ export type ClaimFilter = {
   to?: string;
 };
 
-/** The conditions besides the state. */
+/** The conditions other than the state. */
 export const narrowing = ({ state: _, ...rest }: ClaimFilter) => rest;
 
 /** Reads the filter from an address. Ignores what it cannot read, and puts the days in order. */

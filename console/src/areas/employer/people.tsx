@@ -68,23 +68,23 @@ function NewKey({ onClose }: { onClose: () => void }) {
       refreshes: [["keys"]],
     },
   );
-  const make = async ({ kind: wanted, name = "", known: account = "", ...by }: Wish) => {
+  const make = async ({ kind, name = "", known: account = "", ...by }: Wish) => {
     const person = personOf(by);
-    if (wanted === "known")
+    if (kind === "known")
       return key.mutate({
         account,
         name: persons.find((person) => person.account === account)?.name ?? "",
         roles: ["holder"],
         ...person,
       });
-    if (wanted === "clerk")
+    if (kind === "clerk")
       return key.mutate({
         account: session.account,
         name: session.name,
         roles: ["employer", "holder"],
         ...person,
       });
-    if (wanted === "admin")
+    if (kind === "admin")
       return key.mutate({
         account: session.account,
         name: session.name,

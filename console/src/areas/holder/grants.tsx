@@ -64,7 +64,7 @@ function Give({ number }: { number: string }) {
   );
 }
 
-function Given({ grant }: { grant: Grant }) {
+function GrantRow({ grant }: { grant: Grant }) {
   const say = useWords();
   const confirm = useConfirm();
   const { id, number, to, until } = grant;
@@ -135,7 +135,7 @@ export function Grants({ number }: { number: string }) {
               ) : (
                 <ul className="plain-list">
                   {items.map((grant) => (
-                    <Given key={grant.id} grant={grant} />
+                    <GrantRow key={grant.id} grant={grant} />
                   ))}
                 </ul>
               )}

@@ -16,7 +16,7 @@ import { useWords } from "./messages.ts";
 
 type Transfer = Schemas["Transfer"];
 
-function Offer({ transfer, mine }: { transfer: Transfer; mine: boolean }) {
+function Offer({ transfer, outgoing }: { transfer: Transfer; outgoing: boolean }) {
   const say = useWords();
   const confirm = useConfirm();
   const { id, number, from, to, status, createdAt, invoice } = transfer;
@@ -63,11 +63,11 @@ function Offer({ transfer, mine }: { transfer: Transfer; mine: boolean }) {
         )}
         <InvoiceNumber number={number} />
         <div>
-          <span className="quiet">{say(mine ? "transfers.to" : "transfers.from")}</span>{" "}
-          <Account account={mine ? to : from} />
+          <span className="quiet">{say(outgoing ? "transfers.to" : "transfers.from")}</span>{" "}
+          <Account account={outgoing ? to : from} />
         </div>
         <ProblemNote error={answer.error} />
-        {status !== "offered" ? null : mine ? (
+        {status !== "offered" ? null : outgoing ? (
           <Button loading={answer.isPending} onClick={() => answer.mutate("withdraw")}>
             {say("transfers.withdraw")}
           </Button>
@@ -88,26 +88,26 @@ function Offer({ transfer, mine }: { transfer: Transfer; mine: boolean }) {
 
 function Offers({
   title,
-  none,
+  emptyText,
   items,
   account,
 }: {
   title: string;
-  none?: string;
+  emptyText?: string;
   items: readonly Transfer[];
   account: string;
 }) {
-  if (items.length === 0 && none === undefined) return null;
+  if (items.length === 0 && emptyText === undefined) return null;
   return (
     <section>
       <h2>{title}</h2>
       {items.length === 0 ? (
-        <Empty description={none} image={Empty.PRESENTED_IMAGE_SIMPLE} />
+        <Empty description={emptyText} image={Empty.PRESENTED_IMAGE_SIMPLE} />
       ) : (
         <ul className="cards">
           {items.map((transfer) => (
             <li key={transfer.id}>
-              <Offer transfer={transfer} mine={transfer.from === account} />
+              <Offer transfer={transfer} outgoing={transfer.from === account} />
             </li>
           ))}
         </ul>
@@ -134,13 +134,13 @@ export function Transfers() {
               <>
                 <Offers
                   title={say("transfers.in")}
-                  none={say("transfers.in.none")}
+                  emptyText={say("transfers.in.none")}
                   items={open.filter(({ to }) => to === account)}
                   account={account}
                 />
                 <Offers
                   title={say("transfers.out")}
-                  none={say("transfers.out.none")}
+                  emptyText={say("transfers.out.none")}
                   items={open.filter(({ from }) => from === account)}
                   account={account}
                 />

@@ -186,7 +186,7 @@ function useMoment() {
   };
 }
 
-type Wanted = Schemas["InvoiceRequest"];
+type InvoiceBody = Schemas["InvoiceRequest"];
 
 export function IssueForm({ start, replaces }: { start: Draft; replaces?: string }) {
   const say = useWords();
@@ -204,7 +204,7 @@ export function IssueForm({ start, replaces }: { start: Draft; replaces?: string
   });
   const currency = (self.data?.currency ?? "CNY") as Currency;
   const issue = useAct(
-    async (body: Wanted, once) =>
+    async (body: InvoiceBody, once) =>
       replaces === undefined
         ? ask("POST /v1/invoices", { ...once, body })
         : ask("POST /v1/invoices/{number}/replace", {

@@ -14,7 +14,7 @@ import { StateTag } from "../../shared/show.tsx";
 import { useWords } from "./messages.ts";
 
 type Webhook = Schemas["Webhook"];
-type Wanted = { url: string; description?: string; types?: string[] };
+type WebhookWish = { url: string; description?: string; types?: string[] };
 
 /** The event types that an issuer's key sees (docs/events.md). */
 const types = [
@@ -39,16 +39,16 @@ export const WebhookState = ({ status }: Pick<Webhook, "status">) => (
 
 function Make() {
   const say = useWords();
-  const [form] = Form.useForm<Wanted>();
+  const [form] = Form.useForm<WebhookWish>();
   const [created, setMade] = useState<{ secret: string | undefined } | undefined>(undefined);
   const make = useAct(
-    ({ url, description, types: wanted }: Wanted, once) =>
+    ({ url, description, types: chosen }: WebhookWish, once) =>
       ask("POST /v1/webhooks", {
         ...once,
         body: {
           url: url.trim(),
           ...(description?.trim() ? { description: description.trim() } : {}),
-          ...(wanted?.length ? { types: wanted as (typeof types)[number][] } : {}),
+          ...(chosen?.length ? { types: chosen as (typeof types)[number][] } : {}),
         },
       }),
     { refreshes: [["webhooks"]] },
