@@ -33,5 +33,5 @@ const steps = [
 ];
 
 const ran = await Promise.all(steps.map((step) => runStep(step)));
-for (const one of ran) report(one, false);
-process.exitCode = ran.every((one) => one.ok) ? 0 : 1;
+for (const check of ran) report(check, false);
+process.exitCode = ran.every((check) => check.ok) ? 0 : 1;

@@ -15,9 +15,9 @@ import type { Route } from "../server/kernel/api.ts";
 import { root } from "./run.ts";
 
 type Json = { [member: string]: unknown };
-const members = (of: unknown): [string, Json][] =>
-  Object.entries((of ?? {}) as Record<string, Json>);
-const list = (of: unknown): Json[] => (of ?? []) as Json[];
+const members = (node: unknown): [string, Json][] =>
+  Object.entries((node ?? {}) as Record<string, Json>);
+const list = (node: unknown): Json[] => (node ?? []) as Json[];
 const JSON_TYPE = "application/json";
 const STREAMS = ["application/x-ndjson", "text/event-stream"];
 const BYTES = "Uint8Array<ArrayBuffer>";

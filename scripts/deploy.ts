@@ -56,12 +56,12 @@ function readOptions() {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
   if (values["help"] === true) return undefined;
-  const given = (name: string): string => {
+  const option = (name: string): string => {
     const value = values[name];
     if (typeof value !== "string" || value === "") throw new UsageError(`--${name} is missing.`);
     return value;
   };
-  const [rpc, network, bureau] = [given("rpc"), given("network"), given("bureau")];
+  const [rpc, network, bureau] = [option("rpc"), option("network"), option("bureau")];
   if (!URL.canParse(rpc) || !/^https?:$/.test(new URL(rpc).protocol))
     throw new UsageError("--rpc is not an http(s) URL.");
   if (!isAccount(bureau))
@@ -103,7 +103,7 @@ function readRecord(path: string): Deployment | undefined {
     throw error;
   }
   const damaged = new Error(
-    `${path} is no record of a deployment. Move it away to deploy anew. Nothing was deployed.`,
+    `${path} is not a record of a deployment. Move it away to deploy again. Nothing was deployed.`,
   );
   let record: Partial<Record<keyof Deployment, unknown>>;
   try {
@@ -127,11 +127,11 @@ function readRecord(path: string): Deployment | undefined {
  * then renamed.
  */
 function reserve(folder: string, path: string) {
-  const beside = `${path}.${process.pid}.tmp`;
+  const draft = `${path}.${process.pid}.tmp`;
   let file: number;
   try {
     mkdirSync(folder, { recursive: true });
-    file = openSync(beside, "wx");
+    file = openSync(draft, "wx");
   } catch (cause) {
     throw new Error(`${folder} cannot be written. Nothing was deployed.`, { cause });
   }
@@ -139,11 +139,11 @@ function reserve(folder: string, path: string) {
     keep(record: Deployment): void {
       writeSync(file, `${JSON.stringify(record, undefined, 2)}\n`);
       fsyncSync(file);
-      renameSync(beside, path);
+      renameSync(draft, path);
     },
     close(): void {
       closeSync(file);
-      rmSync(beside, { force: true });
+      rmSync(draft, { force: true });
     },
   };
 }

@@ -68,7 +68,10 @@ async function calls(): Promise<string> {
   ];
   const tags = [...Map.groupBy(await routes(), (route) => route.tag)];
   return tags
-    .map(([tag, of]) => `**${tag}**\n\n${table(["call", "roles", "what", "answers"], of.map(row))}`)
+    .map(
+      ([tag, routes]) =>
+        `**${tag}**\n\n${table(["call", "roles", "what", "answers"], routes.map(row))}`,
+    )
     .join("\n\n");
 }
 
@@ -85,14 +88,14 @@ function problems(): string {
 
 /** What a setting may be, in words: its bounds or its choices. */
 function rangeOf(type: z.ZodType): string {
-  const said = z.toJSONSchema(type, { io: "output", unrepresentable: "any" }) as {
+  const json = z.toJSONSchema(type, { io: "output", unrepresentable: "any" }) as {
     minimum?: number;
     maximum?: number;
     enum?: string[];
   };
-  if (said.enum) return said.enum.join(", ");
-  return said.minimum !== undefined && said.maximum !== undefined
-    ? `${said.minimum} to ${said.maximum}`
+  if (json.enum) return json.enum.join(", ");
+  return json.minimum !== undefined && json.maximum !== undefined
+    ? `${json.minimum} to ${json.maximum}`
     : "";
 }
 
@@ -267,7 +270,7 @@ export async function documents(): Promise<Map<string, string>> {
   return files;
 }
 
-/** For whoever checks bundles elsewhere: JSON Schema 2020-12. */
+/** For programs that check bundles elsewhere: JSON Schema 2020-12. */
 function bundleJsonSchema(): string {
   const schema = z.toJSONSchema(bundleSchema, { io: "input", unrepresentable: "any" });
   return `${JSON.stringify({ ...schema, title: `OnePiao bundle, ${bundleFormat}` }, undefined, 2)}\n`;
@@ -287,7 +290,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const stale = await staleDocuments();
   if (process.argv.includes("--check")) {
     for (const file of stale)
-      console.error(`${file} is stale: node scripts/docs.ts writes it anew`);
+      console.error(`${file} is stale: node scripts/docs.ts writes it again`);
     process.exitCode = stale.length === 0 ? 0 : 1;
   } else {
     for (const [file, text] of await documents()) writeFileSync(new URL(file, root), text);

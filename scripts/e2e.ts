@@ -33,7 +33,7 @@ const isProgram = (path: string) => {
 const named = process.env["CHROMIUM"];
 const chromium = named ?? places.find(isProgram);
 if (chromium === undefined || !isProgram(chromium)) {
-  console.error(`${named === undefined ? "There is no Chromium" : `CHROMIUM=${named} is no program`}. The console's tests need one:
+  console.error(`${named === undefined ? "There is no Chromium" : `CHROMIUM=${named} is not a program`}. The console's tests need one:
 
   Debian, Ubuntu   apt-get install -y chromium fonts-noto-cjk
   elsewhere        CHROMIUM=/path/to/chromium npm run test:e2e`);

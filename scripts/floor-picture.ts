@@ -55,7 +55,7 @@ function wrapped(text: string): string {
   return lines.join("<br/>");
 }
 
-/** Mermaid breaks lines at 200 pixels or less, by itself. */
+/** By default Mermaid breaks lines at 200 pixels or less. */
 const LINES_AS_THEY_ARE = '%%{init: {"flowchart": {"wrappingWidth": 400}}}%%';
 
 export function floorPicture(all: readonly Arrow[]): string {

@@ -1,6 +1,6 @@
 /**
- * Whose table is it (docs/adr/0031-table-owners.md). A table belongs to the room of the server whose
- * migration creates it: `server/db/migrations/012_use.sql` makes the tables of
+ * Whose table is it (docs/adr/0031-table-owners.md). A table belongs to the room of the server
+ * whose migration creates it: `server/db/migrations/012_use.sql` makes the tables of
  * server/features/use. The SQL of a room names its own tables and views; of a room below it, views
  * whose name ends in `_now`, and it only reads these. A migration may also hang triggers and
  * references on a table below.
@@ -109,7 +109,9 @@ export function usesOf(text: string): Use[] {
   return uses;
 }
 
-/** Names that a file's statements define for themselves: `with x as (`, `) x`, transition tables. */
+/**
+ * Names that a file's statements define for themselves: `with x as (`, `) x`, transition tables.
+ */
 const namesMadeIn = (text: string): Set<string> =>
   new Set(
     [

@@ -62,7 +62,8 @@ function columnsOfView(
   );
   const columnOf = (reference: string): Column | undefined => {
     const [name = "", alias] = reference.split(".").reverse();
-    const source = alias === undefined ? sources[0] : sources.find((one) => one.alias === alias);
+    const source =
+      alias === undefined ? sources[0] : sources.find((source) => source.alias === alias);
     const column = source?.columns.get(name);
     return column && { ...column, nullable: column.nullable || source?.outer === true };
   };

@@ -3,7 +3,7 @@
  *
  * The files of a group can share one process, and so one chain, one database and one gateway. A
  * whole run deals them out to several such processes (`shardsOf`). The browser's tests (test/e2e)
- * are no part of this: scripts/e2e.ts runs them.
+ * are not part of this: scripts/e2e.ts runs them.
  */
 import { readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -127,10 +127,13 @@ const pairsOf = (text: string) =>
  * Names of files that have most in common with the word, by their pairs of letters: at most five.
  */
 export function nearNames(all: readonly Group[], word: string): string[] {
-  const wanted = pairsOf(nameOf(word));
+  const pairsOfWord = pairsOf(nameOf(word));
   const likeness = (name: string) => {
     const pairs = pairsOf(name);
-    return (2 * [...pairs].filter((pair) => wanted.has(pair)).length) / (wanted.size + pairs.size);
+    return (
+      (2 * [...pairs].filter((pair) => pairsOfWord.has(pair)).length) /
+      (pairsOfWord.size + pairs.size)
+    );
   };
   const names = [...new Set(all.flatMap(({ files }) => files.map(nameOf)))];
   return names

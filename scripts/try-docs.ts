@@ -30,7 +30,7 @@ function bash(
   script: string,
   env: Record<string, string>,
   cwd: string,
-): Promise<{ ok: boolean; said: string }> {
+): Promise<{ ok: boolean; output: string }> {
   return new Promise((resolve) => {
     const child = spawn("bash", ["-c", script], {
       cwd,
@@ -38,11 +38,11 @@ function bash(
       stdio: ["ignore", "pipe", "pipe"],
       timeout: PATIENCE_MS,
     });
-    let said = "";
+    let output = "";
     for (const stream of [child.stdout, child.stderr])
-      stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
-    child.once("error", (error) => resolve({ ok: false, said: error.message }));
-    child.once("close", (code) => resolve({ ok: code === 0, said }));
+      stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    child.once("error", (error) => resolve({ ok: false, output: error.message }));
+    child.once("close", (code) => resolve({ ok: code === 0, output }));
   });
 }
 
@@ -70,13 +70,13 @@ try {
     for (const name of readdirSync(root))
       if (!name.startsWith(".")) symlinkSync(join(root, name), join(folder, name));
     const begun = performance.now();
-    const { ok, said } = await bash(`set -e\n${blocksOf(page).join("\n")}`, env, folder);
+    const { ok, output } = await bash(`set -e\n${blocksOf(page).join("\n")}`, env, folder);
     rmSync(folder, { recursive: true, force: true });
     counts[ok ? "passed" : "failed"] += 1;
     console.log(
       `${ok ? "ok    " : "FAILED"} ${page} (${((performance.now() - begun) / 1_000).toFixed(1)} s)`,
     );
-    if (!ok) console.log(said.slice(-3_000));
+    if (!ok) console.log(output.slice(-3_000));
   }
 } finally {
   await sandbox.stop();

@@ -59,7 +59,7 @@ function readPlan(): Plan {
     throw new RangeError("--only verify stands alone");
   if (unknown !== undefined)
     throw new RangeError(`--only knows ${parts.join(", ")}, not ${unknown}`);
-  const wanted = (part: (typeof parts)[number]) =>
+  const isPart = (part: (typeof parts)[number]) =>
     only?.includes(part) ?? !["batch", "memory", "verify", "poison"].includes(part);
   const watched =
     values.invoices === undefined
@@ -68,13 +68,13 @@ function readPlan(): Plan {
         : 0
       : count("invoices", values.invoices, 5_000_000);
   return {
-    rounds: wanted("issue") ? count("rounds", values.rounds, 100) : 0,
+    rounds: isPart("issue") ? count("rounds", values.rounds, 100) : 0,
     seconds: count("seconds", values.seconds, 600),
-    latency: wanted("latency"),
-    acts: wanted("acts"),
-    batches: wanted("batch") ? count("rounds", values.rounds, 100) : 0,
+    latency: isPart("latency"),
+    acts: isPart("acts"),
+    batches: isPart("batch") ? count("rounds", values.rounds, 100) : 0,
     invoices: watched,
-    poison: wanted("poison"),
+    poison: isPart("poison"),
   };
 }
 

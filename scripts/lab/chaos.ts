@@ -13,7 +13,7 @@ import { run } from "./chaos/run.ts";
 const USAGE = `npm run chaos -- [--seed S] [--seconds T] [--gateways N]
 
 Real gateways on one PostgreSQL and one chain, under load, while processes are killed, the database is
-restarted and the way to the node is broken. When the dust has settled, what clients were told is
+restarted and the way to the node is broken. When the dust has settled, what clients were answered is
 compared with the chain.
 
   --seed S        what is injected follows from it; default 1
@@ -102,7 +102,7 @@ async function main(): Promise<number> {
       },
       signal: abort.signal,
     });
-    for (const one of wrong) console.error(`WRONG: ${one}`);
+    for (const fault of wrong) console.error(`WRONG: ${fault}`);
     if (folder !== undefined) console.error(`The gateways' logs are in ${folder}`);
     console.log(line);
     return wrong.length === 0 ? 0 : 1;

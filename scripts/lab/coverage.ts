@@ -127,14 +127,14 @@ function wrapDecisions(copy: string): { decisions: Decision[]; inAssembly: Map<s
     const file = nameOf(path);
     const tree = trees[file];
     if (!tree) throw new Error(`${file} was not parsed`);
-    const found = decisionsIn(tree);
-    if (found.inAssembly > 0) inAssembly.set(file, found.inAssembly);
-    if (found.wrapped.length === 0) continue;
+    const branching = decisionsIn(tree);
+    if (branching.inAssembly > 0) inAssembly.set(file, branching.inAssembly);
+    if (branching.wrapped.length === 0) continue;
     // the compiler counts bytes
     const source = readFileSync(path);
     const inserts: { at: number; text: string }[] = [];
     const names: string[] = [];
-    for (const node of found.wrapped) {
+    for (const node of branching.wrapped) {
       const [start, end] = rangeOf(node);
       const name = `decision${decisions.length}`;
       const firstLine = wrappers.split("\n").length;
@@ -206,8 +206,8 @@ function readLcov(path: string): Map<string, Counts> {
   return files;
 }
 
-const percent = (hit: number, found: number): string =>
-  found === 0 ? "-" : `${((hit * 100) / found).toFixed(2)} % (${hit}/${found})`;
+const percent = (hit: number, total: number): string =>
+  total === 0 ? "-" : `${((hit * 100) / total).toFixed(2)} % (${hit}/${total})`;
 
 /** Prints the table; true when nothing is missing. */
 function report(

@@ -24,16 +24,16 @@ import { readConfig } from "../../server/kernel/config.ts";
 import { bareEnvironment } from "../run.ts";
 
 const begun = Date.now();
-const say = (who: string, what: string) =>
+const say = (who: string, text: string) =>
   console.log(
-    `${((Date.now() - begun) / 1_000).toFixed(1).padStart(5)} s  ${who.padEnd(10)}${what}`,
+    `${((Date.now() - begun) / 1_000).toFixed(1).padStart(5)} s  ${who.padEnd(10)}${text}`,
   );
 const undo: (() => Promise<unknown>)[] = [];
 let wrong = 0;
-function check(what: string, holds: boolean): void {
+function check(claim: string, holds: boolean): void {
   if (holds) return;
   wrong += 1;
-  console.error(`WRONG: ${what}`);
+  console.error(`WRONG: ${claim}`);
 }
 
 /** A command of the second organisation's operator, as it would be typed. */

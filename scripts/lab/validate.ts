@@ -2,7 +2,7 @@
  * `npm run validate:ubl` and `npm run validate:pdf`: every sample, and documents that are made up,
  * written in the format and checked by others. UBL: version 2.1's schema and EN 16931's official
  * Schematron; also the samples that are UBL as they are. PDF: veraPDF. Needs Java 17 and Maven,
- * which gets the rules from Maven Central; so it is no part of `npm test`.
+ * which gets the rules from Maven Central; so it is not part of `npm test`.
  *
  *   --documents N   how many documents are made up (200)
  *   --seed N        from which seed (1)

@@ -1,6 +1,7 @@
 /**
- * What whoever hands a bundle on can do to it: each of its members dropped, swapped and altered,
- * one at a time. As JSON Patch (RFC 6902) on a genuine bundle, with what each must come to.
+ * What anyone who passes a bundle on can do to it: each of its members dropped, swapped and
+ * altered, one at a time. As JSON Patch (RFC 6902) on a genuine bundle, with what each must come
+ * to.
  */
 import type { Bundle } from "@onepiao/protocol/proofs/bundle.ts";
 import { type PartName, partNames } from "@onepiao/protocol/proofs/parts.ts";
@@ -8,7 +9,7 @@ import type { World } from "./lots.ts";
 import { type Expected, fails, holds, type Operation, type Vector } from "./vector.ts";
 
 /** 32 bytes that are the hash of nothing here. */
-const NONE = `0x${"5a".repeat(32)}`;
+const OTHER_HASH = `0x${"5a".repeat(32)}`;
 const ADDRESS = "0x00000000000000000000000000000000000a11ce";
 
 type Bundles = { titled: Bundle; untitled: Bundle; elsewhere: Bundle };
@@ -95,17 +96,17 @@ export function alterations(world: World, { titled, untitled, elsewhere }: Bundl
       `digest-${part}`,
       `the digest of ${part} is another`,
       fails("parts"),
-      set(`/digests/${i}`, NONE),
+      set(`/digests/${i}`, OTHER_HASH),
     );
     on(
       `digest-hidden-${part}`,
       `the digest of ${part}, which is hidden, is another`,
       fails("content"),
       drop(path),
-      set(`/digests/${i}`, NONE),
+      set(`/digests/${i}`, OTHER_HASH),
     );
   }
-  on("digest-more", "there is a digest more", fails("format"), insert("/digests/-", NONE));
+  on("digest-more", "there is a digest more", fails("format"), insert("/digests/-", OTHER_HASH));
   on(
     "part-unknown",
     "there is a part that documents do not have",
@@ -152,7 +153,12 @@ export function alterations(world: World, { titled, untitled, elsewhere }: Bundl
     fails("path"),
     set("/number", plus(titled.number, 5_000)),
   );
-  on("leaf-content", "the leaf's content is another", fails("content"), set("/leaf/content", NONE));
+  on(
+    "leaf-content",
+    "the leaf's content is another",
+    fails("content"),
+    set("/leaf/content", OTHER_HASH),
+  );
   on(
     "leaf-content-capitals",
     "the leaf's content is in capitals, which is the same",
@@ -228,7 +234,7 @@ export function alterations(world: World, { titled, untitled, elsewhere }: Bundl
     holds({ chain: "not-on-chain", step: "lot", import: "lot-on-chain" }),
     set("/lot/time", titled.lot.time + 1),
   );
-  on("lot-root", "the lot's root is another", fails("path"), set("/lot/root", NONE));
+  on("lot-root", "the lot's root is another", fails("path"), set("/lot/root", OTHER_HASH));
   on(
     "lot-segment",
     "the segment is another",
@@ -237,9 +243,14 @@ export function alterations(world: World, { titled, untitled, elsewhere }: Bundl
   );
   on("lot-other", "the lot is another", fails("path"), copy(elsewhere, "/lot"));
   for (const i of titled.path.keys())
-    on(`path-${i}`, `step ${i} of the path is another`, fails("path"), set(`/path/${i}`, NONE));
+    on(
+      `path-${i}`,
+      `step ${i} of the path is another`,
+      fails("path"),
+      set(`/path/${i}`, OTHER_HASH),
+    );
   on("path-shorter", "the path has a step less", fails("path"), drop("/path/0"));
-  on("path-longer", "the path has a step more", fails("path"), insert("/path/-", NONE));
+  on("path-longer", "the path has a step more", fails("path"), insert("/path/-", OTHER_HASH));
   on("path-empty", "there is no path", fails("path"), set("/path", []));
   on(
     "path-swap",

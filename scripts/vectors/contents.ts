@@ -67,9 +67,9 @@ const negative = (document: InvoiceDocument, number: string): InvoiceDocument =>
 export function genuineContents(world: World): Content[] {
   const { issuer, buyer, holder, first } = world;
   const document = invoice(world);
-  const titled = (name: string, said: InvoiceDocument): Content => ({
+  const titled = (name: string, document: InvoiceDocument): Content => ({
     name,
-    parts: partsOf(said),
+    parts: partsOf(document),
     holder,
     buyer: buyer.index,
   });
@@ -111,9 +111,10 @@ export function forgedContents(world: World): Forged[] {
     name: string,
     what: string,
     rules: string[],
-    said: InvoiceDocument,
+    document: InvoiceDocument,
     leaf: { holder?: string; buyer?: number } = {},
-  ) => all.push({ name, what, rules, parts: partsOf(said), holder, buyer: buyer.index, ...leaf });
+  ) =>
+    all.push({ name, what, rules, parts: partsOf(document), holder, buyer: buyer.index, ...leaf });
 
   forge(
     "seller-of-another",

@@ -18,7 +18,17 @@ const sources = [
 ];
 const documents = ["*.md", "{clients,docs,protocol,samples}/**/*.md"];
 /** Left over from before this check: entries go, none comes. */
-const notYet: readonly string[] = ["scripts/", "test/"];
+const notYet: readonly string[] = [
+  "scripts/floors.ts",
+  "scripts/lab/bench/report.ts",
+  "scripts/lab/bench/verify.ts",
+  "scripts/lab/chaos/plan.ts",
+  "scripts/table-owners.ts",
+  "scripts/vectors/all.ts",
+  "scripts/vectors/alterations.ts",
+  "scripts/vectors/contents.ts",
+  "test/",
+];
 
 /** Idioms, each with what to write instead. */
 const idioms: readonly [RegExp, string][] = [

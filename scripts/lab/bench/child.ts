@@ -40,7 +40,7 @@ export function startChild<C extends Commands>(
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   let asked = 0;
   let ended: Error | undefined;
-  const gone = new Promise<void>((resolve) => {
+  const exited = new Promise<void>((resolve) => {
     child.once("exit", (code, signal) => {
       ended = new Error(`${file.pathname.split("/").at(-1)} ended (${code ?? signal})`);
       for (const { reject } of waiting.values()) reject(ended);
@@ -64,7 +64,7 @@ export function startChild<C extends Commands>(
       }),
     async end() {
       if (child.connected) child.disconnect();
-      await gone;
+      await exited;
     },
   };
 }

@@ -57,7 +57,7 @@ const rows: [string, number][] = [
   ["a key to one reader (JWE)", jwe],
   [`a lot's key to issuer and bureau, of ${LOT} invoices`, (2 * jwe) / LOT],
 ];
-for (const [what, microseconds] of rows)
+for (const [step, microseconds] of rows)
   console.log(
-    `${what.padEnd(50)} ${microseconds.toFixed(1).padStart(8)} µs   ${(microseconds / whole).toFixed(2).padStart(6)} ×`,
+    `${step.padEnd(50)} ${microseconds.toFixed(1).padStart(8)} µs   ${(microseconds / whole).toFixed(2).padStart(6)} ×`,
   );

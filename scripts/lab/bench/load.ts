@@ -70,10 +70,10 @@ const newHistogram = (): Histogram =>
     highestTrackableValue: 600_000_000,
     numberOfSignificantValueDigits: 3,
   });
-export const latencyOf = (of: Histogram): Latency => ({
-  p50: of.getValueAtPercentile(50) / 1_000,
-  p99: of.getValueAtPercentile(99) / 1_000,
-  max: of.maxValue / 1_000,
+export const latencyOf = (histogram: Histogram): Latency => ({
+  p50: histogram.getValueAtPercentile(50) / 1_000,
+  p99: histogram.getValueAtPercentile(99) / 1_000,
+  max: histogram.maxValue / 1_000,
 });
 export { newHistogram };
 
@@ -83,9 +83,9 @@ function requestsOf(work: Work): Next {
   let at = 0;
   if ("list" in work) {
     return () => {
-      const one = work.list[at];
+      const prepared = work.list[at];
       at += 1;
-      return one && { path: one.path, token: one.token, body: one.body };
+      return prepared && { path: prepared.path, token: prepared.token, body: prepared.body };
     };
   }
   const run = randomBytes(6).toString("hex");

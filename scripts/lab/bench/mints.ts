@@ -64,13 +64,13 @@ function compiled(): { abi: object[]; bytecode: string } {
     >;
     errors?: { severity: string; formattedMessage: string }[];
   };
-  const found = output.contracts?.[SOURCE]?.["InvoiceToken"];
-  if (!found)
+  const compiled = output.contracts?.[SOURCE]?.["InvoiceToken"];
+  if (!compiled)
     throw new Error(
       output.errors?.map((error) => error.formattedMessage).join("\n") ??
         "InvoiceToken was not compiled",
     );
-  return { abi: found.abi, bytecode: found.evm.bytecode.object };
+  return { abi: compiled.abi, bytecode: compiled.evm.bytecode.object };
 }
 
 let token: Contract | undefined;

@@ -48,12 +48,12 @@ const WATCHED_MS = 2_000;
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+async function until<T>(event: string, look: () => Promise<T | undefined>): Promise<T> {
   for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await pause(PROBE_MS)) {
-    const found = await look();
-    if (found !== undefined) return found;
+    const value = await look();
+    if (value !== undefined) return value;
   }
-  throw new Error(`Not within ${PATIENCE_MS / 1_000} s: ${what}`);
+  throw new Error(`Not within ${PATIENCE_MS / 1_000} s: ${event}`);
 }
 
 export async function measurePoison(
@@ -90,7 +90,7 @@ export async function measurePoison(
 
   const cursor = async () =>
     Number((await place.sql<{ block: bigint }[]>`select block from cursor`)[0]?.block ?? 0n);
-  const told = async () =>
+  const reported = async () =>
     (
       await place.sql<
         { n: number }[]
@@ -102,7 +102,7 @@ export async function measurePoison(
    * request was due.
    */
   async function watched(name: string, work: () => Promise<number>): Promise<Poison> {
-    const [before, cpu] = [await told(), cpuOf(place.process.pid)];
+    const [before, cpu] = [await reported(), cpuOf(place.process.pid)];
     const latencies: number[] = [];
     let over = false;
     const asking = (async () => {
@@ -129,7 +129,7 @@ export async function measurePoison(
       max: at(1),
       followed,
       cpu: cpuOf(place.process.pid) - cpu,
-      attempts: (await told()) - before,
+      attempts: (await reported()) - before,
     };
   }
 

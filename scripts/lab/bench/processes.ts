@@ -43,10 +43,10 @@ export function cpuOf(pid: number): number {
  * Bytes in memory. For a tree: the private memory of each process, and shared memory once (PSS).
  */
 export function memoryOf(pid: number): number {
-  const read = (one: number): number => {
+  const read = (id: number): number => {
     try {
       const [, kilobytes] =
-        /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${one}/smaps_rollup`, "utf8")) ?? [];
+        /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${id}/smaps_rollup`, "utf8")) ?? [];
       return Number(kilobytes) * 1_024;
     } catch {
       return Number.NaN;

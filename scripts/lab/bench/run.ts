@@ -147,9 +147,9 @@ export async function measure(network: Network, plan: Plan, progress: Progress):
       }
       const [cpuAfter, allAfter] = [each(cpuOf), machineCpu()];
       const cpu = Object.fromEntries(
-        Object.keys(pids).map((one) => [one, (cpuAfter[one] ?? 0) - (before[one] ?? 0)]),
+        Object.keys(pids).map((name) => [name, (cpuAfter[name] ?? 0) - (before[name] ?? 0)]),
       );
-      const ours = Object.values(cpu).reduce((sum, one) => sum + one, 0);
+      const ours = Object.values(cpu).reduce((sum, seconds) => sum + seconds, 0);
       const usage = {
         seconds: (performance.now() - since) / 1_000,
         cpu,
@@ -170,25 +170,28 @@ export async function measure(network: Network, plan: Plan, progress: Progress):
     ...run
   }: R) => run;
 
-  async function none(what: string, count: () => PromiseLike<{ open: bigint }[]>): Promise<void> {
+  async function noneOpen(
+    rows: string,
+    count: () => PromiseLike<{ open: bigint }[]>,
+  ): Promise<void> {
     const until = Date.now() + DRAIN_MS;
     for (;;) {
       const [row] = await count();
       if (row?.open === 0n) return;
-      if (Date.now() > until) throw new Error(`${row?.open} ${what} after ${DRAIN_MS / 1_000} s`);
+      if (Date.now() > until) throw new Error(`${row?.open} ${rows} after ${DRAIN_MS / 1_000} s`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
   /** Resolves when every accepted invoice is proven in a sealed lot. */
   const sealed = () =>
-    none(
+    noneOpen(
       "accepted invoices are not sealed",
       () =>
         whole.sql`select ((select coalesce(sum(accepted), 0) from segment_use_now) - (select coalesce(sum(count), 0) from lots))::bigint as open`,
     );
   /** Resolves when the auditor has added up every sealed lot. */
   const audited = () =>
-    none(
+    noneOpen(
       "sealed lots are not audited",
       () =>
         whole.sql`select ((select count(*) from lots) - (select count(*) from audit_lots where state = 'summed'))::bigint as open`,
@@ -255,11 +258,11 @@ export async function measure(network: Network, plan: Plan, progress: Progress):
 
   async function round(number: number): Promise<Round> {
     const milliseconds = plan.seconds * 1_000;
-    const of = `round ${number} of ${plan.rounds}`;
+    const title = `round ${number} of ${plan.rounds}`;
     return {
-      whole: await issue(`${of}: issue`, plan.seconds + 2, { milliseconds }),
-      mints: await onToken(`${of}: (a) mint`, "mint", milliseconds),
-      accepting: await accept(`${of}: (b) accept only`, milliseconds),
+      whole: await issue(`${title}: issue`, plan.seconds + 2, { milliseconds }),
+      mints: await onToken(`${title}: (a) mint`, "mint", milliseconds),
+      accepting: await accept(`${title}: (b) accept only`, milliseconds),
     };
   }
 
@@ -305,14 +308,14 @@ export async function measure(network: Network, plan: Plan, progress: Progress):
   }
   /** Claims for so long, then reimburses what was claimed; each call waits for its finality. */
   async function claimAndReimburse(
-    what: string,
+    invoices: string,
     size: number,
     connections: number,
   ): Promise<[Run, Run]> {
     // more than can be done in the time
     const list = await claimable(size === 1 ? 200 * plan.seconds : 8 * plan.seconds, size);
     const waiting = { url: whole.url, connections, waitSeconds: WAIT_SECONDS };
-    const claims = await run(`claims of ${what}`, plan.seconds, load, () =>
+    const claims = await run(`claims of ${invoices}`, plan.seconds, load, () =>
       load.ask("closed", { ...waiting, work: { list }, milliseconds: plan.seconds * 1_000 }),
     );
     const decisions = claims.answers.flatMap((answer, place): Prepared[] => {
@@ -324,7 +327,7 @@ export async function measure(network: Network, plan: Plan, progress: Progress):
         );
       return [{ path: `/v1/claims/${id}/reimburse`, token: list[place]?.token ?? "" }];
     });
-    const reimbursements = await run(`reimbursements of ${what}`, plan.seconds, load, () =>
+    const reimbursements = await run(`reimbursements of ${invoices}`, plan.seconds, load, () =>
       load.ask("closed", { ...waiting, work: { list: decisions } }),
     );
     const unfinished = reimbursements.answers.filter(
@@ -336,12 +339,12 @@ export async function measure(network: Network, plan: Plan, progress: Progress):
   }
 
   async function acts(): Promise<Acts> {
-    const wanted = plan.seconds * (200 + 8 * REPORT_SIZE) + 1_000;
+    const needed = plan.seconds * (200 + 8 * REPORT_SIZE) + 1_000;
     const [row] = await whole.sql<
       { count: number }[]
     >`select count(*)::int as count from invoice_states where state = 'issued'`;
-    if ((row?.count ?? 0) < wanted)
-      await issue("invoices to act on", 5, { count: wanted - (row?.count ?? 0) });
+    if ((row?.count ?? 0) < needed)
+      await issue("invoices to act on", 5, { count: needed - (row?.count ?? 0) });
     const [claims, reimbursements] = await claimAndReimburse("one invoice", 1, CLIENTS);
     const [reportClaims, reportReimbursements] = await claimAndReimburse(
       `${REPORT_SIZE} invoices`,
@@ -358,16 +361,16 @@ export async function measure(network: Network, plan: Plan, progress: Progress):
   }
 
   async function batchRound(number: number): Promise<BatchRound> {
-    const of = `batches ${number} of ${plan.batches}`;
+    const title = `batches ${number} of ${plan.batches}`;
     const batches = async (name: string, tills: number, lines: number): Promise<IssueRun> => {
       const work = () =>
         load.ask("batches", { url: whole.url, tills: whole.tills.slice(0, tills), lines });
       return issueRun(
-        await run(`${of}: ${name}`, (tills * lines) / 1_000, load, work, sealed, audited),
+        await run(`${title}: ${name}`, (tills * lines) / 1_000, load, work, sealed, audited),
       );
     };
     return {
-      single: await issue(`${of}: single calls`, plan.seconds + 2, {
+      single: await issue(`${title}: single calls`, plan.seconds + 2, {
         milliseconds: plan.seconds * 1_000,
       }),
       one: await batches("one", 1, BATCH_LINES),
@@ -421,7 +424,7 @@ export async function measure(network: Network, plan: Plan, progress: Progress):
       check: { accepted: 0, sealed: 0, reimbursed: 0, reimbursedTwice: 0 },
     };
     if (plan.latency) {
-      const rates = rounds.map((one) => one.whole.sealedPerSecond).sort((a, b) => a - b);
+      const rates = rounds.map((round) => round.whole.sealedPerSecond).sort((a, b) => a - b);
       const full =
         rates[Math.floor(rates.length / 2)] ??
         (await issue("what half load is", plan.seconds, { milliseconds: plan.seconds * 1_000 }))

@@ -127,7 +127,7 @@ function inputs(): Input[] {
   const asBundle = (what: string, bytes: Uint8Array): Input => ({
     what,
     bytes,
-    run: (checks, given) => checks.run("bundle", given),
+    run: (checks, input) => checks.run("bundle", input),
   });
   const asPdf = (what: string, attached: unknown, times: number): Input => ({
     what,

@@ -1,6 +1,6 @@
 /**
- * When the dust has settled: compares what clients were told with what the chain has, and what the
- * gateways say with both.
+ * When the dust has settled: compares what clients were answered with what the chain has, and what
+ * the gateways say with both.
  *
  * Neither side is asked about itself: leaves are computed from the documents that clients posted,
  * sealed numbers come from logs and calldata, and of the database only the salts are believed,
@@ -47,7 +47,7 @@ export async function judge(deps: {
       wrong.push(`One post, ${post.numbers.size} numbers: ${[...post.numbers].join(", ")}`);
     for (const number of post.numbers) {
       const other = accepted.get(number);
-      // the twins of one original are told the same number, if both are told one
+      // the twins of one original get the same number, if both get one
       if (other && (other.source === undefined || other.source !== post.source))
         wrong.push(`Number ${number} was given to two posts`);
       accepted.set(number, post);
@@ -75,9 +75,9 @@ export async function judge(deps: {
   // ── used once ──────────────────────────────────────────────────────────────────────────────────
   const reimbursements = idsOf("Reimbursed");
   const reimbursed = new Set(reimbursements);
-  const invoicesOf = (wanted: "asked" | "granted") =>
+  const invoicesOf = (count: "asked" | "granted") =>
     new Set(
-      journal.reports.filter((report) => report[wanted] > 0).flatMap((report) => report.invoices),
+      journal.reports.filter((report) => report[count] > 0).flatMap((report) => report.invoices),
     );
   const [asked, granted] = [invoicesOf("asked"), invoicesOf("granted")];
   for (const number of granted)
@@ -87,11 +87,11 @@ export async function judge(deps: {
     if (!asked.has(number)) wrong.push(`Invoice ${number} is reimbursed and nobody asked for it`);
   const enrolments = named("TaxpayerEnrolled").map((event) => event.args["account"]);
   for (const { account, taxId } of journal.enrolled) {
-    const times = enrolments.filter((one) => one === account).length;
+    const times = enrolments.filter((enrolled) => enrolled === account).length;
     if (times !== 1) wrong.push(`Taxpayer ${taxId} was enrolled ${times} times`);
   }
 
-  // ── what the gateways say of it ────────────────────────────────────────────────────────────────
+  // ── what the gateways say about it ─────────────────────────────────────────────────────────────
   const seen = new Set<string>();
   for await (const { number, status, version, holder } of client
     .as(parties.bureau)

@@ -58,7 +58,7 @@ export function createClient(
   urls: readonly string[],
   random: () => number,
   deadline: () => number,
-  answered: (what: string) => void,
+  answered: (answer: string) => void,
 ): Client {
   const patience = {
     ...PAUSES,

@@ -111,8 +111,8 @@ export function injectFaults(
   }
 
   // injections of one track come one after the other: a slow end must not meet the next beginning
-  const trackOf = (one: Injection) =>
-    `${one.what === "kill" || one.what === "stop" || one.what === "pause" ? "process" : one.what} ${"gateway" in one ? one.gateway : "receiver" in one ? one.receiver : ""}`;
+  const trackOf = (injection: Injection) =>
+    `${injection.what === "kill" || injection.what === "stop" || injection.what === "pause" ? "process" : injection.what} ${"gateway" in injection ? injection.gateway : "receiver" in injection ? injection.receiver : ""}`;
   const tracks = [...Map.groupBy(plan.injections, trackOf).values()];
   const done = Promise.all(
     tracks.map(async (track) => {

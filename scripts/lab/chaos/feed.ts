@@ -89,10 +89,10 @@ export async function noticesOf(sql: Tx, { events }: Pick<OnChain, "events">): P
  * it did as an employer.
  */
 export function owedTo(chain: OnChain, index: number): Seen[] {
-  const mine = ({ name, args }: ChainEvent) =>
+  const concerns = ({ name, args }: ChainEvent) =>
     (name === "LotSealed" && args["issuer"] === index) ||
     (["Claimed", "Rejected", "Reimbursed"].includes(name) && args["employer"] === index);
-  return feedOf(chain, mine);
+  return feedOf(chain, concerns);
 }
 
 /**
@@ -102,24 +102,24 @@ export function owedTo(chain: OnChain, index: number): Seen[] {
 export function compare(who: string, expected: readonly Seen[], seen: readonly Seen[]): Gaps {
   const wrong: string[] = [];
   let disordered = 0;
-  for (const [i, one] of seen.entries())
-    if (i > 0 && one.position <= (seen[i - 1] as Seen).position) disordered += 1;
-  const found = new Map(seen.map((one) => [one.position, one]));
+  for (const [i, event] of seen.entries())
+    if (i > 0 && event.position <= (seen[i - 1] as Seen).position) disordered += 1;
+  const seenAt = new Map(seen.map((event) => [event.position, event]));
   let missed = 0;
-  for (const one of expected) {
-    const same = found.get(one.position);
-    if (same && same.type === one.type && same.number === one.number) continue;
+  for (const event of expected) {
+    const same = seenAt.get(event.position);
+    if (same && same.type === event.type && same.number === event.number) continue;
     missed += 1;
     if (missed <= 5)
       wrong.push(
-        `${who} missed ${one.type} ${one.number ?? ""} at ${one.position}${same ? `, and has seen ${same.type} there` : ""}`,
+        `${who} missed ${event.type} ${event.number ?? ""} at ${event.position}${same ? `, and has seen ${same.type} there` : ""}`,
       );
   }
-  const known = new Set(expected.map((one) => one.position));
-  const strange = seen.filter((one) => !known.has(one.position));
+  const known = new Set(expected.map((event) => event.position));
+  const strange = seen.filter((event) => !known.has(event.position));
   if (strange.length > 0)
     wrong.push(
-      `${who} has seen ${strange.length} events that are none, the first ${strange[0]?.type} at ${strange[0]?.position}`,
+      `${who} has seen ${strange.length} events that do not exist, the first ${strange[0]?.type} at ${strange[0]?.position}`,
     );
   if (missed > 5) wrong.push(`${who} missed ${missed} events in all`);
   if (disordered > 0) wrong.push(`${who} has seen ${disordered} events out of order`);

@@ -50,7 +50,7 @@ export async function readChain(url: string, deployment: Deployment): Promise<On
     const sealed: OnChain["sealed"] = new Map();
     const broken: string[] = [];
     const inputs = new Map<string, { first: bigint; leaves: string[] }[]>();
-    for (const event of events.filter((one) => one.name === "LotSealed")) {
+    for (const event of events.filter((event) => event.name === "LotSealed")) {
       let lots = inputs.get(event.tx);
       if (!lots) {
         lots = ledger
@@ -71,7 +71,7 @@ export async function readChain(url: string, deployment: Deployment): Promise<On
     }
     const [repeated, attempts] = [new Set<ChainEvent>(), new Set<string>()];
     for (const event of events.filter(
-      (one) => one.name === "Refused" && one.args["alarm"] === true,
+      (event) => event.name === "Refused" && event.args["alarm"] === true,
     )) {
       const digest = String(event.args["act"]);
       const acts = await actsIn(

@@ -156,12 +156,12 @@ type Tools = {
 
 /** Gives a function that goes through one course, drawn by weight. */
 function createCourses({ client, parties, journal, random, fresh }: Tools): () => Promise<void> {
-  const one = <T>(all: readonly T[]): T => all[between(random, 0, all.length - 1)] as T;
+  const pick = <T>(all: readonly T[]): T => all[between(random, 0, all.length - 1)] as T;
   const chance = (perCent: number) => random() * 100 < perCent;
   const others = (party: Party, all: readonly Party[]) => all.filter((other) => other !== party);
 
-  function surprise(what: string, reply: Reply): Surprise {
-    const text = `${what} was answered ${reply.status} ${JSON.stringify(reply.body).slice(0, 400)}`;
+  function surprise(request: string, reply: Reply): Surprise {
+    const text = `${request} was answered ${reply.status} ${JSON.stringify(reply.body).slice(0, 400)}`;
     journal.wrong.push(text);
     return new Surprise(text);
   }
@@ -219,9 +219,9 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
 
   // ── steps ──────────────────────────────────────────────────────────────────────────────────────
 
-  type Wanted = { buyer?: Party; holder?: Party; source?: string };
+  type Draft = { buyer?: Party; holder?: Party; source?: string };
 
-  function draft(issuer: Party, { buyer, holder, source }: Wanted): Post {
+  function draft(issuer: Party, { buyer, holder, source }: Draft): Post {
     const net = between(random, 100, 200_000);
     const tax = Math.round(net * 0.06);
     const line = {
@@ -276,8 +276,8 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
   }
 
   /** A sealed invoice of a holder. */
-  async function sealed(wanted: Wanted): Promise<string> {
-    const number = await issue(draft(one(parties.issuers), wanted), true);
+  async function sealed(draftOptions: Draft): Promise<string> {
+    const number = await issue(draft(pick(parties.issuers), draftOptions), true);
     return number as string;
   }
 
@@ -327,12 +327,12 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
     [
       6,
       async () => {
-        const issuer = one(parties.issuers);
+        const issuer = pick(parties.issuers);
         for (let n = between(random, 1, 6); n > 0; n -= 1)
           await issue(
             draft(
               issuer,
-              chance(50) ? { buyer: one(parties.employers) } : { holder: one(parties.holders) },
+              chance(50) ? { buyer: pick(parties.employers) } : { holder: pick(parties.holders) },
             ),
             false,
           );
@@ -343,7 +343,7 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
       2,
       async () => {
         const source = `POS-${fresh()}`;
-        const first = draft(one(parties.issuers), { holder: one(parties.holders), source });
+        const first = draft(pick(parties.issuers), { holder: pick(parties.holders), source });
         const twin: Post = { ...first, numbers: new Set() };
         await Promise.all([issue(first, chance(50)), issue(twin, chance(50))]);
         const numbers = new Set([...first.numbers, ...twin.numbers]);
@@ -357,7 +357,7 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
     [
       3,
       async () => {
-        const [holder, employer] = [one(parties.holders), one(parties.employers)];
+        const [holder, employer] = [pick(parties.holders), pick(parties.employers)];
         const invoices = await Promise.all(
           Array.from({ length: between(random, 1, 4) }, () => sealed({ holder })),
         );
@@ -371,8 +371,8 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
     [
       3,
       async () => {
-        const [holder, employer] = [one(parties.holders), one(parties.employers)];
-        const rival = one(others(employer, parties.employers));
+        const [holder, employer] = [pick(parties.holders), pick(parties.employers)];
+        const rival = pick(others(employer, parties.employers));
         const number = await sealed({ holder });
         const reports = await Promise.all([
           claim(holder, employer, [number], TOO_LATE),
@@ -388,9 +388,9 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
     [
       3,
       async () => {
-        const holder = one(parties.holders);
-        const receiver = one(others(holder, parties.holders));
-        const [employer, other] = [one(parties.employers), one(parties.employers)];
+        const holder = pick(parties.holders);
+        const receiver = pick(others(holder, parties.holders));
+        const [employer, other] = [pick(parties.employers), pick(parties.employers)];
         const number = await sealed({ holder });
         const offer = await wish(holder, "POST /v1/invoices/{number}/transfers", {
           params: { number },
@@ -416,13 +416,13 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
     [
       2,
       async () => {
-        const employer = one(parties.employers);
+        const employer = pick(parties.employers);
         const number = await sealed({ buyer: employer });
         if (
           chance(30) &&
           (await claim(
             employer,
-            one(others(employer, parties.employers)),
+            pick(others(employer, parties.employers)),
             [number],
             ["titled-to-another"],
           ))
@@ -436,8 +436,8 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
     [
       2,
       async () => {
-        const holder = one(parties.holders);
-        const receiver = one(others(holder, parties.holders));
+        const holder = pick(parties.holders);
+        const receiver = pick(others(holder, parties.holders));
         const number = await sealed({ holder });
         const offer = await wish(holder, "POST /v1/invoices/{number}/transfers", {
           params: { number },
@@ -448,7 +448,7 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
           post(receiver, "POST /v1/transfers/{id}/accept", { params: { id: offer.body.id } }),
           claim(
             holder,
-            one(parties.employers),
+            pick(parties.employers),
             [number],
             [...TOO_LATE, "forbidden", "not-found", "signature-invalid", "holder-differs"],
           ),
@@ -480,5 +480,5 @@ function createCourses({ client, parties, journal, random, fresh }: Tools): () =
     ],
   ];
   const deck = courses.flatMap(([weight, course]) => Array.from({ length: weight }, () => course));
-  return async () => void (await one(deck)());
+  return async () => void (await pick(deck)());
 }

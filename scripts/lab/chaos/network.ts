@@ -106,7 +106,7 @@ export async function startNetwork(folder: string, count: number, name: string):
         {
           way,
           over: () => over,
-          told: (what) => wrong.push(`gateway ${i} ${what}`),
+          report: (fault) => wrong.push(`gateway ${i} ${fault}`),
         },
       );
       undo.push(() => gateway.end("SIGKILL"));
@@ -147,27 +147,27 @@ async function makeBureau(
     env,
     stdio: ["ignore", "pipe", "pipe"],
   });
-  let said = "";
+  let output = "";
   for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
   await new Promise((resolve) => child.once("close", resolve));
-  const [, account] = /bureau account (0x[0-9a-fA-F]{40})/.exec(said) ?? [];
-  const [, token] = /API key\s+(\S+)/.exec(said) ?? [];
+  const [, account] = /bureau account (0x[0-9a-fA-F]{40})/.exec(output) ?? [];
+  const [, token] = /API key\s+(\S+)/.exec(output) ?? [];
   if (account === undefined || token === undefined)
-    throw new Error(`The bureau could not be made: ${said}`);
+    throw new Error(`The bureau could not be made: ${output}`);
   return { account, token };
 }
 
-type Surroundings = { way: FaultyWay; over: () => boolean; told: (what: string) => void };
+type Surroundings = { way: FaultyWay; over: () => boolean; report: (fault: string) => void };
 
 function superviseGateway(
   env: Record<string, string>,
   logFile: string,
-  { way, over, told }: Surroundings,
+  { way, over, report }: Surroundings,
 ): GatewayProcess {
   const url = `http://127.0.0.1:${env["PORT"]}`;
   /** `wanted`: it is supposed to run; true when it ends without being asked. */
-  let now: { child: ChildProcess; gone: Promise<void>; wanted: boolean } | undefined;
+  let now: { child: ChildProcess; exited: Promise<void>; wanted: boolean } | undefined;
   const abandon = () => void now?.child.kill("SIGKILL");
   process.on("exit", abandon);
 
@@ -183,16 +183,16 @@ function superviseGateway(
     });
     closeSync(log);
     let up = false;
-    const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-    const mine = { child, gone, wanted: true };
-    now = mine;
+    const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    const own = { child, exited, wanted: true };
+    now = own;
     child.once("exit", (code, signal) => {
-      if (now === mine) now = undefined;
-      if (!mine.wanted || !up || over()) return;
-      told(`ended by itself (${code ?? signal}); its log: ${logFile}`);
+      if (now === own) now = undefined;
+      if (!own.wanted || !up || over()) return;
+      report(`ended unasked (${code ?? signal}); its log: ${logFile}`);
       void start();
     });
-    for (const deadline = Date.now() + START_MS; now === mine && mine.wanted; ) {
+    for (const deadline = Date.now() + START_MS; now === own && own.wanted; ) {
       up = await fetch(`${url}/livez`, { signal: AbortSignal.timeout(1_000) }).then(
         (answer) => answer.ok,
         () => false,
@@ -200,12 +200,12 @@ function superviseGateway(
       if (up) return true;
       if (Date.now() > deadline) {
         // neither up nor ended: a part that it needs is away for long, or it hangs
-        mine.wanted = false;
+        own.wanted = false;
         child.kill("SIGKILL");
-        await gone;
+        await exited;
       } else await pause(50);
     }
-    return !mine.wanted;
+    return !own.wanted;
   }
 
   async function start(): Promise<void> {
@@ -222,15 +222,15 @@ function superviseGateway(
       if (!ending) return;
       ending.wanted = false;
       ending.child.kill(signal);
-      if (signal === "SIGKILL") return ending.gone;
+      if (signal === "SIGKILL") return ending.exited;
       const late = setTimeout(() => {
-        told(`did not end within ${END_MS / 1_000} s of SIGTERM`);
+        report(`did not end within ${END_MS / 1_000} s of SIGTERM`);
         ending.child.kill("SIGKILL");
       }, END_MS);
-      await ending.gone;
+      await ending.exited;
       clearTimeout(late);
       const { exitCode } = ending.child;
-      if (exitCode !== null && exitCode !== 0) told(`ended with ${exitCode} on SIGTERM`);
+      if (exitCode !== null && exitCode !== 0) report(`ended with ${exitCode} on SIGTERM`);
     },
     pause: () => void now?.child.kill("SIGSTOP"),
     resume: () => void now?.child.kill("SIGCONT"),

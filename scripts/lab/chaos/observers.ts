@@ -91,14 +91,16 @@ export async function openObservers({
       }
       const patience = deadline - STATE_MS;
       for (const watcher of watchers) {
-        const own = (pages.get(watcher.token) ?? []).filter((one) => one.position > watcher.from);
+        const own = (pages.get(watcher.token) ?? []).filter(
+          (event) => event.position > watcher.from,
+        );
         const expected =
           watcher.token === bureau.token
-            ? everything.filter((one) => one.position > watcher.from)
+            ? everything.filter((event) => event.position > watcher.from)
             : own;
         const last = own[own.length - 1]?.position;
         const complete = () =>
-          last === undefined || watcher.seen.some((one) => one.position === last);
+          last === undefined || watcher.seen.some((event) => event.position === last);
         while (!complete() && performance.now() < patience) await pause(POLL_MS);
         const gap = compare(watcher.who, expected, watcher.seen);
         gap.wrong.push(...watcher.wrong);
@@ -116,11 +118,15 @@ export async function openObservers({
 
 /** A party's pages must contain everything that the chain says it has a part in. */
 function compareOwed(party: Party, owed: readonly Seen[], pages: readonly Seen[]): Gaps {
-  const known = new Set(pages.map((one) => `${one.position} ${one.type} ${one.number}`));
-  const missing = owed.filter((one) => !known.has(`${one.position} ${one.type} ${one.number}`));
+  const known = new Set(pages.map((event) => `${event.position} ${event.type} ${event.number}`));
+  const missing = owed.filter(
+    (event) => !known.has(`${event.position} ${event.type} ${event.number}`),
+  );
   const wrong = missing
     .slice(0, 3)
-    .map((one) => `${party.name} is not shown ${one.type} ${one.number} at ${one.position}`);
+    .map(
+      (event) => `${party.name} is not shown ${event.type} ${event.number} at ${event.position}`,
+    );
   return { missed: missing.length, disordered: 0, wrong };
 }
 

@@ -122,7 +122,7 @@ export const delayOf = (window: Window, nth: number): number =>
   Math.floor(randomOf(window.seed ^ (nth + 1))() * window.amount);
 
 /**
- * Deals from a deck in which each kind lies as often as it is given, and shuffles it anew when it
+ * Deals from a deck in which each kind lies as often as it is given, and shuffles it again when it
  * is empty.
  */
 function dealer<T>(random: () => number, kinds: readonly T[]): () => T {
@@ -241,13 +241,19 @@ export function planOf(seed: number, seconds: number, gateways: number, receiver
  * kill stays.
  */
 function leftToWork(injections: readonly Injection[]): Injection[] {
-  const out = injections.filter((one) => one.what === "node");
-  const first = injections.find((one) => one.what === "kill");
-  return injections.filter((one) => {
-    if (one === first || (one.what !== "kill" && one.what !== "stop" && one.what !== "pause"))
+  const out = injections.filter((injection) => injection.what === "node");
+  const first = injections.find((injection) => injection.what === "kill");
+  return injections.filter((injection) => {
+    if (
+      injection === first ||
+      (injection.what !== "kill" && injection.what !== "stop" && injection.what !== "pause")
+    )
       return true;
     return !out.some(
-      (node) => node.gateway !== one.gateway && node.at < one.until && one.at < node.until,
+      (node) =>
+        node.gateway !== injection.gateway &&
+        node.at < injection.until &&
+        injection.at < node.until,
     );
   });
 }

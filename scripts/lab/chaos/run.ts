@@ -67,8 +67,8 @@ export async function run({ plan, width, say, progress, signal }: Options): Prom
     undo.push(() => sql.end({ timeout: 1 }));
     const journal = openJournal();
     let deadline = Number.POSITIVE_INFINITY;
-    const answered = (what: string) =>
-      void journal.answers.set(what, (journal.answers.get(what) ?? 0) + 1);
+    const answered = (answer: string) =>
+      void journal.answers.set(answer, (journal.answers.get(answer) ?? 0) + 1);
     const urls = network.gateways.map((gateway) => gateway.url);
     const client = createClient(
       urls,
@@ -99,7 +99,7 @@ export async function run({ plan, width, say, progress, signal }: Options): Prom
     const faults = injectFaults(plan, network, observers.receivers, () => chainClient.head());
     undo.push(() => faults.settle());
     const load = startLoad({ client, parties, journal, seed: plan.seed, width });
-    // whoever is still asking when everything is taken down must not hold it up
+    // a client that still asks when everything is taken down must not delay it
     undo.push(() => {
       deadline = 0;
       return load.finish().catch(() => {});
@@ -160,7 +160,7 @@ export async function run({ plan, width, say, progress, signal }: Options): Prom
       ...network.wrong,
       ...unpassed,
       ...journal.wrong,
-      ...stuck.map((what) => `Stuck: ${what}`),
+      ...stuck.map((reason) => `Stuck: ${reason}`),
       ...verdict.wrong,
       ...gaps.flatMap((gap) => gap.wrong),
     ];
@@ -173,7 +173,7 @@ export async function run({ plan, width, say, progress, signal }: Options): Prom
     say(
       `answers: ${[...journal.answers]
         .sort((a, b) => b[1] - a[1])
-        .map(([what, times]) => `${times} × ${what}`)
+        .map(([answer, times]) => `${times} × ${answer}`)
         .join(", ")}`,
     );
     const line = `accepted ${verdict.accepted} · sealed ${verdict.sealed} · reimbursed ${verdict.reimbursed} · double ${verdict.double} · lost ${verdict.lost} · events missed ${missed} · out of order ${disordered} · kills ${counts.kills} · faults ${counts.faults}`;

@@ -24,8 +24,8 @@ export type FaultyWay = {
 };
 
 type Rpc = { id: unknown; method: string; params: unknown[] };
-type Said = { jsonrpc: string; id: unknown; result?: unknown; error?: unknown };
-type Answer = Said | "cut" | "silence" | "busy";
+type Answered = { jsonrpc: string; id: unknown; result?: unknown; error?: unknown };
+type Answer = Answered | "cut" | "silence" | "busy";
 
 const RAW = "eth_sendRawTransaction";
 
@@ -42,13 +42,13 @@ export async function startFaultyWay(node: string): Promise<FaultyWay> {
     });
     return answer.json();
   }
-  const forward = async (call: Rpc): Promise<Said> => {
+  const forward = async (call: Rpc): Promise<Answered> => {
     const refusal = call.method === RAW ? refusalOf(String(call.params[0])) : undefined;
     return refusal === undefined
-      ? ((await ask(JSON.stringify({ jsonrpc: "2.0", ...call }))) as Said)
+      ? ((await ask(JSON.stringify({ jsonrpc: "2.0", ...call }))) as Answered)
       : error(call.id, refusal);
   };
-  const error = (id: unknown, message: string): Said => ({
+  const error = (id: unknown, message: string): Answered => ({
     jsonrpc: "2.0",
     id,
     error: { code: -32_000, message },
@@ -62,10 +62,10 @@ export async function startFaultyWay(node: string): Promise<FaultyWay> {
       return call.method === RAW
         ? { jsonrpc: "2.0", id: call.id, result: hashOf(call) }
         : standing(call, stands);
-    const said = await forward(call);
-    return call.method === "eth_getLogs" && Array.isArray(said.result)
-      ? { ...said, result: said.result.slice(1) }
-      : said;
+    const answered = await forward(call);
+    return call.method === "eth_getLogs" && Array.isArray(answered.result)
+      ? { ...answered, result: answered.result.slice(1) }
+      : answered;
   }
 
   async function answer(call: Rpc): Promise<Answer> {
@@ -113,8 +113,8 @@ export async function startFaultyWay(node: string): Promise<FaultyWay> {
     }
   }
 
-  /** What a node says that has no block after `last`. It takes raw transactions all the same. */
-  async function standing(call: Rpc, last: number): Promise<Said> {
+  /** What a node says that has no block after `last`. It still takes raw transactions. */
+  async function standing(call: Rpc, last: number): Promise<Answered> {
     const quantity = `0x${last.toString(16)}`;
     const beyond = (block: unknown) =>
       typeof block === "string" && block.startsWith("0x") && Number(block) > last;
@@ -130,45 +130,48 @@ export async function startFaultyWay(node: string): Promise<FaultyWay> {
     }
     if (call.method === "eth_getBlockByNumber" && call.params[0] === "latest")
       return forward({ ...call, params: [quantity, ...call.params.slice(1)] });
-    const said = await forward(call);
+    const answered = await forward(call);
     type Placed = { blockNumber?: string; number?: string } | null;
-    const of = (result: unknown) => (result as Placed)?.blockNumber ?? (result as Placed)?.number;
+    const blockOf = (result: unknown) =>
+      (result as Placed)?.blockNumber ?? (result as Placed)?.number;
     if (call.method === "eth_blockNumber")
-      return beyond(said.result) ? { ...said, result: quantity } : said;
+      return beyond(answered.result) ? { ...answered, result: quantity } : answered;
     if (call.method === "eth_getBlockReceipts")
       return {
-        ...said,
-        result: ((said.result as Placed[] | null) ?? []).some((one) => beyond(of(one)))
+        ...answered,
+        result: ((answered.result as Placed[] | null) ?? []).some((entry) => beyond(blockOf(entry)))
           ? null
-          : said.result,
+          : answered.result,
       };
-    if (Array.isArray(said.result))
-      return { ...said, result: said.result.filter((one) => !beyond(of(one))) };
-    return said.result !== null && typeof said.result === "object" && beyond(of(said.result))
-      ? { ...said, result: null }
-      : said;
+    if (Array.isArray(answered.result))
+      return { ...answered, result: answered.result.filter((entry) => !beyond(blockOf(entry))) };
+    return answered.result !== null &&
+      typeof answered.result === "object" &&
+      beyond(blockOf(answered.result))
+      ? { ...answered, result: null }
+      : answered;
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks).toString();
-    const send = (said: unknown) =>
-      response.setHeader("content-type", "application/json").end(JSON.stringify(said));
+    const send = (answered: unknown) =>
+      response.setHeader("content-type", "application/json").end(JSON.stringify(answered));
     if (current === undefined && out === undefined && !text.includes(RAW))
       return void send(await ask(text));
     const body = JSON.parse(text) as Rpc | Rpc[];
-    const answers: Said[] = [];
+    const answers: Answered[] = [];
     for (const { id, method, params } of Array.isArray(body) ? body : [body]) {
-      const said = await answer({ id, method, params });
+      const answered = await answer({ id, method, params });
       // nobody answers: the caller's patience ends it, or the end of the run
-      if (said === "silence") return;
-      if (said === "cut") return void request.socket.destroy();
-      if (said === "busy") {
+      if (answered === "silence") return;
+      if (answered === "cut") return void request.socket.destroy();
+      if (answered === "busy") {
         response.statusCode = struck % 2 === 0 ? 503 : 429;
         return void response.end("<html><body>Busy</body></html>");
       }
-      answers.push(said);
+      answers.push(answered);
     }
     send(Array.isArray(body) ? answers : answers[0]);
   }
