@@ -352,7 +352,7 @@ describe("a session", () => {
         () => undefined,
         (cause: Error) => cause,
       );
-      expect(error?.message).to.contain("nothing of the sandbox");
+      expect(error?.message).to.contain("the sandbox's functions must stay off");
     });
   });
 
