@@ -276,7 +276,7 @@ describe("scripts/deploy.ts", () => {
   it("does not take a file that is no record, and leaves it alone", async () => {
     for (const text of ["{", "null", '{"chainId":31337}']) {
       writeFileSync(path(), text);
-      await nothingDone(await run(args()), /is no record of a deployment\. Move it away/);
+      await nothingDone(await run(args()), /is not a record of a deployment\. Move it away/);
       expect(readFileSync(path(), "utf8")).to.equal(text);
       expect(readdirSync(folder)).to.deep.equal(["31337.json"]);
     }
