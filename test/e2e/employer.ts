@@ -565,7 +565,7 @@ describe("an employer's clerk", () => {
       { number: one.number, gross: "113.00" },
       { number: two.number, gross: "226.00" },
     ])
-      await client.done("POST /v1/invoices/{number}/red-letters", {
+      await client("POST /v1/invoices/{number}/red-letters", {
         params: { number },
         body: { reason: 4, gross },
         token,
@@ -597,7 +597,7 @@ describe("an employer's clerk", () => {
     await report.getByText("剩余 ¥1,017.00，只应报销剩余部分").waitFor();
 
     // wholly: nothing is left to reimburse, and the report says so
-    const { body: sheet } = await client.done("POST /v1/invoices/{number}/red-letters", {
+    const { body: sheet } = await client("POST /v1/invoices/{number}/red-letters", {
       params: { number: two.number },
       body: { reason: 1, whole: true },
       token,

@@ -349,7 +349,7 @@ describe("a merchant", function () {
   it("is asked by an employer, and agrees (zh)", async () => {
     const { client, demo } = await stage();
     const number = await issueTitled();
-    const { body: opened } = await client.done("POST /v1/invoices/{number}/red-letters", {
+    const { body: opened } = await client("POST /v1/invoices/{number}/red-letters", {
       params: { number },
       body: { reason: 3, whole: true },
       token: demo.keys.employer.token,
