@@ -1,6 +1,6 @@
 /**
- * The gateway's side of the chain: words for every refusal, the messages that are signed, the tree,
- * and what a node's silence means.
+ * The gateway's side of the chain: a code for every refusal, the signed messages, the tree, and the
+ * meaning of a node's silence.
  */
 import { readFileSync } from "node:fs";
 import { type Domain, digest, type Message, typedData } from "@onepiao/protocol/ledger/messages.ts";
@@ -36,7 +36,7 @@ describe("the contracts' refusals", () => {
     expect(contractErrors.filter((name) => codeOfChainError(name) === undefined)).to.deep.equal([]);
   });
 
-  it("every code that names a custom error names one that the contracts have, and no two the same", () => {
+  it("every code that names a custom error names an error of the contracts, and no two codes name the same error", () => {
     const named = Object.values(catalogue).flatMap((entry) =>
       "chain" in entry && entry.chain !== undefined ? [entry.chain as string] : [],
     );
@@ -44,7 +44,7 @@ describe("the contracts' refusals", () => {
     expect(new Set(named).size).to.equal(named.length);
   });
 
-  it("a revert is told by its error and arguments, and other data is not taken for one", () => {
+  it("a revert is decoded into its error and arguments, and other data is not decoded as a revert", () => {
     const selector = keccak(Buffer.from("BatchSize(uint256)")).slice(0, 10);
     expect(errorName(selector)).to.equal("BatchSize");
     expect(revertReason(`${selector}${(101).toString(16).padStart(64, "0")}`)).to.deep.equal({
@@ -136,9 +136,9 @@ describe("typed messages", () => {
     });
   }
 
-  it("there is no message of the contracts that is not here", () => {
+  it("all messages of the contracts are covered", () => {
     expect([...inContracts.keys()].filter((name) => name !== "Invoice").sort()).to.deep.equal(
-      messages.map((one) => one.type).sort(),
+      messages.map((message) => message.type).sort(),
     );
   });
 
@@ -164,7 +164,7 @@ describe("the lot's tree", () => {
       leafHash({ content: keccak(Buffer.from(`${i}`)), holder: account("b0"), buyer: i }),
     );
 
-  it("every leaf of lots of 1 to 40 leads to the root by its proof, and by no other position", () => {
+  it("in lots of 1 to 40, every leaf leads to the root by its proof, at its own position only", () => {
     for (let size = 1; size <= 40; size++) {
       const all = leaves(size);
       const tree = lotTree(all);
@@ -178,7 +178,7 @@ describe("the lot's tree", () => {
     }
   });
 
-  it("an inner node does not pass for a leaf, nor a longer or shorter path for the right one", () => {
+  it("an inner node is not accepted as a leaf, nor a longer or shorter path as the right path", () => {
     const all = leaves(5);
     const tree = lotTree(all);
     expect(rootFrom([...tree.proof(2), word("00")], 2, 5, all[2] as string)).to.equal(undefined);
@@ -189,7 +189,7 @@ describe("the lot's tree", () => {
   });
 });
 
-describe("a node's words", () => {
+describe("a node's error texts", () => {
   for (const { text, clients, fault } of faultTable) {
     it(`"${text}" (${clients.join(", ")}) is ${fault.word}: ${fault.reason}`, () => {
       const variants = [
@@ -204,7 +204,7 @@ describe("a node's words", () => {
     });
   }
 
-  it("every client says each of what all clients have to say", () => {
+  it("every client has a text for each fault that all clients must report", () => {
     for (const client of ["hardhat", "geth", "besu", "erigon", "nethermind"] as const) {
       const reasons = new Set(
         faultTable.filter((row) => row.clients.includes(client)).map((row) => row.fault.reason),
@@ -262,12 +262,12 @@ describe("a node's words", () => {
     ["", "unknown", "unrecognised"],
     ["the tides are unfavourable", "unknown", "unrecognised"],
   ];
-  it("sentences as the clients say them have the word that their outcome deserves", () => {
+  it("each client's sentences map to the word for their outcome", () => {
     for (const [text, word, reason] of sentences)
       expect(faultOf(text), text).to.deep.equal({ word, reason });
   });
 
-  it("silence is unknown unless the way shows that no node has heard anything", () => {
+  it("silence means unknown unless the connection shows that no node received the call", () => {
     expect(faultOfSilence("connect ECONNREFUSED 127.0.0.1:8545").word).to.equal("down");
     expect(faultOfSilence("server response 503 Service Unavailable").word).to.equal("down");
     for (const text of [
@@ -313,7 +313,7 @@ describe("the node", () => {
     ["is represented by a proxy's page", { status: 502 }],
   ] as const;
   for (const [words, fault] of silences) {
-    it(`a node that ${words} is down: what became of the call is unknown`, async () => {
+    it(`a node that ${words} is down: the outcome of the call is unknown`, async () => {
       proxy.rule = () => fault;
       expect(await failure(chain.head())).to.be.instanceOf(NodeDown);
       proxy.rule = (call) => (call.method === "eth_sendRawTransaction" ? fault : undefined);
@@ -330,7 +330,7 @@ describe("the node", () => {
     });
   }
 
-  it("the sandbox's own node says what the table has of it", async () => {
+  it("the sandbox's own node answers with the texts in the table", async () => {
     const wallet = Wallet.createRandom();
     const fields = {
       type: 0,
@@ -340,7 +340,7 @@ describe("the node", () => {
       gasLimit: 21_000n,
       to: wallet.address,
     };
-    const said = async (more: object) =>
+    const refusalOf = async (more: object) =>
       (await failure(
         wallet.signTransaction({ ...fields, ...more }).then((raw) => chain.broadcast(raw)),
       )) as NodeRefused;
@@ -349,18 +349,18 @@ describe("the node", () => {
     expect(((await failure(chain.broadcast(raw))) as NodeRefused).fault.reason).to.equal("known");
     await chain.broadcast(await wallet.signTransaction(fields));
     await until("it is mined", async () => (await chain.nonce(wallet.address)) === 2);
-    expect((await said({})).fault).to.deep.equal({ word: "landed", reason: "nonce-used" });
-    expect((await said({ nonce: 2, gasLimit: 20_000n })).fault.reason).to.equal("gas-too-low");
-    expect((await said({ nonce: 2, gasLimit: 200_000_000n })).fault.reason).to.equal(
+    expect((await refusalOf({})).fault).to.deep.equal({ word: "landed", reason: "nonce-used" });
+    expect((await refusalOf({ nonce: 2, gasLimit: 20_000n })).fault.reason).to.equal("gas-too-low");
+    expect((await refusalOf({ nonce: 2, gasLimit: 200_000_000n })).fault.reason).to.equal(
       "gas-above-block",
     );
-    expect((await said({ nonce: 2, chainId: 5 })).fault.reason).to.equal("wrong-chain");
-    expect((await said({ nonce: 2, value: 1n })).fault.reason).to.equal("unfunded");
+    expect((await refusalOf({ nonce: 2, chainId: 5 })).fault.reason).to.equal("wrong-chain");
+    expect((await refusalOf({ nonce: 2, value: 1n })).fault.reason).to.equal("unfunded");
     const unheard = (await failure(rawCall("eth_unheardOf"))) as NodeRefused;
     expect(unheard.message).to.include("-32");
   });
 
-  /** What the node answers to a method of which the client knows nothing. */
+  /** The node's answer to a method that the client does not know. */
   async function rawCall(method: string): Promise<never> {
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: [] });
     const answer = (await (
@@ -379,9 +379,9 @@ describe("the node", () => {
     throw new Error(`${answer.error.code} ${answer.error.message}`);
   }
 
-  it("the bloom filter of every header is that of the block's logs, and has none that is not there", async () => {
+  it("the bloom filter of every header matches the block's logs, and contains no other log", async () => {
     const head = await chain.head();
-    // the chain is older than this deployment, and has many blocks by now
+    // the chain is older than this deployment and already has many blocks
     const from = Math.max(1, deployment.block - 20);
     const to = Math.min(head, deployment.block + 100);
     const headers = await chain.headers(from, to);
@@ -412,7 +412,7 @@ describe("the node", () => {
     expect(await chain.headers(head + 1_000, head + 1_001)).to.deep.equal([]);
   });
 
-  it("a block's receipts are had one by one from a node that does not know the call for all", async () => {
+  it("a block's receipts are read one at a time from a node without the call for all of them", async () => {
     const logs = await chain.logs([deployment.accessManager], 0, await chain.head());
     const block = logs[0]?.block as number;
     for (const unknown of [
@@ -442,7 +442,7 @@ describe("the node", () => {
     lonely.close();
   });
 
-  it("an error that the node answers is its refusal, in its own words", async () => {
+  it("an error in the node's answer is its refusal, in its own words", async () => {
     for (const text of [
       "nonce too low",
       "already known",
@@ -472,34 +472,34 @@ describe("the node", () => {
     expect(revertReason(refused.data ?? "")?.name).to.equal("AccessManagedUnauthorized");
   });
 
-  it("one call of many that goes wrong does not take the others' answers for its own", async () => {
+  it("a failed call in a batch does not get the answer of another call", async () => {
     proxy.rule = (call) =>
       call.method === "eth_getBlockByNumber" && call.params[0] === "0x1"
         ? { refuse: "no such luck" }
         : undefined;
-    const [zero, one, two] = await Promise.allSettled([
+    const [first, second, third] = await Promise.allSettled([
       chain.block(0),
       chain.block(1),
       chain.block(2),
     ]);
-    expect([zero?.status, one?.status, two?.status]).to.deep.equal([
+    expect([first?.status, second?.status, third?.status]).to.deep.equal([
       "fulfilled",
       "rejected",
       "fulfilled",
     ]);
     expect([
-      (zero as PromiseFulfilledResult<{ number: number }>).value.number,
-      (two as PromiseFulfilledResult<{ number: number }>).value.number,
+      (first as PromiseFulfilledResult<{ number: number }>).value.number,
+      (third as PromiseFulfilledResult<{ number: number }>).value.number,
     ]).to.deep.equal([0, 2]);
   });
 
-  it("a block or receipt that the node does not have is nothing, not an error", async () => {
+  it("a block or receipt that the node does not have is undefined, not an error", async () => {
     expect(await chain.block(1_000_000)).to.equal(undefined);
     expect(await chain.receipts([word("77")])).to.deep.equal([undefined]);
     expect(await chain.transactionInput(word("77"))).to.equal(undefined);
   });
 
-  it("logs are asked by address, and come in the order of the chain", async () => {
+  it("logs are requested by address, and come in the order of the chain", async () => {
     const head = await chain.head();
     const logs = await chain.logs([deployment.accessManager], 0, head);
     expect(logs.length).to.be.greaterThan(3);
@@ -520,7 +520,7 @@ describe("the node", () => {
   });
 
   describe("a deployment", () => {
-    it("that the chain holds is taken as it is: nothing is sent", async () => {
+    it("that exists on the chain is used unchanged: nothing is sent", async () => {
       const provider = new JsonRpcProvider(bench.rpcUrl, SANDBOX_CHAIN_ID, {
         staticNetwork: true,
         cacheTimeout: -1,

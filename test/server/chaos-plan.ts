@@ -1,4 +1,4 @@
-/** What the fault harness injects is a plan, and the plan follows from its seed. */
+/** The fault harness injects its faults by a plan, and the seed determines the plan. */
 import { expect } from "chai";
 import {
   delayOf,
@@ -12,11 +12,11 @@ import {
   type Window,
 } from "../../scripts/lab/chaos/plan.ts";
 
-const trackOf = (one: Injection): string => {
-  if (one.what === "rpc") return `rpc ${one.gateway}`;
-  if (one.what === "receiver") return `receiver ${one.receiver}`;
-  if (one.what === "database" || one.what === "node") return one.what;
-  return `process ${one.gateway}`;
+const trackOf = (injection: Injection): string => {
+  if (injection.what === "rpc") return `rpc ${injection.gateway}`;
+  if (injection.what === "receiver") return `receiver ${injection.receiver}`;
+  if (injection.what === "database" || injection.what === "node") return injection.what;
+  return `process ${injection.gateway}`;
 };
 
 describe("the plan of a run under fire", () => {
@@ -27,14 +27,14 @@ describe("the plan of a run under fire", () => {
     }
   });
 
-  it("is another one for another seed", () => {
+  it("differs for another seed", () => {
     const hashes = Array.from({ length: 50 }, (_, seed) => hashOf(planOf(seed, 60, 2, 3)));
     expect(new Set(hashes).size).to.equal(hashes.length);
   });
 
   it("has a kill and broken calls in the shortest run", () => {
     for (let seed = 0; seed < 100; seed += 1) {
-      const whats = planOf(seed, 20, 2, 3).injections.map((one) => one.what);
+      const whats = planOf(seed, 20, 2, 3).injections.map((injection) => injection.what);
       expect(whats, `seed ${seed}`).to.include("kill").and.include("rpc").and.include("database");
     }
   });
@@ -42,16 +42,18 @@ describe("the plan of a run under fire", () => {
   it("has every kind of fault in a run of five minutes", () => {
     const { injections } = planOf(1, 300, 2, 3);
     const rpc = new Set(
-      injections.map((one) => (one.what === "rpc" ? one.window.kind : undefined)),
+      injections.map((injection) => (injection.what === "rpc" ? injection.window.kind : undefined)),
     );
     const receivers = new Set(
-      injections.map((one) => (one.what === "receiver" ? one.kind : undefined)),
+      injections.map((injection) => (injection.what === "receiver" ? injection.kind : undefined)),
     );
     const database = new Set(
-      injections.map((one) => (one.what === "database" ? one.how : undefined)),
+      injections.map((injection) => (injection.what === "database" ? injection.how : undefined)),
     );
-    const nodes = new Set(injections.map((one) => (one.what === "node" ? one.kind : undefined)));
-    const whats = new Set(injections.map((one) => one.what));
+    const nodes = new Set(
+      injections.map((injection) => (injection.what === "node" ? injection.kind : undefined)),
+    );
+    const whats = new Set(injections.map((injection) => injection.what));
     expect([...rpcFaults].filter((kind) => !rpc.has(kind))).to.deep.equal([]);
     expect([...receiverFaults].filter((kind) => !receivers.has(kind))).to.deep.equal([]);
     expect([...nodeFaults].filter((kind) => !nodes.has(kind))).to.deep.equal([]);
@@ -59,41 +61,41 @@ describe("the plan of a run under fire", () => {
     expect(whats).to.include("stop").and.include("pause");
   });
 
-  it("ends within the run, and in one place one thing before the next begins", () => {
+  it("ends within the run, and in each place a fault ends before the next begins", () => {
     for (const seed of [1, 2, 3]) {
       const { injections } = planOf(seed, 300, 3, 3);
       for (const track of Map.groupBy(injections, trackOf).values()) {
-        for (const [i, one] of track.entries()) {
-          expect(one.at).to.be.at.least(track[i - 1]?.until ?? 0);
-          expect(one.until).to.be.within(one.at, 300_000);
+        for (const [i, injection] of track.entries()) {
+          expect(injection.at).to.be.at.least(track[i - 1]?.until ?? 0);
+          expect(injection.until).to.be.within(injection.at, 300_000);
         }
       }
     }
   });
 
-  it("takes one gateway's node out at a time, each in its turn and for long, and lets the others work meanwhile", () => {
+  it("takes out one gateway's node at a time, each in turn and for long, while the other gateways work", () => {
     for (const seed of [1, 2, 3, 4, 5]) {
       const { injections } = planOf(seed, 300, 2, 3);
-      const out = injections.filter((one) => one.what === "node");
+      const out = injections.filter((injection) => injection.what === "node");
       expect(new Set(out.map(({ gateway }) => gateway))).to.deep.equal(new Set([0, 1]));
-      const first = injections.find((one) => one.what === "kill");
+      const first = injections.find((injection) => injection.what === "kill");
       for (const [i, node] of out.entries()) {
         expect(node.until - node.at).to.be.at.least(300_000 / 8);
         expect(node.at).to.be.at.least(out[i - 1]?.until ?? 0);
         const struck = injections.filter(
-          (one) =>
-            ["kill", "stop", "pause"].includes(one.what) &&
-            "gateway" in one &&
-            one.gateway !== node.gateway &&
-            one.at < node.until &&
-            one.until > node.at,
+          (injection) =>
+            ["kill", "stop", "pause"].includes(injection.what) &&
+            "gateway" in injection &&
+            injection.gateway !== node.gateway &&
+            injection.at < node.until &&
+            injection.until > node.at,
         );
-        expect(struck.filter((one) => one !== first)).to.deep.equal([]);
+        expect(struck.filter((injection) => injection !== first)).to.deep.equal([]);
       }
     }
   });
 
-  it("leaves single calls to the window's counter, not to the clock", () => {
+  it("chooses single calls by the window's counter, not by the clock", () => {
     const window: Window = { kind: "delay", perMille: 300, amount: 1_000, seed: 42 };
     const decisions = () =>
       Array.from({ length: 10_000 }, (_, nth) =>

@@ -1,4 +1,4 @@
-/** What the operator's commands refuse before they begin. */
+/** Input that the operator's commands refuse before they start. */
 
 import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -15,17 +15,17 @@ const serve = (settings: Record<string, string>) => cli(["serve"], settings);
 function cli(
   args: readonly string[],
   settings: Record<string, string>,
-): Promise<{ code: number | null; said: string }> {
+): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, ...args], {
       env: { ...bareEnvironment(), ...settings },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    let said = "";
+    let output = "";
     for (const stream of [child.stdout, child.stderr])
-      stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
+      stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
     child.once("error", reject);
-    child.once("close", (code) => resolve({ code, said }));
+    child.once("close", (code) => resolve({ code, output }));
   });
 }
 
@@ -49,19 +49,19 @@ describe("a gateway outside the sandbox", () => {
   after(() => rm(folder, { recursive: true, force: true }));
 
   it("does not serve a sandbox's deployment", async () => {
-    const { code, said } = await serve(settings);
-    expect([code, said]).to.satisfy(
+    const { code, output } = await serve(settings);
+    expect([code, output]).to.satisfy(
       ([c, s]: [number, string]) => c === 2 && s.includes("DEPLOYMENT is a sandbox's"),
     );
   });
 
-  it("does not start with a master key that is no random one", async () => {
-    const { code, said } = await serve({ ...settings, MASTER_KEY: "00".repeat(32) });
+  it("does not start with a master key that is not random", async () => {
+    const { code, output } = await serve({ ...settings, MASTER_KEY: "00".repeat(32) });
     expect(code).to.equal(2);
-    expect(said).to.include("MASTER_KEY").and.not.include("00000000");
+    expect(output).to.include("MASTER_KEY").and.not.include("00000000");
   });
 
-  it("takes no command, flag or id that it does not know, and says what there is", async () => {
+  it("refuses an unknown command, flag or id, and lists the known ones", async () => {
     const calls = [
       ["nothing"],
       ["serve", "--json"],
@@ -69,36 +69,36 @@ describe("a gateway outside the sandbox", () => {
       ["cancel", "0x1"],
       ["admin-key"],
       ["admin-key", "0x1"],
-      // the letters state a checksum, and a wrong one
+      // upper and lower case state a checksum, and this checksum is wrong
       ["admin-key", "0xB0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0"],
       ["doctor", "--unknown"],
       ["rotate"],
       ["rotate", "key", "--finish"],
     ];
-    for (const { code, said } of await Promise.all(calls.map((args) => cli(args, settings)))) {
-      expect(code, said).to.equal(2);
-      expect(said).to.include("COMMAND").and.include("MAX_HEAD_AGE");
+    for (const { code, output } of await Promise.all(calls.map((args) => cli(args, settings)))) {
+      expect(code, output).to.equal(2);
+      expect(output).to.include("COMMAND").and.include("MAX_HEAD_AGE");
     }
     expect((await cli(["--help"], {})).code).to.equal(0);
   });
 
-  it("takes no second master key from a file that is not there, or that holds no random key", async () => {
+  it("refuses a second master key from a file that is missing or that does not hold a random key", async () => {
     const weak = join(folder, "weak.key");
     await writeFile(weak, `${"0f".repeat(32)}\n`);
     for (const [file, why] of [
       [join(folder, "none.key"), "cannot be read"],
       [weak, "does not contain a random key"],
     ] as const) {
-      const { code, said } = await cli(["rotate", file], settings);
-      expect([code, said.includes(why)], said).to.deep.equal([2, true]);
-      expect(said).to.not.include("0f0f0f");
+      const { code, output } = await cli(["rotate", file], settings);
+      expect([code, output.includes(why)], output).to.deep.equal([2, true]);
+      expect(output).to.not.include("0f0f0f");
     }
   });
 
-  it("names every setting that is missing, and no value", async () => {
-    const { code, said } = await serve({ MASTER_KEY: goodKey });
+  it("names every missing setting, and shows no value", async () => {
+    const { code, output } = await serve({ MASTER_KEY: goodKey });
     expect(code).to.equal(2);
-    for (const name of ["RPC_URL", "DATABASE_URL", "DEPLOYMENT"]) expect(said).to.include(name);
-    expect(said).to.not.include(goodKey);
+    for (const name of ["RPC_URL", "DATABASE_URL", "DEPLOYMENT"]) expect(output).to.include(name);
+    expect(output).to.not.include(goodKey);
   });
 });

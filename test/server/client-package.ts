@@ -1,5 +1,5 @@
 /**
- * The client as others get it: packed, installed in an empty folder, type-checked and run by its
+ * The client as its users get it: packed, installed in an empty folder, type-checked and run by its
  * own example.
  */
 import {
@@ -56,7 +56,7 @@ describe("the client, packed", function () {
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), "onepiao-till-"));
     home = join(folder, "node_modules", "@onepiao", "client");
-    // beside the sources, which other tests read
+    // next to the sources, because other tests read the sources
     const packed = join(folder, "package");
     mkdirSync(packed);
     for (const name of ["package.json", "README.md"])
@@ -74,7 +74,7 @@ describe("the client, packed", function () {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  it("brings nothing else with it, and nothing of the gateway", () => {
+  it("contains no other package and no code of the gateway", () => {
     expect(readdirSync(join(folder, "node_modules", "@onepiao"))).deep.equals(["client"]);
     expect(readdirSync(home).sort()).deep.equals(["LICENSE", "README.md", "dist", "package.json"]);
     for (const name of readdirSync(join(home, "dist")))
@@ -93,14 +93,14 @@ describe("the client, packed", function () {
     ];
     const holder = await person(firm, "示例人");
     const { url } = await sandbox();
-    const said = await step(process.execPath, ["issue.ts"], {
+    const output = await step(process.execPath, ["issue.ts"], {
       URL: url,
       ISSUER: shop.token,
       HOLDER: holder.token,
     });
-    const [, number] = /issued (\d{20})/.exec(said) ?? [];
-    expect(said).includes(`${number} issued 200.00`);
-    expect(said).matches(/PDF \d+ bytes/);
-    expect(said, said).matches(/^[a-z-]+ never \[/m);
+    const [, number] = /issued (\d{20})/.exec(output) ?? [];
+    expect(output).includes(`${number} issued 200.00`);
+    expect(output).matches(/PDF \d+ bytes/);
+    expect(output, output).matches(/^[a-z-]+ never \[/m);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * The client's batches and its event stream, while gateways die and connections break: nothing is
- * lost, and nothing comes twice.
+ * The client's batches and its event stream while gateways die and connections break: no item is
+ * lost, and no item comes twice.
  */
 import { expect } from "chai";
 import {
@@ -62,7 +62,7 @@ describe("the client's streams", function () {
     const numbersOf = (results: readonly BatchResult[]) =>
       results.flatMap((result) => ("number" in result ? [result.number] : []));
 
-    /** A source that counts what is taken from it. */
+    /** A source that counts the items that its reader takes. */
     function counted(count: number, run: string) {
       const source = {
         taken: 0,
@@ -81,7 +81,7 @@ describe("the client's streams", function () {
       return source;
     }
 
-    /** All results; each comes once, in order, and the window holds. */
+    /** All results. Each comes once and in order, and the window is never exceeded. */
     async function all(
       results: AsyncIterable<BatchResult>,
       source: { taken: number },
@@ -97,12 +97,12 @@ describe("the client's streams", function () {
       return list;
     }
 
-    it("has a result for each invoice with what was sent, and a refused one spoils no other", async () => {
+    it("has a result with the sent document for each invoice, and a refused invoice does not affect the others", async () => {
       const sent = [invoice(), { ...invoice(), currency: "yuan" } as BatchInvoice, invoice()];
       const results: BatchResult[] = [];
       for await (const result of clientOf(gateways[0].url).batch(sent)) results.push(result);
-      expect(results.map(({ line, sent: what }) => [line, what])).to.deep.equal(
-        sent.map((what, at) => [at + 1, what]),
+      expect(results.map(({ line, sent: document }) => [line, document])).to.deep.equal(
+        sent.map((document, at) => [at + 1, document]),
       );
       expect(results.map(({ problem }) => problem?.code)).to.deep.equal([
         undefined,
@@ -113,7 +113,7 @@ describe("the client's streams", function () {
       expect(await stored()).to.include.members(numbersOf(results));
     });
 
-    it("goes on at the next gateway when one dies in its middle: none is lost, none is issued twice", async () => {
+    it("continues at the next gateway if a gateway dies in the middle: no invoice is lost, no invoice is issued twice", async () => {
       const before = await stored();
       const source = counted(600, "dies");
       const client = clientOf(gateways.map(({ url }) => url));
@@ -126,7 +126,7 @@ describe("the client's streams", function () {
       const numbers = numbersOf(results);
       expect(new Set(numbers).size).to.equal(600);
       expect((await stored()).sort()).to.deep.equal([...before, ...numbers].sort());
-      // each number is that of the invoice that was sent on its line
+      // each number belongs to the invoice that was sent on its line
       for (const at of [0, 99, 100, 355, 599]) {
         const { body } = await client("GET /v1/invoices/{number}", {
           params: { number: numbers[at] ?? "" },
@@ -135,11 +135,11 @@ describe("the client's streams", function () {
       }
     });
 
-    it("over a way that breaks again and again comes to its end, and the same key issues nothing more", async () => {
+    it("completes over a connection that breaks again and again, and the same key issues nothing more", async () => {
       const before = await stored();
       const way = await startCuttingWay(gateways[0].url);
       try {
-        // in the head, in the first result, and between and in results
+        // cuts in the head, in the first result, between results and within results
         way.cuts = [10, 300, 1_000, 7_777, 333, 5_000];
         const key = crypto.randomUUID();
         const source = counted(500, "breaks");
@@ -159,7 +159,7 @@ describe("the client's streams", function () {
       }
     });
 
-    it("of more than 10,000 goes on in another one", async () => {
+    it("of more than 10,000 invoices continues in another batch", async () => {
       const source = {
         taken: 0,
         *invoices() {
@@ -178,7 +178,7 @@ describe("the client's streams", function () {
       expect([count, last]).to.deep.equal([10_003, 10_003]);
     });
 
-    it("gives the results of what its source gave before it failed, and then its error", async () => {
+    it("gives the results of the items before its source failed, and then the source's error", async () => {
       async function* broken() {
         yield invoice();
         yield invoice();
@@ -192,7 +192,7 @@ describe("the client's streams", function () {
       expect(numbersOf(results)).to.have.length(2);
     });
 
-    it("ends with its reader, and with its signal, and closes its source", async () => {
+    it("ends when its reader stops or its signal aborts, and closes its source", async () => {
       const left = counted(1_000, "left");
       for await (const { line } of clientOf(gateways[0].url).batch(left.invoices()))
         if (line === 3) break;
@@ -212,7 +212,7 @@ describe("the client's streams", function () {
       expect(stopped.ended).to.equal(true);
     });
 
-    it("that a key may not send is refused as a whole, and nothing is sent without invoices", async () => {
+    it("is refused as a whole if the key may not send it, and nothing is sent without invoices", async () => {
       const token = await keyFor(bench, firm.account, ["employer"]);
       const buyer = createClient({ url: gateways[0].url, token });
       const error = await buyer
@@ -243,19 +243,19 @@ describe("the client's streams", function () {
         if ("number" in result) numbers.push(result.number);
       return numbers;
     }
-    /** Follows until all these invoices are seen to be issued. */
+    /** Follows the events until each of these invoices is issued. */
     async function until(
       events: AsyncIterable<Event>,
       numbers: readonly string[],
       then: (count: number) => void = () => {},
     ): Promise<Event[]> {
-      const wanted = new Set(numbers);
+      const missing = new Set(numbers);
       const seen: Event[] = [];
       for await (const event of events) {
         seen.push(event);
         then(seen.length);
-        if (event.number !== undefined) wanted.delete(event.number);
-        if (wanted.size === 0) break;
+        if (event.number !== undefined) missing.delete(event.number);
+        if (missing.size === 0) break;
       }
       return seen;
     }
@@ -269,7 +269,7 @@ describe("the client's streams", function () {
       return list;
     }
 
-    it("come once and in order over a way that breaks again and again", async () => {
+    it("come once and in order over a connection that breaks again and again", async () => {
       const way = await startCuttingWay(gateways[0].url);
       try {
         const after = String(await headOf());
@@ -284,7 +284,7 @@ describe("the client's streams", function () {
       }
     });
 
-    it("go on at the next gateway when one dies, from the first moment on", async () => {
+    it("continue at the next gateway if a gateway dies, from the first moment on", async () => {
       const live = Promise.withResolvers<void>();
       const stop = new AbortController();
       const states: string[] = [];
@@ -299,7 +299,7 @@ describe("the client's streams", function () {
       });
       const first = events.next();
       await live.promise;
-      // the stream has its place before the first event: what happens while it is cut is not lost
+      // the stream has a position before its first event: events during the cut are not lost
       gateways[0].child.kill("SIGKILL");
       const numbers = await issue(20);
       const seen = [(await first).value as Event];
@@ -312,12 +312,12 @@ describe("the client's streams", function () {
       await replaceFirst();
     });
 
-    it("are asked for again no sooner than the gateway says", async () => {
+    it("are not requested again earlier than the gateway says", async () => {
       const way = await startCuttingWay(gateways[0].url);
       try {
         const after = String(await headOf());
         const numbers = await issue(5);
-        // whole frames come, and so the `retry` of the first
+        // the way passes whole frames, so the `retry` of the first frame arrives
         way.cuts = [2_000];
         await until(watcher(way.url).follow({ after }), numbers);
         expect((way.came[1] ?? 0) - (way.came[0] ?? 0)).to.be.at.least(1_990);
@@ -326,7 +326,7 @@ describe("the client's streams", function () {
       }
     });
 
-    it("come by pages to one who is too far behind, and then as they happen", async () => {
+    it("come by pages to a client that is too far behind, and then live", async () => {
       const head = await headOf();
       const at = new Date();
       const rows = Array.from({ length: 10_100 }, (_, i) => ({
@@ -348,7 +348,7 @@ describe("the client's streams", function () {
       expect(seen.slice(-3).map(({ number }) => number)).to.deep.equal(numbers);
     });
 
-    it("of a position that is not of this feed are refused, as are those of no key", async () => {
+    it("are refused for a position of another feed, and without a key", async () => {
       const beyond = String((await headOf()) + 1_000_000_000_000n);
       const strange = await watcher(gateways[0].url)
         .follow({ after: beyond })

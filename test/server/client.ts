@@ -1,4 +1,7 @@
-/** The client for programs, against a real gateway, behind a network that loses what it likes. */
+/**
+ * The client for programs, against a real gateway, behind a network that loses requests and
+ * answers.
+ */
 import { createHmac } from "node:crypto";
 import { expect } from "chai";
 import { Wallet } from "ethers";
@@ -55,16 +58,16 @@ describe("the client for programs", () => {
     way.heard = () => {};
   });
 
-  const of = ({ token }: { token: string }, patience: Partial<Patience> = {}) =>
+  const clientOf = ({ token }: { token: string }, patience: Partial<Patience> = {}) =>
     createClient({ url: way.url, token, patience: { pauseMs: 5, ...patience } });
   const invoice = (more: object = {}) =>
     invoiceOf(shop, firm, { sourceId: crypto.randomUUID(), ...more }) as Invoice;
   const keys = () => way.seen.map(({ headers }) => headers["idempotency-key"]);
 
   it("gives the answer that its status stands for", async () => {
-    const client = of(shop);
+    const client = clientOf(shop);
     const sent = await client("POST /v1/invoices", { body: invoice(), wait: 20 });
-    // an answer that is not sealed has another shape: the types want to know which one it is
+    // an answer without a seal has another shape, so the types must narrow the answer by its status
     const number = sent.status === 201 ? sent.body.number : expect.fail(`${sent.status}`);
     const read = await client("GET /v1/invoices/{number}", { params: { number } });
     expect([read.status, read.body.document.totals.gross]).deep.equals([200, "200.00"]);
@@ -80,58 +83,62 @@ describe("the client for programs", () => {
       it(`issues once: ${typeof fault === "string" ? fault : fault.status}`, async () => {
         way.faults = [fault, fault];
         const sourceId = crypto.randomUUID();
-        const { body } = await of(shop).done("POST /v1/invoices", { body: invoice({ sourceId }) });
+        const { body } = await clientOf(shop).done("POST /v1/invoices", {
+          body: invoice({ sourceId }),
+        });
         expect(keys()).length(3);
         expect(new Set(keys()).size, "one key for all tries").equals(1);
-        const list = of(shop).items("GET /v1/invoices", { query: { as: "issuer", sourceId } });
+        const list = clientOf(shop).items("GET /v1/invoices", {
+          query: { as: "issuer", sourceId },
+        });
         expect((await all(list)).map(({ number }) => number)).deep.equals([body.number]);
       });
 
     for (const fault of ["lose", { status: 502 }] as const)
-      it(`ends after so many tries, and says under which key the work may be done: ${typeof fault === "string" ? fault : fault.status}`, async () => {
+      it(`gives up after the last try, and names the key under which the work may have been done: ${typeof fault === "string" ? fault : fault.status}`, async () => {
         way.faults = [fault, fault];
         const error = await refusalOf(
-          of(shop, { tries: 2 })("POST /v1/invoices", { body: invoice() }),
+          clientOf(shop, { tries: 2 })("POST /v1/invoices", { body: invoice() }),
         );
         expect(error).instanceOf(NoAnswerError);
         expect(keys()).deep.equals(Array(2).fill((error as NoAnswerError).key));
         expect(keys()[0]).a("string");
       });
 
-    it("says under which key a refusal came", async () => {
-      const problem = await problemOf(of(shop)("POST /v1/invoices", { body: {} as Invoice }));
+    it("names the key of a refused request", async () => {
+      const problem = await problemOf(clientOf(shop)("POST /v1/invoices", { body: {} as Invoice }));
       expect(keys()).deep.equals([problem.key]);
     });
 
-    it("sends a body that is a stream once", async () => {
+    it("sends a streamed body only once", async () => {
       way.faults = ["lose"];
       const body = new Blob([JSON.stringify(invoice())]).stream();
-      const call = of(shop)("POST /v1/invoices", { body, type: "application/json" });
+      const call = clientOf(shop)("POST /v1/invoices", { body, type: "application/json" });
       expect(await refusalOf(call)).instanceOf(NoAnswerError);
       expect(way.seen).length(1);
     });
 
     it("waits for as long as Retry-After says", async () => {
       way.faults = [{ status: 503, headers: { "retry-after": "1" } }];
-      await of(shop)("GET /v1/session");
+      await clientOf(shop)("GET /v1/session");
       const [first, second] = way.seen;
       expect((second?.at ?? 0) - (first?.at ?? 0)).at.least(990);
     });
 
-    it("does not wait for longer than its patience, and gives what was said", async () => {
+    it("does not wait for longer than its patience, and returns the refusal", async () => {
       way.faults = [{ status: 503, headers: { "retry-after": "3600" } }];
-      const error = await refusalOf(of(shop)("GET /v1/session"));
+      const error = await refusalOf(clientOf(shop)("GET /v1/session"));
       expect([(error as NoAnswerError).status, way.seen.length]).deep.equals([503, 1]);
     });
 
-    it("stops when it is told to, also between two tries", async () => {
+    it("stops when its signal aborts, also between two tries", async () => {
       const stop = new AbortController();
       way.faults = Array(50).fill("cut");
       way.heard = () => {
         if (way.seen.length === 3) stop.abort(new Error("enough"));
       };
       const error = await refusalOf(
-        of(shop, { tries: 50 })("GET /v1/session", { signal: stop.signal }),
+        clientOf(shop, { tries: 50 })("GET /v1/session", { signal: stop.signal }),
       );
       expect([(error as Error).message, way.seen.length]).deep.equals(["enough", 3]);
     });
@@ -145,9 +152,11 @@ describe("the client for programs", () => {
   });
 
   describe("a refusal", () => {
-    it("that will be the same again comes at once, with its rules", async () => {
+    it("that a retry cannot change comes at once, with its rules", async () => {
       const body = { ...invoice(), currency: "yuan" } as Invoice;
-      const error = await problemOf(of(shop, { laterMs: 60_000 })("POST /v1/invoices", { body }));
+      const error = await problemOf(
+        clientOf(shop, { laterMs: 60_000 })("POST /v1/invoices", { body }),
+      );
       expect([error.code, error.status, error.retry]).deep.equals([
         "invalid-document",
         422,
@@ -157,22 +166,24 @@ describe("the client for programs", () => {
       expect(way.seen).length(1);
     });
 
-    it("that may pass later comes at once without patience", async () => {
+    it("that a retry can change comes at once without patience", async () => {
       const bare = await taxpayer("无号店", ["issuer"], { segment: 1 });
-      const one = () => invoiceOf(bare, firm) as Invoice;
-      await of(bare)("POST /v1/invoices", { body: one() });
+      const newInvoice = () => invoiceOf(bare, firm) as Invoice;
+      await clientOf(bare)("POST /v1/invoices", { body: newInvoice() });
       way.seen = [];
-      const error = await problemOf(of(bare)("POST /v1/invoices", { body: one() }));
+      const error = await problemOf(clientOf(bare)("POST /v1/invoices", { body: newInvoice() }));
       expect([error.code, error.retry, way.seen.length]).deep.equals(["no-segment", "later", 1]);
     });
 
-    it("that may pass later is tried again with patience, and passes when something has changed", async () => {
+    it("that a retry can change is retried with patience, and succeeds after the cause is gone", async () => {
       const bare = await taxpayer("缺号店", ["issuer"], { segment: 1 });
-      const one = () => invoiceOf(bare, firm) as Invoice;
-      await of(bare)("POST /v1/invoices", { body: one() });
+      const newInvoice = () => invoiceOf(bare, firm) as Invoice;
+      await clientOf(bare)("POST /v1/invoices", { body: newInvoice() });
       way.seen = [];
       const { url, bureau } = await sandbox();
-      const asked = of(bare, { laterMs: 60_000 })("POST /v1/invoices", { body: one() });
+      const asked = clientOf(bare, { laterMs: 60_000 })("POST /v1/invoices", {
+        body: newInvoice(),
+      });
       await until("two tries", async () => way.seen.length >= 2);
       await createClient({ url, token: bureau.token }).done("POST /v1/taxpayers/{taxId}/segments", {
         params: { taxId: bare.taxId },
@@ -184,20 +195,20 @@ describe("the client for programs", () => {
   });
 
   describe("the end of the work", () => {
-    it("is waited for", async () => {
-      const { body } = await of(shop).done("POST /v1/invoices", { body: invoice() });
-      const claim = await of(firm).done("POST /v1/claims", {
+    it("is awaited", async () => {
+      const { body } = await clientOf(shop).done("POST /v1/invoices", { body: invoice() });
+      const claim = await clientOf(firm).done("POST /v1/claims", {
         body: { employer: firm.taxId, invoices: [body.number] },
       });
       expect(claim.body.status).equals("claimed");
     });
 
-    it("is not there while somebody else has to sign", async () => {
+    it("is not reached while another party has to sign", async () => {
       const key = { custody: "own", address: Wallet.createRandom().address };
       const own = await taxpayer("自管店", ["employer"], { key });
-      const { body } = await of(shop).done("POST /v1/invoices", { body: invoiceFor(own) });
+      const { body } = await clientOf(shop).done("POST /v1/invoices", { body: invoiceFor(own) });
       const error = await refusalOf(
-        of(own, { doneMs: 0 }).done("POST /v1/claims", {
+        clientOf(own, { doneMs: 0 }).done("POST /v1/claims", {
           body: { employer: own.taxId, invoices: [body.number] },
           wait: 1,
         }),
@@ -209,32 +220,34 @@ describe("the client for programs", () => {
   });
 
   describe("pages", () => {
-    it("are read one after the other", async () => {
+    it("are read in order", async () => {
       const seller = await taxpayer("多票店", ["issuer"]);
       const numbers: string[] = [];
       for (let i = 0; i < 5; i += 1) {
         const body = invoiceOf(seller, firm) as Invoice;
-        numbers.push((await of(seller).done("POST /v1/invoices", { body })).body.number);
+        numbers.push((await clientOf(seller).done("POST /v1/invoices", { body })).body.number);
       }
       way.seen = [];
-      const list = of(seller).items("GET /v1/invoices", { query: { as: "issuer", limit: 2 } });
+      const list = clientOf(seller).items("GET /v1/invoices", {
+        query: { as: "issuer", limit: 2 },
+      });
       expect((await all(list)).map(({ number }) => number)).deep.equals(numbers);
       expect(way.seen.length).at.least(3);
-      const events = of(seller).items("GET /v1/events", {
+      const events = clientOf(seller).items("GET /v1/events", {
         query: { types: "invoice.issued", limit: 2 },
       });
       expect((await all(events)).map(({ number }) => number)).deep.equals(numbers);
     });
 
-    it("go on to the end where a page is full", async () => {
+    it("continue to the end if a page is full", async () => {
       const claim = async () => {
-        const { body } = await of(shop).done("POST /v1/invoices", { body: invoice() });
+        const { body } = await clientOf(shop).done("POST /v1/invoices", { body: invoice() });
         const sent = { employer: firm.taxId, invoices: [body.number] };
-        return (await of(firm).done("POST /v1/claims", { body: sent })).body.id;
+        return (await clientOf(firm).done("POST /v1/claims", { body: sent })).body.id;
       };
       const made = [await claim(), await claim()];
       const claims = await all(
-        of(firm).items("GET /v1/claims", { query: { as: "holder", limit: 1 } }),
+        clientOf(firm).items("GET /v1/claims", { query: { as: "holder", limit: 1 } }),
       );
       expect(claims.map(({ id }) => id)).includes.members(made);
       const { url, bureau } = await sandbox();
@@ -274,28 +287,28 @@ describe("the client for programs", () => {
         "webhook-signature": `v1,AAAA v1,${signature}`,
       };
     };
-    const refused = async (...given: Parameters<typeof verifyWebhook>) =>
-      expect(await refusalOf(verifyWebhook(...given))).instanceOf(WebhookError);
+    const refused = async (...args: Parameters<typeof verifyWebhook>) =>
+      expect(await refusalOf(verifyWebhook(...args))).instanceOf(WebhookError);
 
-    it("of the gateway are taken, and read", async () => {
+    it("of the gateway are verified and parsed", async () => {
       const receiver = await startReceiver();
       try {
-        const made = await of(shop)("POST /v1/webhooks", {
+        const made = await clientOf(shop)("POST /v1/webhooks", {
           body: { url: receiver.url, types: ["invoice.issued"] },
         });
-        const { body } = await of(shop).done("POST /v1/invoices", { body: invoice() });
+        const { body } = await clientOf(shop).done("POST /v1/invoices", { body: invoice() });
         const delivery = await until("the delivery", async () =>
           receiver.deliveries.find(({ type }) => type === "invoice.issued"),
         );
         const read = await verifyWebhook(made.body.secret ?? "", delivery.body, delivery.headers);
         expect([read.id, read.data.number]).deep.equals([delivery.id, body.number]);
-        await of(shop)("DELETE /v1/webhooks/{id}", { params: { id: made.body.id } });
+        await clientOf(shop)("DELETE /v1/webhooks/{id}", { params: { id: made.body.id } });
       } finally {
         await receiver.close();
       }
     });
 
-    it("are taken by one of several secrets, as bytes or text, with headers of either kind", async () => {
+    it("are accepted under one of several secrets, as bytes or text, with headers of either kind", async () => {
       const body = '{"type":"claim.created","timestamp":"2026-11-24T02:31:07.000Z","data":{}}';
       const other = `whsec_${Buffer.alloc(24, 9).toString("base64")}`;
       const read = await verifyWebhook(
@@ -306,7 +319,7 @@ describe("the client for programs", () => {
       expect([read.id, read.type]).deep.equals(["7", "claim.created"]);
     });
 
-    it("of anybody else, changed, old or without a signature are refused", async () => {
+    it("of another sender, changed, old or without a signature are refused", async () => {
       const body = '{"type":"claim.created","data":{}}';
       const { "webhook-signature": _, ...unsigned } = headersOf(body);
       const other = `whsec_${Buffer.alloc(24, 9).toString("base64")}`;

@@ -1,6 +1,6 @@
 /**
- * Time: a sandbox years ahead does all that one of today does; bounds on the dates of invoices; the
- * turn of the year.
+ * Time: a sandbox two years ahead does the same as a sandbox of today; bounds on the dates of
+ * invoices; the turn of the year.
  */
 import { readFileSync } from "node:fs";
 import { chinaDay, chinaTime } from "@onepiao/protocol/values/dates.ts";
@@ -27,7 +27,7 @@ const root = new URL("../../", import.meta.url);
 const YEAR_SECONDS = 365 * 86_400;
 type Shop = { taxId: string; name: string; token: string };
 
-/** Short ways to be a party of one sandbox. */
+/** Helpers that act as a party of one sandbox. */
 function at(network: Sandbox) {
   const ask = (
     method: string,
@@ -71,7 +71,7 @@ describe("a sandbox two years ahead", function () {
   });
   after(() => network?.stop());
 
-  it("takes the samples and what the quickstart issues, which are never stale", async () => {
+  it("accepts the samples and the quickstart's invoices, which are never stale", async () => {
     const demo = await runDemo(network, () => {});
     expect(demo.faults).deep.equals([]);
     expect(demo.counts.lost).equals(0);
@@ -97,7 +97,7 @@ describe("a sandbox two years ahead", function () {
     );
   });
 
-  it("has one time in gateway, database and chain", async () => {
+  it("has the same time in gateway, database and chain", async () => {
     const { ask, enrol, issue } = at(network);
     const shop = await enrol("两年后的店", "issuer");
     const months = new Set(
@@ -122,8 +122,7 @@ describe("a sandbox two years ahead", function () {
     const { number } = await must(issue(shop, chinaTime(network.clock.now())));
     const { items } = await must(ask("GET", `/v1/events?number=${number}`));
     expect(items[0].at.slice(0, 4)).equals(quota.period.slice(0, 4));
-    // by the machine's own clock this would be two years ahead, and a day further it is a day ahead
-    // here too
+    // By the machine's own clock this date is two years ahead. One day later it is ahead here too.
     refused(
       await issue(shop, chinaTime(new Date(network.clock.now().getTime() + 86_400_000))),
       "invalid-document",
@@ -134,7 +133,7 @@ describe("a sandbox two years ahead", function () {
     );
   });
 
-  it("is nothing that a real network's gateway starts on, and its clock never goes back", async () => {
+  it("is refused by a real network's gateway, and its clock never goes back", async () => {
     const network2 = { ...network.deployment, network: "a-real-one" };
     const failed = await startGateway(network.config, network2).then(
       () => undefined,
@@ -147,7 +146,7 @@ describe("a sandbox two years ahead", function () {
     );
   });
 
-  it("and one with the machine's time keeps it", async () => {
+  it("with the machine's time keeps the machine's time", async () => {
     const postgres = await startPostgres();
     try {
       const clock = await openClock({
@@ -180,7 +179,7 @@ describe("New Year's Eve, and the bounds on an invoice's time", function () {
   let shop: Shop;
   let firm: Shop;
   before(async () => {
-    // half an hour before midnight in China: in UTC it is the afternoon
+    // half an hour before midnight in China; in UTC it is the afternoon
     const aheadSeconds = Math.round((midnight.getTime() - Date.now()) / 1_000) - 1_800;
     network = await startSandbox({
       blockMs: 50,
@@ -204,7 +203,7 @@ describe("New Year's Eve, and the bounds on an invoice's time", function () {
   const minutes = (count: number) =>
     chinaTime(new Date(network.clock.now().getTime() + count * 60_000));
 
-  it("more than ten minutes ahead or 31 days back is refused, in the words of each format", async () => {
+  it("a time more than ten minutes ahead or 31 days back is refused, in the terms of each format", async () => {
     const { ask, issue } = at(network);
     const DAY = 1_440;
     for (const [time, rule] of [
@@ -259,13 +258,13 @@ describe("New Year's Eve, and the bounds on an invoice's time", function () {
       field: "/Invoice/cbc:IssueDate",
       rule: "issued-long-ago",
     });
-    // nothing of it is left
+    // no row of the refused invoices is left
     expect(
       (await must(ask("GET", "/v1/invoices", undefined, { token: shop.token }))).items,
     ).deep.equals([]);
   });
 
-  it("what was issued elsewhere is not of the future, not from before 2000, and agrees with its number", async () => {
+  it("an invoice issued elsewhere is not in the future, not before 2000, and agrees with its number", async () => {
     const { ask } = at(network);
     const seller = { taxId: freshTaxId(), name: "网外的店" };
     let serial = 0;
@@ -293,7 +292,7 @@ describe("New Year's Eve, and the bounds on an invoice's time", function () {
       field: "/sourceId",
       rule: "number-year",
     });
-    // in China the year has turned, in UTC it has not
+    // in China the new year has begun, in UTC it has not
     refused(
       await register(`${year - 1}-12-31T16:00:00Z`, numberOf(String(year - 1).slice(2))),
       "invalid-document",
@@ -304,7 +303,7 @@ describe("New Year's Eve, and the bounds on an invoice's time", function () {
     );
     await must(register(`${year - 1}-12-31T16:00:00Z`, numberOf(old)));
     await must(register(`${year - 1}-12-31T15:59:59Z`, numberOf(String(year - 1).slice(2))));
-    // twenty digits of another country are no national number
+    // twenty digits of another country are not a national number
     await must(
       register(`${year}-02-03T10:00:00+08:00`, numberOf("77"), {
         taxId: "DE811223344",
@@ -341,7 +340,7 @@ describe("New Year's Eve, and the bounds on an invoice's time", function () {
       "invalid-document",
       { field: numberField, rule: "number-year" },
     );
-    // asked for on New Year's Eve, issued on New Year's Day
+    // requested on New Year's Eve, issued on New Year's Day
     await must(send(numberOf(old), `${year - 1}-12-31 23:59:58`, `${year}-01-01`));
   });
 
@@ -376,7 +375,7 @@ describe("New Year's Eve, and the bounds on an invoice's time", function () {
     expect((await must(send(time))).number).matches(/^\d{20}$/);
   });
 
-  it("at midnight in China the quota's month and the numbers' year change, and what was sold before may still be issued", async () => {
+  it("at midnight in China the quota's month and the numbers' year change, and earlier sales may still be issued", async () => {
     const { ask, issue } = at(network);
     const before = await must(issue(shop, minutes(0)));
     expect(before.number.slice(0, 2)).equals(old);
@@ -394,7 +393,7 @@ describe("New Year's Eve, and the bounds on an invoice's time", function () {
         granted: "1000.00",
       }),
     );
-    // numbers that are left of the old year's series go first
+    // the remaining numbers of the old year's series are used first
     expect((await must(issue(shop, sold))).number.slice(0, 2)).equals(old);
     const { first } = await must(
       ask("POST", `/v1/taxpayers/${shop.taxId}/segments`, { length: 20 }),

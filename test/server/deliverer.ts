@@ -1,6 +1,6 @@
 /**
- * Deliveries under faults: every event of a subscription once its receiver takes it, in order,
- * without a hole, and nowhere inside.
+ * Deliveries under faults: a receiver gets every event of its subscription in order and without a
+ * gap, and no delivery goes to a private address.
  */
 import { randomBytes, randomUUID } from "node:crypto";
 import type { ServerResponse } from "node:http";
@@ -38,15 +38,15 @@ describe("deliveries", () => {
   });
   after(() => database.close());
   afterEach(async () => {
-    for (const one of open.splice(0)) await one.end();
-    for (const one of receivers.splice(0)) await one.close();
+    for (const gateway of open.splice(0)) await gateway.end();
+    for (const receiver of receivers.splice(0)) await receiver.close();
     await sql`delete from webhooks`;
   });
 
   async function receiver(answer?: Answering, host?: string): Promise<Receiver> {
-    const one = await startReceiver(answer, host);
-    receivers.push(one);
-    return one;
+    const started = await startReceiver(answer, host);
+    receivers.push(started);
+    return started;
   }
 
   type Options = {
@@ -81,7 +81,7 @@ describe("deliveries", () => {
     });
     deliverer.start();
     let ended = false;
-    const one = {
+    const gateway = {
       deliverer,
       outbound,
       async end() {
@@ -92,7 +92,10 @@ describe("deliveries", () => {
         await changes.close();
         await own.end({ timeout: 1 });
       },
-      /** From one moment on it says nothing more, neither to the database nor to a receiver. */
+      /**
+       * From one moment on the process sends nothing more, neither to the database nor to a
+       * receiver.
+       */
       async crash() {
         ended = true;
         const closing = Promise.allSettled([own.end({ timeout: 0 }), changes.close()]);
@@ -103,20 +106,20 @@ describe("deliveries", () => {
         await Promise.all([closing, deliverer.stop()]);
       },
     };
-    open.push(one);
-    return one;
+    open.push(gateway);
+    return gateway;
   }
 
   const freshAccount = () => `0x${randomBytes(20).toString("hex")}`;
-  type Told = { type?: string; bureau?: Record<string, unknown> };
+  type NewEvent = { type?: string; bureau?: Record<string, unknown> };
   /**
-   * Rows as the follower writes them: ascending, each later than all before. Returns the ids that
-   * receivers see.
+   * Writes rows as the follower does: in ascending order, each later than all earlier rows. Returns
+   * the ids that receivers see.
    */
   async function tell(
     accounts: string[],
     count: number,
-    { type = "invoice.issued", bureau }: Told = {},
+    { type = "invoice.issued", bureau }: NewEvent = {},
   ): Promise<string[]> {
     const rows = Array.from({ length: count }, () => {
       last += 2_048n;
@@ -171,7 +174,7 @@ describe("deliveries", () => {
 
   // ── order ──────────────────────────────────────────────────────────────────────────────────────
 
-  it("two processes deliver every event once, in order, one at a time, and the position is never ahead of what was taken", async () => {
+  it("two processes deliver every event once, in order, one at a time, and the position is never ahead of the accepted events", async () => {
     const account = freshAccount();
     const ahead: string[] = [];
     const shop = await receiver(async ({ id }, response) => {
@@ -181,41 +184,41 @@ describe("deliveries", () => {
     const secret = secretOf();
     const hook = await subscribe(shop.url, account, { secrets: [{ secret }] });
     await Promise.all([process(), process()]);
-    const told: string[] = [];
-    for (let i = 0; i < 15; i += 1) told.push(...(await tell([account], 20)));
-    await until("all are delivered", () => shop.ids().length >= told.length);
+    const eventIds: string[] = [];
+    for (let i = 0; i < 15; i += 1) eventIds.push(...(await tell([account], 20)));
+    await until("all are delivered", () => shop.ids().length >= eventIds.length);
     await until("the position is at the end", async () => (await stateOf(hook)).position === last);
-    expect(shop.ids()).to.deep.equal(told);
+    expect(shop.ids()).to.deep.equal(eventIds);
     expect([shop.mostAtOnce, ahead]).to.deep.equal([1, []]);
     const { headers, body, data } = shop.deliveries[7] as (typeof shop.deliveries)[0];
     expect(new Webhook(secret).verify(body, headers)).to.deep.include({ type: "invoice.issued" });
     expect(() => new Webhook(secretOf()).verify(body, headers)).to.throw("No matching signature");
     expect(data).to.deep.include({
       version: 1,
-      id: told[7]?.slice(4),
-      position: told[7]?.slice(4),
+      id: eventIds[7]?.slice(4),
+      position: eventIds[7]?.slice(4),
       type: "invoice.issued",
     });
     expect(JSON.parse(body).timestamp).to.equal(data.at);
   });
 
-  it("a process killed in the middle of a delivery leaves no hole: another sends the same event again and goes on", async () => {
+  it("a process killed in the middle of a delivery leaves no gap: another sends the same event again and continues", async () => {
     const account = freshAccount();
     let hanging = true;
-    const told: string[] = [];
+    const eventIds: string[] = [];
     const shop = await receiver(({ id }, response) => {
-      if (!(hanging && id === told[4])) response.end();
+      if (!(hanging && id === eventIds[4])) response.end();
     });
     await subscribe(shop.url, account);
     const first = await process();
-    told.push(...(await tell([account], 10)));
+    eventIds.push(...(await tell([account], 10)));
     await until("the fifth event hangs", () => shop.ids().length === 5);
     await first.crash();
     hanging = false;
     await process();
     await until("all have come", () => shop.worked().length === 10);
-    expect(shop.worked()).to.deep.equal(told);
-    expect(shop.ids()).to.deep.equal([...told.slice(0, 5), ...told.slice(4)]);
+    expect(shop.worked()).to.deep.equal(eventIds);
+    expect(shop.ids()).to.deep.equal([...eventIds.slice(0, 5), ...eventIds.slice(4)]);
   });
 
   it("a process killed between the receiver's answer and the commit sends the event again, under the same id", async () => {
@@ -223,15 +226,15 @@ describe("deliveries", () => {
     const shop = await receiver();
     const hook = await subscribe(shop.url, account);
     const first = await process();
-    const [one] = (await tell([account], 1)) as [string];
+    const [eventId] = (await tell([account], 1)) as [string];
     await until(
       "the first is in",
       async () =>
-        (await stateOf(hook)).position === at(one) && (await stateOf(hook)).claim === null,
+        (await stateOf(hook)).position === at(eventId) && (await stateOf(hook)).claim === null,
     );
     let release = () => {};
     shop.answer = async (_delivery, response) => {
-      // whoever holds the row keeps the position from moving
+      // the transaction that holds the row's lock keeps the position from moving
       const { promise: held, resolve } = Promise.withResolvers<void>();
       const locking = sql.begin(async (tx) => {
         await tx`select 1 from webhooks where id = ${hook} for update`;
@@ -242,7 +245,7 @@ describe("deliveries", () => {
       response.end();
       await locking;
     };
-    const [two] = (await tell([account], 1)) as [string];
+    const [laterId] = (await tell([account], 1)) as [string];
     await until("the second was answered", async () => {
       const waiting =
         await sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%update webhooks set position%'`;
@@ -253,11 +256,14 @@ describe("deliveries", () => {
     release();
     await process();
     await until("it has come again", () => shop.ids().length === 3);
-    await until("the position is there", async () => (await stateOf(hook)).position === at(two));
-    expect(shop.ids()).to.deep.equal([one, two, two]);
+    await until(
+      "the position is there",
+      async () => (await stateOf(hook)).position === at(laterId),
+    );
+    expect(shop.ids()).to.deep.equal([eventId, laterId, laterId]);
   });
 
-  it("an event that fails is tried again before the next one, and the attempts tell what happened", async () => {
+  it("a failed event is retried before the next event, and the attempts record each outcome", async () => {
     const account = freshAccount();
     const codes = [500, 503, 200];
     const shop = await receiver(
@@ -265,9 +271,9 @@ describe("deliveries", () => {
     );
     const hook = await subscribe(shop.url, account);
     await process();
-    const [one, two] = (await tell([account], 2)) as [string, string];
-    await until("both are in", async () => (await stateOf(hook)).position === at(two));
-    expect(shop.ids()).to.deep.equal([one, one, one, two]);
+    const [first, second] = (await tell([account], 2)) as [string, string];
+    await until("both are in", async () => (await stateOf(hook)).position === at(second));
+    expect(shop.ids()).to.deep.equal([first, first, first, second]);
     expect(
       (await attemptsOf(hook)).map(({ event, status: code, error }) => [
         `evt_${event}`,
@@ -275,27 +281,29 @@ describe("deliveries", () => {
         error,
       ]),
     ).to.deep.equal([
-      [one, 500, "status"],
-      [one, 503, "status"],
-      [one, 200, null],
-      [two, 200, null],
+      [first, 500, "status"],
+      [first, 503, "status"],
+      [first, 200, null],
+      [second, 200, null],
     ]);
     expect((await stateOf(hook)).tries).to.equal(0);
   });
 
-  it("no more than 50 attempts are kept", async () => {
+  it("at most 50 attempts are kept", async () => {
     const account = freshAccount();
     const shop = await receiver();
     const hook = await subscribe(shop.url, account);
     await process();
-    const told = await tell([account], 60);
+    const eventIds = await tell([account], 60);
     await until("all are in", async () => (await stateOf(hook)).position === last);
-    expect((await attemptsOf(hook)).map((one) => `evt_${one.event}`)).to.deep.equal(told.slice(10));
+    expect((await attemptsOf(hook)).map((attempt) => `evt_${attempt.event}`)).to.deep.equal(
+      eventIds.slice(10),
+    );
   });
 
   // ── endpoints that do not work ─────────────────────────────────────────────────────────────────
 
-  it("endpoints that hang or fail hold nobody up, however many they are", async () => {
+  it("any number of endpoints that hang or fail do not delay the others", async () => {
     const [good, bad] = [freshAccount(), freshAccount()];
     const dead = await receiver(status(500));
     const broken = await receiver(status(500));
@@ -305,7 +313,7 @@ describe("deliveries", () => {
       await subscribe(broken.url, bad);
     }
     const hook = await subscribe(shop.url, good);
-    // an attempt that hangs holds its place for longer than this test may take
+    // an attempt that hangs holds its slot for longer than this test may take
     await process({ places: 4, timeoutMs: 600_000, schedule: Array<number>(1_000).fill(1) });
     await tell([bad], 1);
     await until(
@@ -317,47 +325,47 @@ describe("deliveries", () => {
       hanging += 1;
     };
     await until("one hangs", () => hanging > 0);
-    const told: string[] = [];
+    const eventIds: string[] = [];
     for (let i = 0; i < 5; i += 1) {
       const [id] = (await tell([good], 1)) as [string];
-      told.push(id);
+      eventIds.push(id);
       await until("the good one has it", () => shop.ids().includes(id));
     }
     await until("its position is at the end", async () => (await stateOf(hook)).position === last);
-    expect(shop.ids()).to.deep.equal(told);
+    expect(shop.ids()).to.deep.equal(eventIds);
     await dead.close();
   });
 
-  it("twenty receivers of one party that do not come to an end hold nobody else up, and take but their party's places", async () => {
-    const [one, other] = [freshAccount(), freshAccount()];
+  it("twenty receivers of one party that never finish delay no other party, and take only their party's slots", async () => {
+    const [busy, other] = [freshAccount(), freshAccount()];
     let holding = 0;
     const held: ServerResponse[] = [];
     const slow = await receiver((_delivery, response) => {
       holding += 1;
       held.push(response);
     });
-    for (let i = 0; i < 20; i += 1) await subscribe(slow.url, one);
+    for (let i = 0; i < 20; i += 1) await subscribe(slow.url, busy);
     const bureau = await receiver();
     await subscribe(bureau.url, other);
     // an attempt may take longer than this test
     await process({ places: 8, timeoutMs: 300_000, leaseSeconds: 600 });
-    await tell([one], 1);
+    await tell([busy], 1);
     await until("the party's receivers hold what they may", () => holding > 0);
-    const told = await tell([other], 3);
-    await until("the other party has its events", () => bureau.ids().length === told.length);
-    expect([bureau.ids(), holding]).to.deep.equal([told, 1]);
+    const eventIds = await tell([other], 3);
+    await until("the other party has its events", () => bureau.ids().length === eventIds.length);
+    expect([bureau.ids(), holding]).to.deep.equal([eventIds, 1]);
     slow.answer = (_delivery, response) => void response.end();
     for (const response of held) response.end();
     await until("all of them have come", () => slow.ids().length === 20);
   });
 
-  it("parties that have much to be told do not keep one away that has little: they take turns", async () => {
+  it("parties with many events do not block a party with few: they take turns", async () => {
     const many = 60;
     const busy = Array.from({ length: 8 }, freshAccount);
     const quick = freshAccount();
-    const { promise: told, resolve: go } = Promise.withResolvers<void>();
+    const { promise: released, resolve: go } = Promise.withResolvers<void>();
     const busyOnes = await receiver(async (_delivery, response) => {
-      await told;
+      await released;
       response.end();
     });
     for (const account of busy) await subscribe(busyOnes.url, account);
@@ -377,11 +385,11 @@ describe("deliveries", () => {
       "all have come",
       () => new Set(busyOnes.ids()).size === many && busyOnes.ids().length === 8 * many,
     );
-    // with every place taken to the end of its backlog, some party would have had all
+    // if each slot worked off its whole backlog first, some party would already have all its events
     expect(before).below(4 * many);
   });
 
-  it("persons that a party manages take places of that party", async () => {
+  it("persons that a party manages take slots of that party", async () => {
     const [firm, other] = [freshAccount(), freshAccount()];
     const hung = await receiver(hang);
     await subscribe(hung.url, firm);
@@ -394,16 +402,16 @@ describe("deliveries", () => {
     await subscribe(shop.url, other);
     const accounts = (
       await sql<{ account: string }[]>`select account from webhooks where account <> ${other}`
-    ).map((one) => one.account);
+    ).map((row) => row.account);
     await tell(accounts, 1);
     await process({ places: 16, timeoutMs: 300_000, leaseSeconds: 600 });
     await until("the party has its places", () => hung.ids().length === 2);
-    const told = await tell([other], 3);
-    await until("the other one's have come", () => shop.ids().length === told.length);
+    const eventIds = await tell([other], 3);
+    await until("the other one's have come", () => shop.ids().length === eventIds.length);
     expect(hung.ids()).length(2);
   });
 
-  it("a receiver that was slow shares its places with those that fail, until it is quick again", async () => {
+  it("a slow receiver shares its slots with failing receivers until it is fast again", async () => {
     const hung = await receiver(hang);
     const slow = await Promise.all(
       Array.from({ length: 3 }, () => subscribe(hung.url, freshAccount())),
@@ -411,8 +419,8 @@ describe("deliveries", () => {
     const [quick, shop] = [freshAccount(), await receiver()];
     const hook = await subscribe(shop.url, quick);
     const slowOnes = async () =>
-      (await sql<{ id: string }[]>`select id from webhooks where slow`).map((one) => one.id).sort();
-    // every attempt takes longer than none
+      (await sql<{ id: string }[]>`select id from webhooks where slow`).map((row) => row.id).sort();
+    // every attempt takes longer than zero milliseconds
     const first = await process({ slowMs: -1 });
     await tell([quick], 1);
     await until("it is known to be slow", async () => (await slowOnes()).includes(hook));
@@ -421,7 +429,7 @@ describe("deliveries", () => {
     await process({ places: 2, timeoutMs: 300_000, leaseSeconds: 600 });
     const accounts = (
       await sql<{ account: string }[]>`select account from webhooks where id = any(${slow}::uuid[])`
-    ).map((one) => one.account);
+    ).map((row) => row.account);
     await tell(accounts, 1);
     await until("a slow one has the half that is theirs", () => hung.ids().length > 0);
     await sql`update webhooks set slow = false where id = ${hook}`;
@@ -430,21 +438,21 @@ describe("deliveries", () => {
     expect([hung.ids().length, await slowOnes()]).to.deep.equal([1, [...slow].sort()]);
   });
 
-  it("after the last try of the schedule it is disabled, and enabled again it goes on with the event that failed", async () => {
+  it("after the last try of the schedule the webhook is disabled; enabled again, it continues with the failed event", async () => {
     const account = freshAccount();
     const shop = await receiver(status(500));
     const hook = await subscribe(shop.url, account, { roles: ["issuer"] });
     const { outbound } = await process({ schedule: [10, 20] });
-    const told = await tell([account], 3);
+    const eventIds = await tell([account], 3);
     await until("it is disabled", async () => (await stateOf(hook)).disabled === "failing");
-    expect(shop.ids()).to.deep.equal([told[0], told[0], told[0]]);
-    expect((await stateOf(hook)).position).to.equal(at(told[0]) - 2_048n);
+    expect(shop.ids()).to.deep.equal([eventIds[0], eventIds[0], eventIds[0]]);
+    expect((await stateOf(hook)).position).to.equal(at(eventIds[0]) - 2_048n);
     shop.answer = status(204);
     const more = await tell([account], 1);
     const webhooks = createWebhooks({ vault, outbound });
     await sql.begin((tx) => webhooks.enable(tx, { keyId: "k", account, roles: ["issuer"] }, hook));
     await until("everything has come", async () => (await stateOf(hook)).position === last);
-    expect(shop.worked()).to.deep.equal([...told, ...more]);
+    expect(shop.worked()).to.deep.equal([...eventIds, ...more]);
   });
 
   it("410 disables at once, whatever the schedule", async () => {
@@ -452,13 +460,13 @@ describe("deliveries", () => {
     const shop = await receiver(status(410));
     const hook = await subscribe(shop.url, account);
     await process();
-    const told = await tell([account], 3);
+    const eventIds = await tell([account], 3);
     await until("it is disabled", async () => (await stateOf(hook)).disabled === "gone");
     const healthy = await receiver();
     await subscribe(healthy.url, account);
     await tell([account], 2);
     await until("others go on", () => healthy.ids().length === 2);
-    expect(shop.ids()).to.deep.equal([told[0]]);
+    expect(shop.ids()).to.deep.equal([eventIds[0]]);
   });
 
   it("a receiver's Retry-After stretches the delay", async () => {
@@ -471,11 +479,11 @@ describe("deliveries", () => {
     await process({ schedule: [10, 10] });
     await tell([account], 1);
     await until("it has come", async () => (await stateOf(hook)).position === last);
-    const [first = 0, second = 0] = shop.deliveries.map((one) => one.at);
+    const [first = 0, second = 0] = shop.deliveries.map((delivery) => delivery.at);
     expect(second - first).to.be.at.least(1_900);
   });
 
-  it("a redirect is a failure, and nobody goes where it leads", async () => {
+  it("a redirect is a failure and is not followed", async () => {
     const account = freshAccount();
     const inner = await receiver();
     const shop = await receiver(status(307, { location: inner.url }));
@@ -483,25 +491,27 @@ describe("deliveries", () => {
     await process({ schedule: [10] });
     await tell([account], 1);
     await until("it is disabled", async () => (await stateOf(hook)).disabled === "failing");
-    expect((await attemptsOf(hook)).map((one) => [one.status, one.error])).to.deep.equal([
+    expect(
+      (await attemptsOf(hook)).map((attempt) => [attempt.status, attempt.error]),
+    ).to.deep.equal([
       [307, "redirect"],
       [307, "redirect"],
     ]);
     expect(inner.deliveries).to.have.length(0);
   });
 
-  it("what a process still waits for when it is replayed, disabled or stopped does not move the position", async () => {
+  it("an attempt still under way when the webhook is replayed, disabled or stopped does not move the position", async () => {
     const account = freshAccount();
     const waiting: (() => void)[] = [];
     const shop = await receiver((_delivery, response) => void waiting.push(() => response.end()));
     const hook = await subscribe(shop.url, account, { roles: ["issuer"] });
     const start = last;
-    const one = await process({ leaseSeconds: 30 });
-    const told = await tell([account], 2);
+    const gateway = await process({ leaseSeconds: 30 });
+    const eventIds = await tell([account], 2);
     await until("the first is there", () => waiting.length === 1);
     waiting.shift()?.();
     await until("the second is there", () => waiting.length === 1);
-    const webhooks = createWebhooks({ vault, outbound: one.outbound });
+    const webhooks = createWebhooks({ vault, outbound: gateway.outbound });
     const caller = { keyId: "k", account, roles: ["issuer"] as const };
     await sql.begin((tx) => webhooks.replay(tx, caller, hook, start));
     waiting.shift()?.();
@@ -509,31 +519,31 @@ describe("deliveries", () => {
     expect((await stateOf(hook)).position).to.equal(start);
     await sql.begin((tx) => webhooks.disable(tx, caller, hook));
     waiting.shift()?.();
-    // a stop waits for what is under way
-    await one.end();
-    expect(shop.ids()).to.deep.equal([told[0], told[1], told[0]]);
+    // a stop waits for attempts under way
+    await gateway.end();
+    expect(shop.ids()).to.deep.equal([eventIds[0], eventIds[1], eventIds[0]]);
     expect(await stateOf(hook)).to.deep.include({ position: start, disabled: "party", tries: 0 });
   });
 
-  it("a process that stops breaks off what hangs, counts it as nobody's failure, and hands it to the next at once", async () => {
+  it("a process that stops aborts a hanging attempt, does not count it as a failure, and hands it to the next process at once", async () => {
     const account = freshAccount();
     const shop = await receiver(hang);
     const hook = await subscribe(shop.url, account);
-    const one = await process({ leaseSeconds: 600, timeoutMs: 60_000 });
-    const told = await tell([account], 2);
+    const gateway = await process({ leaseSeconds: 600, timeoutMs: 60_000 });
+    const eventIds = await tell([account], 2);
     await until("it hangs", () => shop.ids().length === 1);
-    await one.end();
+    await gateway.end();
     expect(await stateOf(hook)).to.deep.include({ claim: null, tries: 0 });
     shop.answer = status(200);
     await process();
     await until("all have come", async () => (await stateOf(hook)).position === last);
-    expect(shop.worked()).to.deep.equal(told);
+    expect(shop.worked()).to.deep.equal(eventIds);
   });
 
   // ── who sees what ──────────────────────────────────────────────────────────────────────────────
 
-  it("a subscription sees its party's rows, in the types of its roles and of its own choice, and the bureau sees all with what is for it alone", async () => {
-    const [mine, other] = [freshAccount(), freshAccount()];
+  it("a subscription gets its party's rows, in the types that its roles allow and it chose; the bureau gets all rows, with the members for the bureau only", async () => {
+    const [own, other] = [freshAccount(), freshAccount()];
     const [all, some, till, bureau] = [
       await receiver(),
       await receiver(),
@@ -541,18 +551,18 @@ describe("deliveries", () => {
       await receiver(),
     ];
     const hooks = [
-      await subscribe(all.url, mine),
-      await subscribe(some.url, mine, { types: ["claim.created", "quota.set"] }),
-      await subscribe(till.url, mine, { roles: ["issuer"] }),
+      await subscribe(all.url, own),
+      await subscribe(some.url, own, { types: ["claim.created", "quota.set"] }),
+      await subscribe(till.url, own, { roles: ["issuer"] }),
       await subscribe(bureau.url, freshAccount(), { roles: ["bureau"] }),
     ];
     await process();
-    const issued = await tell([mine], 2);
+    const issued = await tell([own], 2);
     const foreign = await tell([other], 2, {
       type: "reimbursement.refused",
       bureau: { by: "somebody" },
     });
-    const claimed = await tell([mine, other], 1, {
+    const claimed = await tell([own, other], 1, {
       type: "claim.created",
       bureau: { by: "secret" },
     });
@@ -565,7 +575,7 @@ describe("deliveries", () => {
     expect(till.ids()).to.deep.equal([...issued, ...everybody]);
     expect(bureau.ids()).to.deep.equal([...issued, ...foreign, ...claimed, ...everybody]);
     expect(some.deliveries[0]?.data.data).to.not.have.property("by");
-    expect(bureau.deliveries.map((one) => one.data.data.by)).to.deep.equal([
+    expect(bureau.deliveries.map((delivery) => delivery.data.data.by)).to.deep.equal([
       undefined,
       undefined,
       "somebody",
@@ -575,11 +585,11 @@ describe("deliveries", () => {
     ]);
   });
 
-  it("since when something waits is told by a subscription's own rows, not by the feed's head", async () => {
-    const [mine, other] = [freshAccount(), freshAccount()];
+  it("the time since which an event waits comes from the subscription's own rows, not from the feed's head", async () => {
+    const [own, other] = [freshAccount(), freshAccount()];
     const shop = await receiver();
     const [hook, bureau] = [
-      await subscribe(shop.url, mine),
+      await subscribe(shop.url, own),
       await subscribe(shop.url, freshAccount(), { roles: ["bureau"] }),
     ];
     const waits = async (id: string) =>
@@ -590,7 +600,7 @@ describe("deliveries", () => {
     await tell([other], 2);
     expect(await waits(hook)).to.equal(null);
     expect(await waits(bureau)).to.be.instanceOf(Date);
-    await tell([mine], 1);
+    await tell([own], 1);
     expect(await waits(hook)).to.be.instanceOf(Date);
     await process();
     await until(
@@ -599,16 +609,16 @@ describe("deliveries", () => {
     );
   });
 
-  it("while a secret is rotated out both sign; afterwards the new one alone", async () => {
+  it("during a rotation both secrets sign; afterwards only the new one", async () => {
     const account = freshAccount();
-    const [fresh, old, gone] = [secretOf(), secretOf(), secretOf()];
+    const [fresh, old, expired] = [secretOf(), secretOf(), secretOf()];
     const shop = await receiver();
     const now = Date.now();
     await subscribe(shop.url, account, {
       secrets: [
         { secret: fresh },
         { secret: old, until: now + 60_000 },
-        { secret: gone, until: now - 1 },
+        { secret: expired, until: now - 1 },
       ],
     });
     await process();
@@ -616,7 +626,7 @@ describe("deliveries", () => {
     const { body, headers } = await until("it has come", () => shop.deliveries[0]);
     for (const secret of [fresh, old])
       expect(new Webhook(secret).verify(body, headers)).to.be.an("object");
-    expect(() => new Webhook(gone).verify(body, headers)).to.throw("No matching signature");
+    expect(() => new Webhook(expired).verify(body, headers)).to.throw("No matching signature");
   });
 
   // ── addresses ──────────────────────────────────────────────────────────────────────────────────
@@ -657,7 +667,7 @@ describe("deliveries", () => {
     "2001:0:7f00:1::",
   ];
   const outside = ["8.8.8.8", "93.184.215.14", "2606:4700:4700::1111", "2400:3200::1"];
-  it("public addresses pass over TLS; private, local and disguised ones only when their network is allowed", () => {
+  it("public addresses are allowed over TLS; private, local and disguised ones only if their network is allowed", () => {
     const passed = [...inside, ...insideToo, ...disguised, "nonsense", "127.1"].filter((address) =>
       mayReach(address, [], false),
     );
@@ -670,7 +680,7 @@ describe("deliveries", () => {
     ).to.deep.equal(["10.1.2.3", "fd00:ec2::254"]);
   });
 
-  it("however a private address is written or reached by name, no connection is made", async () => {
+  it("no connection is made to a private address in any notation or by name", async () => {
     const here = await receiver();
     const outbound = createOutbound({ allowed: [], timeoutMs: 3_000 });
     const hosts = [
@@ -702,7 +712,7 @@ describe("deliveries", () => {
     expect(here.deliveries).to.have.length(0);
   });
 
-  it("a name is judged by what it points to at each connection, and the connection goes there", async () => {
+  it("a name is resolved and checked at each connection, and the connection goes to the checked address", async () => {
     const [allowedOne, forbidden] = [await receiver(undefined, "127.0.0.2"), await receiver()];
     const answers: string[][] = [["127.0.0.2"], ["127.0.0.1"], ["127.0.0.2", "127.0.0.1"], []];
     const outbound = createOutbound({
@@ -724,14 +734,14 @@ describe("deliveries", () => {
     expect([allowedOne.deliveries.length, forbidden.deliveries.length]).to.deep.equal([1, 0]);
   });
 
-  it("an address that is refused is a failed attempt like any other, at every attempt", async () => {
+  it("a refused address is a failed attempt like any other, at every attempt", async () => {
     const account = freshAccount();
     const here = await receiver();
     const hook = await subscribe(here.url, account);
     await process({ allowed: [], schedule: [10, 10] });
     await tell([account], 1);
     await until("it is disabled", async () => (await stateOf(hook)).disabled === "failing");
-    expect((await attemptsOf(hook)).map((one) => one.error)).to.deep.equal([
+    expect((await attemptsOf(hook)).map((attempt) => attempt.error)).to.deep.equal([
       "address-refused",
       "address-refused",
       "address-refused",
@@ -739,23 +749,23 @@ describe("deliveries", () => {
     expect(here.deliveries).to.have.length(0);
   });
 
-  it("what goes wrong on the way has a word", async () => {
+  it("each connection fault has a code", async () => {
     const outbound = createOutbound({ allowed: LOOPBACK, timeoutMs: 300 });
-    const [silent, plain, gone] = [await receiver(hang), await receiver(), await startReceiver()];
-    await gone.close();
+    const [silent, plain, closed] = [await receiver(hang), await receiver(), await startReceiver()];
+    await closed.close();
     const rude = await receiver((_delivery, response) => void response.destroy());
     const fault = async (url: string) => (await outbound.post(url, {}, '{"type":"x"}')).fault;
     expect(await fault(silent.url)).to.equal("timeout");
-    expect(await fault(gone.url)).to.equal("connection-refused");
+    expect(await fault(closed.url)).to.equal("connection-refused");
     expect(await fault(rude.url)).to.equal("connection-lost");
     expect(await fault(plain.url.replace("http:", "https:"))).to.equal("tls");
-    // the same word as for a name that leads inside
+    // the same code as for a name of a private address
     expect(await fault("http://nowhere.invalid/")).to.equal("address-refused");
     expect(plain.deliveries).to.have.length(0);
     await outbound.close();
   });
 
-  it("an answer that drips counts by its status, and is not waited for", async () => {
+  it("an answer with a slow body counts by its status, and its end is not awaited", async () => {
     // an attempt may take longer than this test
     const outbound = createOutbound({ allowed: LOOPBACK, timeoutMs: 300_000 });
     let cut = () => {};
@@ -775,7 +785,7 @@ describe("deliveries", () => {
     await outbound.close();
   });
 
-  it("an answer without end is cut, and counts by its status", async () => {
+  it("an endless answer is cut, and counts by its status", async () => {
     const outbound = createOutbound({ allowed: LOOPBACK, timeoutMs: 2_000 });
     const flood = await receiver((_delivery, response) => {
       response.writeHead(200);

@@ -1,7 +1,4 @@
-/**
- * What documents name is there: links lead to a file and a heading, and files that the text names
- * exist.
- */
+/** The targets of documents exist: files and headings of links, and files that the text names. */
 import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { expect } from "chai";
@@ -13,7 +10,7 @@ const pages = globSync(["*.md", "docs/**/*.md", "samples/*.md"], { cwd: root })
   .sort();
 const withoutCode = (page: string) => page.replaceAll(/^```[\s\S]*?^```/gm, "");
 
-/** As GitHub makes it of a heading. */
+/** The anchor that GitHub makes from a heading. */
 const anchorOf = (heading: string) =>
   heading
     .trim()
@@ -24,7 +21,7 @@ const anchorOf = (heading: string) =>
 const anchorsOf = (page: string) =>
   [...withoutCode(page).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading as string));
 
-/** The links of a page that lead nowhere. */
+/** The links of a page whose target does not exist. */
 function deadLinks(path: string, page: string): string[] {
   const links = [...withoutCode(page).matchAll(/\]\(([^)\s]+)\)/g)].map(
     ([, link]) => link as string,
@@ -50,7 +47,7 @@ const sources = readdirSync(root, { withFileTypes: true })
     return names.map((name) => `${folder}/${name.replaceAll("\\", "/")}`);
   });
 const FILE = String.raw`[\w./-]*\w\.(?:tsx?|mjs|sol)`;
-/** The files that a name in a page may mean: by the end of their path. */
+/** The files whose path ends with a name in a page. */
 const meant = (name: string) => {
   const end = name.replace(/^(\.\.?\/)+/, "");
   return [
@@ -60,7 +57,7 @@ const meant = (name: string) => {
 };
 
 /**
- * Source files that a page names in `code` and that are not there; \`word\` in \`file\`: files
+ * Source files that a page names in `code` and that do not exist; \`word\` in \`file\`: files
  * without that word.
  */
 function goneFiles(page: string): string[] {
@@ -87,24 +84,26 @@ function goneFiles(page: string): string[] {
 }
 
 describe("the documents", () => {
-  it("are all looked at", () =>
+  it("are all checked", () =>
     expect(pages).to.include.members(["README.md", "docs/architecture.md", "docs/adr/README.md"]));
 
-  it("link to what is there", () => {
+  it("link to existing targets", () => {
     const dead = pages.flatMap((path) =>
       deadLinks(path, text(path)).map((link) => `${path}: ${link}`),
     );
     expect(dead).to.deep.equal([]);
   });
 
-  it("name files that are there", () => {
-    // a decision stays as it was written, whatever has become of its files
+  it("name existing files", () => {
+    // a decision record stays unchanged even if its files have moved
     const current = pages.filter((path) => !/^docs\/adr\/\d/.test(path) && path !== "CHANGELOG.md");
-    const gone = current.flatMap((path) => goneFiles(text(path)).map((name) => `${path}: ${name}`));
-    expect(gone).to.deep.equal([]);
+    const missing = current.flatMap((path) =>
+      goneFiles(text(path)).map((name) => `${path}: ${name}`),
+    );
+    expect(missing).to.deep.equal([]);
   });
 
-  it("are found out: a dead link, a heading that is not there, a file that is gone", () => {
+  it("are checked: each fault is found (a dead link, a missing heading, a missing file)", () => {
     const page =
       "[a](gone.md) [b](api.md#no-such) [c](#here) [d](https://example.org) [e](api.md#red-letters-红字发票)\n\n## Here\n";
     expect(deadLinks("docs/x.md", page)).to.deep.equal(["gone.md", "api.md#no-such"]);

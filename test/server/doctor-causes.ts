@@ -1,6 +1,6 @@
 /**
- * Doctor while a node is away or the chain stands: it names the cause once, and what waits is said
- * to follow from it.
+ * Doctor while a node is unreachable or the chain stands still: it names the cause once, and marks
+ * each other finding as a consequence of the cause.
  */
 import { expect } from "chai";
 import { type ChainClient, createChainClient } from "../../server/chain/client.ts";
@@ -17,14 +17,14 @@ import {
 import { type FaultyNode, type Rule, startProxy, until } from "./support/proxy.ts";
 import { type Serving, serving } from "./support/serving.ts";
 
-describe("doctor, of what follows from what", function () {
+describe("doctor, about causes and consequences", function () {
   this.timeout(240_000);
   let bench: Bench;
   let maker: Process;
   let seller: Party;
   let way: FaultyNode;
   let gateway: Serving;
-  /** A node that is the gateway's own, as doctor sees it. */
+  /** The gateway's own node, as doctor sees it. */
   let same: ChainClient;
 
   before(async () => {
@@ -66,16 +66,23 @@ describe("doctor, of what follows from what", function () {
       ...more,
     });
   const causes = (report: Report) => [
-    ...new Set(report.findings.filter((one) => one.follows === undefined).map((one) => one.code)),
+    ...new Set(
+      report.findings
+        .filter((finding) => finding.follows === undefined)
+        .map((finding) => finding.code),
+    ),
   ];
   const effects = (report: Report) =>
     Object.fromEntries(
-      report.findings.flatMap((one) =>
-        one.follows === undefined ? [] : [[one.code, one.follows]],
+      report.findings.flatMap((finding) =>
+        finding.follows === undefined ? [] : [[finding.code, finding.follows]],
       ),
     );
 
-  /** The chain as this node tells it ends here; what it is sent it keeps for itself. */
+  /**
+   * The chain that this node shows ends here; the node forwards none of the transactions that it
+   * receives.
+   */
   async function standing(): Promise<Rule> {
     const head = await bench.node.head();
     return ({ method, params }) => {
@@ -88,7 +95,7 @@ describe("doctor, of what follows from what", function () {
         : undefined;
     };
   }
-  /** An invoice that does not get on the chain, for ten minutes by now. */
+  /** An invoice that has waited for the chain for ten minutes. */
   async function waiting(): Promise<void> {
     await accepted(bench, maker, seller, { holder: (await receiver(bench)).address });
     await until(
@@ -101,7 +108,7 @@ describe("doctor, of what follows from what", function () {
     await bench.sql`update operations set updated_at = now() - interval '10 minutes' where status = 'sent'`;
   }
 
-  it("a chain that stands still: the head is the cause, lane, send and operation follow from it", async () => {
+  it("a chain that stands still: the head is the cause; lane, send and operation are consequences", async () => {
     way.rule = await standing();
     await waiting();
     const report = await until("the head is old", async () => {
@@ -127,7 +134,7 @@ describe("doctor, of what follows from what", function () {
     );
   });
 
-  it("the holder's node is away, seen from another node: that is the cause, with the process and what it holds", async () => {
+  it("the lease holder's node is unreachable, seen from another node: that is the cause, with the process and its leases", async () => {
     way.rule = () => "cut";
     await waiting();
     const report = await until(
@@ -148,7 +155,7 @@ describe("doctor, of what follows from what", function () {
     expect(cause?.detail).to.match(
       /^its node has not served it for \d+ s; it holds dispatching, following, lane:bureau, lane:relay, sealing, upkeep$/,
     );
-    // the same seen from where nothing answers: the node of who asks is away as well
+    // the same, seen by a process whose own node is unreachable too
     const nothing = await look(same);
     expect(causes(nothing)).to.deep.equal(["node-unreachable", "holder-blind"]);
     expect(effects(nothing)).to.include({ "lane-waits": "holder-blind" });
@@ -172,20 +179,20 @@ describe("doctor, of what follows from what", function () {
     expect(effects(report)).to.include({ "lane-waits": "holder-blind" });
   });
 
-  it("one's own node stands still while a gateway's goes on: the chain is not blamed", async () => {
-    const mine = await startProxy(bench.rpcUrl);
-    mine.rule = await standing();
-    const chain = createChainClient(mine.url, 31_337, 2_000);
+  it("the own node stands still while a gateway's node advances: the chain is not the cause", async () => {
+    const ownProxy = await startProxy(bench.rpcUrl);
+    ownProxy.rule = await standing();
+    const chain = createChainClient(ownProxy.url, 31_337, 2_000);
     const report = await until("it is found", async () => {
       const now = await look(chain, { maxHeadAgeSeconds: 1 });
       return causes(now).includes("node-still") && now;
     });
     expect(causes(report)).to.include("node-still").and.not.include("head-still");
     chain.close();
-    await mine.close();
+    await ownProxy.close();
   });
 
-  it("a block has less gas than a transaction may ask for", async () => {
+  it("a block has less gas than a transaction may request", async () => {
     const report = await look(bench.node, { maxTxGas: 100_000_001n });
     expect(report.findings).to.deep.equal([
       { code: "gas-above-block", subject: "MAX_TX_GAS 100000001", detail: "a block has 100000000" },

@@ -1,7 +1,7 @@
 /**
- * Doctor on a real gateway: healthy while all is well; every fault that is brought about is found
- * by its name, and gone when it is mended; nothing readable is said. And the operator's commands as
- * processes, with their exit codes.
+ * Doctor on a real gateway: healthy while there is no fault; it finds every injected fault by its
+ * name, and no longer after the repair; it prints no readable data of a party. Also the operator's
+ * commands as processes, with their exit codes.
  */
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
@@ -38,7 +38,7 @@ describe("doctor", function () {
     const settings = {
       finalityDepth: 0,
       maxHeadAgeSeconds: 60,
-      // a block comes every 50 ms here: a busy machine is soon 50 behind
+      // a block comes every 50 ms here: a busy machine is soon 50 blocks behind
       maxLagBlocks: 10_000,
       maxTxGas: 16_000_000n,
       idempotencyDays: 7,
@@ -54,13 +54,14 @@ describe("doctor", function () {
     for (const { code } of report.findings) seen.add(code);
     return report;
   };
-  const codes = (report: Report) => [...new Set(report.findings.map((one) => one.code))].sort();
+  const codes = (report: Report) =>
+    [...new Set(report.findings.map((finding) => finding.code))].sort();
   const healthy = () =>
     until("all is well", async () => {
       const report = await look();
       return report.healthy || undefined;
     });
-  /** Brings about a fault, expects these findings and no others, and mends it. */
+  /** Injects a fault, expects exactly these findings, and repairs the fault. */
   async function finds(
     harm: () => Promise<unknown>,
     mend: () => Promise<unknown>,
@@ -91,7 +92,7 @@ describe("doctor", function () {
     await bench?.close();
   });
 
-  it("finds nothing while all is well, and says how all is", async () => {
+  it("finds nothing while there is no fault, and reports the state of each part", async () => {
     await healthy();
     const report = await look();
     expect(report.findings).to.deep.equal([]);
@@ -117,17 +118,20 @@ describe("doctor", function () {
       nobody.close();
     });
 
-    it("that it is of another chain, or the deployment is", async () => {
-      const of = (more: Partial<Deployment>) => createContracts({ ...bench.deployment, ...more });
-      expect(codes(await look({ contracts: of({ chainId: 1 }) }))).to.deep.equal(["wrong-chain"]);
-      const other = of({ genesis: `0x${"12".repeat(32)}` });
+    it("that it is on another chain, or that the deployment is", async () => {
+      const contractsOf = (more: Partial<Deployment>) =>
+        createContracts({ ...bench.deployment, ...more });
+      expect(codes(await look({ contracts: contractsOf({ chainId: 1 }) }))).to.deep.equal([
+        "wrong-chain",
+      ]);
+      const other = contractsOf({ genesis: `0x${"12".repeat(32)}` });
       expect(codes(await look({ contracts: other }))).to.deep.equal([
         "wrong-chain",
         "wrong-database",
       ]);
-      expect(codes(await look({ contracts: of({ ledger: bench.bureau }) }))).to.deep.equal([
-        "contracts-missing",
-      ]);
+      expect(codes(await look({ contracts: contractsOf({ ledger: bench.bureau }) }))).to.deep.equal(
+        ["contracts-missing"],
+      );
     });
 
     it("that the chain stands still, that the node is behind, and that it has another chain at the cursor", async () => {
@@ -182,7 +186,7 @@ describe("doctor", function () {
       await nowhere.end();
     });
 
-    it("that its schema is older, and that a part cannot be looked at", async () => {
+    it("that its schema is older, and that a part cannot be checked", async () => {
       await bench.sql`update migrations set name = 'x' || name where name like '004%'`;
       await bench.sql.unsafe("alter table reconcile_findings rename to elsewhere");
       expect(codes(await look())).to.deep.equal(["migrations-pending", "not-examined"]);
@@ -191,7 +195,7 @@ describe("doctor", function () {
       await healthy();
     });
 
-    it("that stored answers are not deleted, that differences stand, and that nobody looks for them", async () => {
+    it("that stored answers are not deleted, that differences exist, and that no process compares", async () => {
       await finds(
         () =>
           bench.sql`insert into idempotency (account, key, request_hash, status, answer, created_at, key_id, roles) values ('a', 'old', '', 200, '', now() - interval '9 days', 'a', '{admin}')`,
@@ -222,26 +226,26 @@ describe("doctor", function () {
     });
   });
 
-  describe("of what waits", () => {
+  describe("of waiting work", () => {
     it("a transaction without an outcome, its lane, and one that the node refuses", async () => {
       await bench.sql`
         insert into sends (lane, to_address, data, gas, status, nonce, raw, hash, tries, last_error, created_at)
         values ('relay', '0x', '0x', 1, 'pending', 1000000, '0x', '0xabc', 9, 'gas price below the minimum', now() - interval '10 minutes')`;
       const unknown = await look();
       expect(codes(unknown)).to.include.members(["lane-waits", "send-unknown"]);
-      expect(unknown.findings.find((one) => one.code === "send-unknown")?.detail)
+      expect(unknown.findings.find((finding) => finding.code === "send-unknown")?.detail)
         .to.include("sent 9 times")
         .and.include("gas price below the minimum");
       await bench.sql`update sends set fault = 'rejected', reason = 'underpriced' where hash = '0xabc'`;
       const blocked = await look();
-      expect(blocked.findings.find((one) => one.code === "lane-blocked")?.detail).to.include(
-        "rejected (underpriced)",
-      );
+      expect(
+        blocked.findings.find((finding) => finding.code === "lane-blocked")?.detail,
+      ).to.include("rejected (underpriced)");
       await bench.sql`delete from sends where hash = '0xabc'`;
       await healthy();
     });
 
-    it("calls of the bureau on a database that has no key of it", async () => {
+    it("calls of the bureau on a database without the bureau's key", async () => {
       await finds(
         () =>
           bench.sql`insert into sends (lane, to_address, data, gas) values ('elsewhere', '0x', '0x', 1)`,
@@ -250,7 +254,7 @@ describe("doctor", function () {
       );
     });
 
-    it("a red letter without its number, lots without their documents, and what the auditor has found", async () => {
+    it("a red letter without its number, lots without their documents, and the auditor's findings", async () => {
       const [row] = await bench.sql<
         { number: string }[]
       >`select number from invoices order by number limit 1`;
@@ -261,13 +265,13 @@ describe("doctor", function () {
         () => bench.sql`delete from red_letters where ref = 'doctor'`,
         "red-letter-waits",
       );
-      const found = await finds(
+      const report = await finds(
         () =>
           bench.sql`insert into audit_findings (kind, issuer, subject) values ('quota-exceeded', 7, 202611)`,
         () => bench.sql`delete from audit_findings`,
         "audit-finding",
       );
-      expect(found.findings[0]).to.deep.include({
+      expect(report.findings[0]).to.deep.include({
         subject: "issuer 7",
         detail: "quota-exceeded 202611",
       });
@@ -294,7 +298,7 @@ describe("doctor", function () {
       expect(late.findings[0]?.detail).to.include("401 unauthenticated");
     });
 
-    it("an operation that nothing explains", async () => {
+    it("an operation that waits without a known cause", async () => {
       const report = await finds(
         () => bench.sql`
           insert into operations (kind, party, command, status, updated_at, problem) values
@@ -308,12 +312,12 @@ describe("doctor", function () {
     });
 
     /**
-     * Accepts an invoice that the sealer cannot take until the end of `work`, and lets it be long
-     * ago.
+     * Accepts an invoice that the sealer cannot take until the end of `work`, and dates it far
+     * back.
      */
     async function unlotted(work: () => Promise<unknown>): Promise<string> {
       return bench.sql.begin(async (tx) => {
-        // the sealers' own lock: whoever has the lease finds it taken
+        // the sealers' own lock: the lease holder cannot take it
         await until(
           "the sealer leaves it",
           async () =>
@@ -328,7 +332,7 @@ describe("doctor", function () {
       });
     }
 
-    it("accepted invoices that nobody puts into lots", async () => {
+    it("accepted invoices that no process puts into lots", async () => {
       const number = await unlotted(async () => {
         const report = await look();
         expect(codes(report)).to.deep.equal(["lots-wait"]);
@@ -383,20 +387,20 @@ describe("doctor", function () {
       await healthy();
     });
 
-    it("webhooks that fail, and those that were switched off", async () => {
+    it("webhooks that fail, and webhooks that were switched off", async () => {
       const hook = (tries: number, disabled: string | null) => bench.sql`
         insert into webhooks (account, roles, sealed, position, tries, next_at, disabled)
         select account, '{issuer}', '', 0, ${tries}, now() + interval '1 day', ${disabled} from parties limit 1`;
       const away = () => bench.sql`delete from webhooks`;
       await finds(() => hook(4, null), away, "webhook-failing");
       await finds(() => hook(9, "gone"), away, "webhook-disabled");
-      // what its owner has switched off is no finding
+      // a webhook that its owner switched off is not a finding
       await finds(() => hook(0, "party"), away);
     });
   });
 
   describe("as a command", () => {
-    it("ends with 0 while all is well, with 1 when there is something, and says the same as JSON", async () => {
+    it("exits with 0 if there is no finding, with 1 if there is one, and reports the same as JSON", async () => {
       await healthy();
       const well = await ran(bench, ["doctor"]);
       expect([well.code, well.out.includes("healthy")], well.said).to.deep.equal([0, true]);
@@ -416,7 +420,7 @@ describe("doctor", function () {
       });
       await bench.sql`delete from reconcile_findings`;
       for (const secret of [seller.taxId, firm.taxId, bench.masterKey, "公司", "200.00"])
-        for (const one of [well, ill, json]) expect(one.said).to.not.include(secret);
+        for (const run of [well, ill, json]) expect(run.said).to.not.include(secret);
     });
 
     it("cancel writes a no-op for a transaction that has no outcome, once, and for no other", async () => {
@@ -439,7 +443,7 @@ describe("doctor", function () {
       expect([unknown.code, /is unknown/.test(unknown.out)], unknown.said).to.deep.equal([1, true]);
     });
 
-    it("reconcile and rebuild --check say that nothing differs, and what does", async () => {
+    it("reconcile and rebuild --check report that nothing differs, or the differences", async () => {
       const well = await ran(bench, ["reconcile"]);
       expect([well.code, /differences 0/.test(well.out)], well.said).to.deep.equal([0, true]);
       const same = await ran(bench, ["rebuild", "--check"]);
@@ -461,7 +465,7 @@ describe("doctor", function () {
       expect((await ran(bench, ["reconcile"])).code).to.equal(0);
     });
 
-    it("rebuild does not begin while another process follows; with nobody there it rebuilds", async () => {
+    it("rebuild does not start while another process follows; without one it rebuilds", async () => {
       const refused = await ran(bench, ["rebuild"]);
       expect([refused.code, /stop `serve`/.test(refused.said)], refused.said).to.deep.equal([
         1,
@@ -479,7 +483,7 @@ describe("doctor", function () {
     });
   });
 
-  it("every finding that there is stands in the runbook", () => {
+  it("every finding is in the runbook", () => {
     const runbook = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
     for (const code of Object.keys(findingTable)) expect(runbook, code).to.include(`\`${code}\``);
   });

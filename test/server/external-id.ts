@@ -1,4 +1,4 @@
-/** Ids of invoices issued elsewhere: what every gateway computes alike. */
+/** Ids of invoices issued elsewhere: every gateway computes the same id. */
 
 import {
   externalHex,
@@ -18,13 +18,13 @@ describe("the id of an invoice issued elsewhere", () => {
   it("is the top bit and 255 bits of the hash over seller and number", () => {
     const hash = BigInt(keccak256(toUtf8Bytes(`onepiao/external\0${taxId}\0${number}`)));
     expect(BigInt(externalId(taxId, number))).equals((1n << 255n) + hash / 2n);
-    // written down, so that no gateway of another version gives one invoice another id
+    // a fixed value, so that gateways of all versions give an invoice the same id
     expect(externalHex(externalId(taxId, number))).equals(
       "0xa2aa40ef6a761eb5294db0c915af02bd1c1492e364031b8e1542a2e5eb620cb9",
     );
   });
 
-  it("is no number of this network, and has one form outside", () => {
+  it("is not a number of this network, and has a single external form", () => {
     const id = externalId(taxId, number);
     expect([isExternal(id), isExternal(number)]).deep.equals([true, false]);
     expect([ledgerNumber(nameOf(id)), nameOf(number), ledgerNumber(number)]).deep.equals([
@@ -35,7 +35,7 @@ describe("the id of an invoice issued elsewhere", () => {
     expect(externalIdSchema.safeParse(nameOf(id)).success).equals(true);
   });
 
-  it("does not depend on how the number was typed, and does on everything else", () => {
+  it("does not depend on the notation of the number, but on everything else", () => {
     for (const written of [
       ` ${number} `,
       "2653 2000 0000 0070 0006",

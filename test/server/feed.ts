@@ -1,6 +1,6 @@
 /**
- * The follower under faults: every event once, in order, none of a stranger's, and no step on a
- * chain that is not the one before.
+ * The follower under faults: it applies every event once and in order, no event of another
+ * contract, and no block that does not continue the chain.
  */
 import { expect } from "chai";
 import { deployToSandbox, type SandboxChain, startSandboxChain } from "../../sandbox/chain.ts";
@@ -40,7 +40,7 @@ describe("the follower", () => {
   let employer: Party;
   const started: Process[] = [];
 
-  // a chain of its own: here blocks are made in bulk, and taken back
+  // a separate chain, because these tests mine blocks in bulk and revert them
   before(async () => {
     chain = await startSandboxChain({ intervalMs: 50 });
     bench = await openBench({ rpcUrl: chain.url });
@@ -62,12 +62,12 @@ describe("the follower", () => {
   });
 
   async function follow(options: Parameters<Bench["process"]>[0] = {}): Promise<Process> {
-    const one = await bench.process(options);
-    started.push(one);
-    return one;
+    const gateway = await bench.process(options);
+    started.push(gateway);
+    return gateway;
   }
   async function stop() {
-    for (const one of started.splice(0)) await one.end();
+    for (const gateway of started.splice(0)) await gateway.end();
   }
   async function rpc(method: string, ...params: unknown[]): Promise<unknown> {
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
@@ -85,8 +85,8 @@ describe("the follower", () => {
     return answer.result;
   }
   /**
-   * By a shorter interval: what mines on demand (passTime in sandbox/chain.ts says why) may bring
-   * the node down.
+   * Shortens the interval, because mining on demand may crash the node (passTime in
+   * sandbox/chain.ts says why).
    */
   async function blocks(count: number): Promise<void> {
     const goal = (await bench.node.head()) + count;
@@ -96,9 +96,9 @@ describe("the follower", () => {
   }
   const cursor = async () =>
     (await bench.sql<{ block: bigint; hash: string }[]>`select block, hash from cursor`)[0];
-  const level = (one: Process) => one.follower.caughtUp();
+  const level = (gateway: Process) => gateway.follower.caughtUp();
 
-  /** Something of everything that the contracts can say. */
+  /** Acts that cause each kind of event of the contracts. */
   async function history(via: Process) {
     const [who, other] = [await holder(bench), await holder(bench)];
     const untitled = await sealed(bench, via, issuer, { holder: who.address }, 5);
@@ -157,20 +157,22 @@ describe("the follower", () => {
     );
   }
 
-  const tables = [...new Set(["feed", ...projections.flatMap((one) => [...one.tables])])];
+  const tables = [
+    ...new Set(["feed", ...projections.flatMap((projection) => [...projection.tables])]),
+  ];
   /** Every projected row, as text, by table. */
   async function projected(): Promise<Record<string, string[]>> {
-    const found: Record<string, string[]> = {};
+    const contents: Record<string, string[]> = {};
     for (const table of tables) {
       const rows = await bench.sql.unsafe<{ row: string }[]>(
         `select t::text as row from ${table} t order by 1`,
       );
-      found[table] = rows.map((one) => one.row);
+      contents[table] = rows.map((row) => row.row);
     }
-    return found;
+    return contents;
   }
 
-  /** A projection that keeps one row for each event it is shown, in an order of its own. */
+  /** A projection that keeps one row for each event that it gets, numbered in its own order. */
   async function tally(
     name: string,
     on: (tx: Tx, event: ChainEvent) => Promise<void> = async () => {},
@@ -183,13 +185,17 @@ describe("the follower", () => {
       await on(tx, event);
     };
     const all = [...new Set((await bench.events()).map((event) => event.name))];
-    return { name, tables: [name], on: Object.fromEntries(all.map((one) => [one, each(see)])) };
+    return {
+      name,
+      tables: [name],
+      on: Object.fromEntries(all.map((eventName) => [eventName, each(see)])),
+    };
   }
   const tallied = (name: string) =>
     bench.sql.unsafe<{ block: bigint; log: number; event: string }[]>(
       `select block, log, event from ${name} order by nth`,
     );
-  const told = async () =>
+  const listed = async () =>
     (await bench.events()).map((event) => ({
       block: BigInt(event.block),
       log: event.index,
@@ -198,9 +204,9 @@ describe("the follower", () => {
 
   // ── the four cases ─────────────────────────────────────────────────────────────────────────────
 
-  it("level with the head it rests, and takes the next block as it comes", async () => {
-    const one = (await follow()).start("follower");
-    await level(one);
+  it("at the head it waits, and reads the next block when it comes", async () => {
+    const gateway = (await follow()).start("follower");
+    await level(gateway);
     const before = Number((await cursor())?.block);
     await until(
       "it has gone on by blocks",
@@ -208,14 +214,14 @@ describe("the follower", () => {
     );
     const at = await cursor();
     expect((await bench.node.block(Number(at?.block)))?.hash).to.equal(at?.hash);
-    expect(one.follower.state().state).to.equal("following");
+    expect(gateway.follower.state().state).to.equal("following");
   });
 
-  it("a gap of many blocks is read in pages that touch without overlapping, and nothing in it is lost", async () => {
+  it("a gap of many blocks is read in adjacent pages without overlap, and no event in it is lost", async () => {
     await level((await follow()).start("follower"));
     await stop();
     const from = Number((await cursor())?.block);
-    const logsBefore = (await told()).length;
+    const logsBefore = (await listed()).length;
     // events at both ends of the gap and in its middle
     const quiet = await follow();
     quiet.start("lanes", "dispatcher");
@@ -246,7 +252,7 @@ describe("the follower", () => {
       next = Number(toBlock) + 1;
     }
     expect(asked.length).to.be.at.least(3);
-    expect((await told()).length).to.equal(logsBefore + 3);
+    expect((await listed()).length).to.equal(logsBefore + 3);
     expect(
       await bench.sql`select 1 from quotas where taxpayer = ${issuer.index} and period in (202701, 202702, 202703)`,
     ).to.have.length(3);
@@ -270,11 +276,11 @@ describe("the follower", () => {
     ],
   ];
   for (const [words, rule] of staleNodes) {
-    it(`a node that ${words} is behind, not forked: the follower waits and goes on when it has caught up`, async () => {
-      const one = (await follow()).start("follower");
-      await level(one);
+    it(`a node that ${words} is behind, not forked: the follower waits and continues when the node has caught up`, async () => {
+      const gateway = (await follow()).start("follower");
+      await level(gateway);
       bench.proxy.rule = rule(Number((await cursor())?.block) - 10);
-      await until("it says so", () => one.follower.state().state === "behind");
+      await until("it says so", () => gateway.follower.state().state === "behind");
       const at = await cursor();
       const asked = bench.proxy.seen.length;
       await until("it has asked again and again", () => bench.proxy.seen.length > asked + 5);
@@ -283,31 +289,31 @@ describe("the follower", () => {
       await until(
         "it follows again",
         async () =>
-          one.follower.state().state === "following" &&
+          gateway.follower.state().state === "following" &&
           Number((await cursor())?.block) > Number(at?.block),
       );
     });
   }
 
   it("a node that is down leaves the cursor where it is", async () => {
-    const one = (await follow()).start("follower");
-    await level(one);
+    const gateway = (await follow()).start("follower");
+    await level(gateway);
     bench.proxy.rule = () => "cut";
-    await until("it says so", () => one.follower.state().state === "down");
+    await until("it says so", () => gateway.follower.state().state === "down");
     const at = await cursor();
     bench.proxy.rule = undefined;
     await until(
       "it follows again",
       async () =>
-        one.follower.state().state === "following" &&
+        gateway.follower.state().state === "following" &&
         Number((await cursor())?.block) > Number(at?.block),
     );
   });
 
-  it("only blocks as deep as the network calls final are read", async () => {
+  it("only blocks at the network's final depth are read", async () => {
     const depth = 5;
-    const one = (await follow({ finalityDepth: depth })).start("follower");
-    await until("it follows", () => one.follower.state().state === "following");
+    const gateway = (await follow({ finalityDepth: depth })).start("follower");
+    await until("it follows", () => gateway.follower.state().state === "following");
     const before = Number((await cursor())?.block);
     let nearest = Number.POSITIVE_INFINITY;
     await until("it has gone on by blocks", async () => {
@@ -318,12 +324,12 @@ describe("the follower", () => {
     expect(nearest).to.be.at.least(depth);
   });
 
-  it("a database of another chain is not written to", async () => {
+  it("the follower does not write to a database of another chain", async () => {
     const at = await cursor();
-    const one = (
+    const gateway = (
       await follow({ deployment: { ...bench.deployment, genesis: `0x${"66".repeat(32)}` } })
     ).start("follower");
-    await until("it says so", () => one.follower.state().state === "forked");
+    await until("it says so", () => gateway.follower.state().state === "forked");
     expect(await cursor()).to.deep.equal(at);
   });
 
@@ -348,9 +354,9 @@ describe("the follower", () => {
     await database.close();
   });
 
-  // ── once, whatever happens ─────────────────────────────────────────────────────────────────────
+  // ── once, despite every fault ──────────────────────────────────────────────────────────────────
 
-  it("a projection that throws leaves cursor, rows and feed as they were, is tried again, and nothing is doubled", async () => {
+  it("if a projection throws, cursor, rows and feed stay unchanged, it is retried, and no row is doubled", async () => {
     const faults = { left: 3 };
     const fragile = await tally("fragile", async (_tx, event) => {
       if (event.name === "Reimbursed" && faults.left > 0) {
@@ -362,7 +368,7 @@ describe("the follower", () => {
     await before.follower.rebuild();
     let seenDuring = 0;
     bench.proxy.rule = async (call) => {
-      // at each try the database is as if there had been none
+      // at each try the database is as before the first
       if (call.method === "eth_getLogs" && faults.left > 0 && faults.left < 3) {
         seenDuring += 1;
         expect(Number((await cursor())?.block)).to.equal(bench.deployment.block);
@@ -379,21 +385,21 @@ describe("the follower", () => {
     );
     await level(before);
     expect(seenDuring).to.be.at.least(1);
-    expect(await tallied("fragile")).to.deep.equal(await told());
+    expect(await tallied("fragile")).to.deep.equal(await listed());
   });
 
-  it("two followers at once apply each event once and in order, and neither takes the other for a fault", async () => {
+  it("two followers at once apply each event once and in order, and neither reports the other as a fault", async () => {
     const both = await tally("shown_to_two");
     const options = { projections: [...projections, both] };
     const pair = [await follow(options), await follow(options)] as const;
     await pair[0].follower.rebuild();
     const states = new Set<string>();
     bench.proxy.rule = (call) => {
-      for (const one of pair) states.add(one.follower.state().state);
-      // both have read the same cursor before either of them writes
+      for (const gateway of pair) states.add(gateway.follower.state().state);
+      // both have read the same cursor before either writes
       return call.method === "eth_getLogs" ? { delayMs: 20 } : undefined;
     };
-    for (const one of pair) one.start("follower", "lanes", "dispatcher");
+    for (const gateway of pair) gateway.start("follower", "lanes", "dispatcher");
     const ids = await bench.queue(
       ...Array.from({ length: 12 }, (_, i) =>
         byBureau(bench, "setQuota", issuer.index, 202801 + i, "1000"),
@@ -401,13 +407,13 @@ describe("the follower", () => {
     );
     await bench.done(...ids);
     await Promise.all(pair.map(level));
-    expect(await tallied("shown_to_two")).to.deep.equal(await told());
+    expect(await tallied("shown_to_two")).to.deep.equal(await listed());
     expect(
       [...states].filter((state) => state !== "starting" && state !== "following"),
     ).to.deep.equal([]);
   });
 
-  it("logs of another ledger with the same topics do not count, even when the node hands them out", async () => {
+  it("logs of another ledger with the same topics do not count, even if the node returns them", async () => {
     const via = await follow();
     via.start();
     await level(via);
@@ -418,7 +424,7 @@ describe("the follower", () => {
     });
     const before = await projected();
     const { registryCall, ledgerCall } = createContracts(foreign);
-    // the bureau's own key, on the other contracts: the events are word for word those of ours
+    // the bureau's own key on the other contracts: their events equal ours in every byte
     const sends = await bench.sql.begin(async (tx) => {
       const gas = 300_000n;
       const calls = [
@@ -496,15 +502,15 @@ describe("the follower", () => {
   });
 
   it("rebuild gives the same rows again, in every table", async () => {
-    const one = (await follow()).start("follower");
-    await level(one);
+    const gateway = (await follow()).start("follower");
+    await level(gateway);
     const before = await projected();
     for (const table of tables)
       expect(before[table], `something to compare in ${table}`).to.not.have.length(0);
     const operations =
       await bench.sql`select id, status, result, problem from operations order by id`;
-    await one.follower.rebuild();
-    await level(one);
+    await gateway.follower.rebuild();
+    await level(gateway);
     expect(await projected()).to.deep.equal(before);
     expect(
       await bench.sql`select id, status, result, problem from operations order by id`,
@@ -512,17 +518,17 @@ describe("the follower", () => {
   });
 
   it("caughtUp after a rebuild waits for the replay", async () => {
-    // no new blocks: the head is where the follower was before
+    // no new blocks: the head stays at the follower's earlier position
     await rpc("evm_setIntervalMining", 0);
-    const one = (await follow()).start("follower");
-    await level(one);
+    const gateway = (await follow()).start("follower");
+    await level(gateway);
     const count = (await bench.sql`select 1 from feed`).length;
     let held = true;
     bench.proxy.rule = (call) => (held && call.method === "eth_getLogs" ? "cut" : undefined);
     bench.proxy.seen.length = 0;
-    await one.follower.rebuild();
+    await gateway.follower.rebuild();
     const progress = { caughtUp: false };
-    const waiting = level(one).then(() => {
+    const waiting = level(gateway).then(() => {
       progress.caughtUp = true;
     });
     await until(
@@ -535,9 +541,9 @@ describe("the follower", () => {
     expect(await bench.sql`select 1 from feed`).to.have.length(count);
   });
 
-  // ── a node that does not tell the truth ────────────────────────────────────────────────────────
+  // ── a node with wrong answers ──────────────────────────────────────────────────────────────────
 
-  /** Something that all may see: a quota, by the bureau. Returns the block it is in. */
+  /** A public event: the bureau sets a quota. Returns the event's block. */
   async function mark(via: Process, period: number): Promise<number> {
     const [id] = (await bench.queue(byBureau(bench, "setQuota", issuer.index, period, "1000"))) as [
       string,
@@ -578,12 +584,12 @@ describe("the follower", () => {
     ],
   ];
   for (const [i, [words, lie]] of lies.entries()) {
-    it(`of a node that ${words} nothing is applied, and it says so; when it tells the truth nothing is missing`, async () => {
+    it(`from a node that ${words} nothing is applied, and the follower reports it; after correct answers no event is missing`, async () => {
       const via = await follow();
       via.start("lanes", "dispatcher");
-      const one = (await follow()).start("follower");
-      await level(one);
-      await one.stop();
+      const gateway = (await follow()).start("follower");
+      await level(gateway);
+      await gateway.stop();
       const count = (await bench.sql`select 1 from feed`).length;
       const period = 203_001 + i;
       const block = await mark(via, period);
@@ -595,8 +601,8 @@ describe("the follower", () => {
         lied += 1;
         return { answer: lie((await rpc("eth_getLogs", call.params[0])) as RpcLog[]) };
       };
-      one.start("follower");
-      await until("it says so", () => one.follower.state().state === "lying");
+      gateway.start("follower");
+      await until("it says so", () => gateway.follower.state().state === "lying");
       await until("it has asked again", () => lied >= 3);
       expect(Number((await cursor())?.block)).to.be.below(block);
       expect([await quotaOf(period), (await bench.sql`select 1 from feed`).length]).to.deep.equal([
@@ -604,15 +610,15 @@ describe("the follower", () => {
         count,
       ]);
       bench.proxy.rule = undefined;
-      await level(one);
+      await level(gateway);
       expect(await quotaOf(period)).to.equal(1);
-      expect(one.follower.state().state).to.equal("following");
+      expect(gateway.follower.state().state).to.equal("following");
     });
   }
 
   it("a node whose blocks do not link is not followed", async () => {
-    const one = (await follow()).start("follower");
-    await level(one);
+    const gateway = (await follow()).start("follower");
+    await level(gateway);
     bench.proxy.rule = async (call) => {
       if (
         call.method !== "eth_getBlockByNumber" ||
@@ -622,26 +628,26 @@ describe("the follower", () => {
       const block = (await rpc("eth_getBlockByNumber", ...call.params)) as object | null;
       return { answer: block && { ...block, parentHash: `0x${"ee".repeat(32)}` } };
     };
-    await until("it says so", () => one.follower.state().state === "lying");
+    await until("it says so", () => gateway.follower.state().state === "lying");
     const at = await cursor();
     const asked = bench.proxy.seen.length;
     await until("it has asked again", () => bench.proxy.seen.length > asked + 6);
     expect(await cursor()).to.deep.equal(at);
     bench.proxy.rule = undefined;
-    await until("it follows again", () => one.follower.state().state === "following");
+    await until("it follows again", () => gateway.follower.state().state === "following");
   });
 
-  it("another contract's logs in the same block cost a second look and nothing else", async () => {
+  it("another contract's logs in the same block cost only a second request", async () => {
     const via = await follow();
     via.start("lanes", "dispatcher");
-    const one = (await follow()).start("follower");
-    await level(one);
+    const gateway = (await follow()).start("follower");
+    await level(gateway);
     const foreign = await deployToSandbox(chain.url, {
       network: "yet-another-network",
       bureau: bench.bureau,
       claimTermSeconds: 3_600,
     });
-    // both in one block: the interval is long enough for two
+    // both in one block: the interval is long enough for two transactions
     await rpc("evm_setIntervalMining", 400);
     const gas = 300_000n;
     const ids = await bench.sql.begin(async (tx) => [
@@ -671,12 +677,12 @@ describe("the follower", () => {
       ).map((row) => row.hash),
     );
     expect(receipts[0]?.block, "the test's own ground").to.equal(receipts[1]?.block);
-    await level(one);
+    await level(gateway);
     expect(await quotaOf(203_101)).to.equal(1);
-    expect(one.follower.state().state).to.equal("following");
+    expect(gateway.follower.state().state).to.equal("following");
   });
 
-  it("an alarm comes with what its party has signed", async () => {
+  it("an alarm carries the acts that its party has signed", async () => {
     const seen: Applied["signed"][] = [];
     const all: Projection = {
       name: "seen",
@@ -687,10 +693,10 @@ describe("the follower", () => {
         ),
       },
     };
-    const one = await follow({ projections: [...projections, all] });
-    await one.follower.rebuild();
-    one.start("follower");
-    await level(one);
+    const gateway = await follow({ projections: [...projections, all] });
+    await gateway.follower.rebuild();
+    gateway.start("follower");
+    await level(gateway);
     const [refused] = (await bench.events()).filter((event) => event.args["alarm"] === true);
     expect(seen).to.have.length(1);
     expect(seen[0]).to.deep.include({
@@ -700,31 +706,31 @@ describe("the follower", () => {
     });
     expect(seen[0]).to.not.have.property("to");
     expect(
-      seen[0]?.signatures.map((one) => signerOf(String(refused?.args["act"]), one)),
+      seen[0]?.signatures.map((signature) => signerOf(String(refused?.args["act"]), signature)),
     ).to.deep.equal([employer.account]);
   });
 
-  it("what was applied is told after it is committed, and whoever throws at it holds up nothing", async () => {
-    const told: string[] = [];
-    const one = await follow({
+  it("the notice of applied events follows the commit, and a listener that throws delays nothing", async () => {
+    const notices: string[] = [];
+    const gateway = await follow({
       applied: (events) => {
-        told.push(...events.map((event) => `${event.block}-${event.index}`));
+        notices.push(...events.map((event) => `${event.block}-${event.index}`));
         throw new Error("not interested");
       },
     });
-    await one.follower.rebuild();
-    one.start("follower");
-    await level(one);
-    expect(told).to.deep.equal(
+    await gateway.follower.rebuild();
+    gateway.start("follower");
+    await level(gateway);
+    expect(notices).to.deep.equal(
       (await bench.events()).map((event) => `${event.block}-${event.index}`),
     );
   });
 
-  it("what the chain takes back above the final depth was never seen, and what was sent in it lands once all the same", async () => {
+  it("blocks above the final depth that the chain reverts were never applied, and their transactions still land once", async () => {
     const depth = 25;
     const options = { finalityDepth: depth };
-    const one = (await follow(options)).start("follower");
-    await level(one);
+    const gateway = (await follow(options)).start("follower");
+    await level(gateway);
     const writer = await follow(options);
     writer.start("lanes", "dispatcher");
     const snapshot = await rpc("evm_snapshot");
@@ -738,33 +744,33 @@ describe("the follower", () => {
       return send && (await bench.node.receipts([send.hash]))[0]?.block;
     });
     await writer.stop();
-    await one.stop();
+    await gateway.stop();
     expect(Number((await cursor())?.block)).to.be.below(first);
     const lost = (await bench.node.block(first))?.hash;
     await rpc("evm_revert", snapshot);
     await rpc("evm_increaseTime", 60);
     await until("there are other blocks", async () => (await bench.node.head()) >= first);
     expect((await bench.node.block(first))?.hash).to.not.equal(lost);
-    one.start("follower");
+    gateway.start("follower");
     writer.start("lanes");
     await bench.done(id);
-    expect(one.follower.state().state).to.equal("following");
-    const told = (await bench.events()).filter(
+    expect(gateway.follower.state().state).to.equal("following");
+    const quotaEvents = (await bench.events()).filter(
       (event) => event.name === "QuotaSet" && event.args["period"] === 203_201,
     );
-    expect([told.length, await quotaOf(203_201)]).to.deep.equal([1, 1]);
+    expect([quotaEvents.length, await quotaOf(203_201)]).to.deep.equal([1, 1]);
     const at = await cursor();
     expect((await bench.node.block(Number(at?.block)))?.hash).to.equal(at?.hash);
   });
 
-  it("a node of another chain at the same place is told apart from a chain that has taken blocks back", async () => {
+  it("a node of another chain at the same address is distinguished from a chain that has reverted blocks", async () => {
     const lines: string[] = [];
     const log = createLog("error", { write: (line: string) => void lines.push(line) });
-    const one = await follow({ log });
-    one.start("follower");
-    // no new blocks: the cursor stays where it is
+    const gateway = await follow({ log });
+    gateway.start("follower");
+    // no new blocks: the cursor does not move
     await rpc("evm_setIntervalMining", 0);
-    await level(one);
+    await level(gateway);
     const words = () => lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
     const other: Record<number, string> = { 0: "0e", [Number((await cursor())?.block)]: "0f" };
     bench.proxy.rule = async (call) => {
@@ -774,33 +780,33 @@ describe("the follower", () => {
       const block = (await rpc("eth_getBlockByNumber", ...call.params)) as object;
       return { answer: { ...block, hash: `0x${byte.repeat(32)}` } };
     };
-    await until("it says so", () => one.follower.state().state === "forked");
+    await until("it says so", () => gateway.follower.state().state === "forked");
     expect(words()).to.include("the node is of another chain");
     bench.proxy.rule = undefined;
-    await until("it follows again", () => one.follower.state().state === "following");
+    await until("it follows again", () => gateway.follower.state().state === "following");
   });
 
-  // last, for it takes back blocks of this chain
-  it("when the chain has another block at the cursor the follower stops and says so, and a rebuild follows the chain that is", async () => {
-    const one = (await follow()).start("follower");
-    await level(one);
+  // last, because it reverts blocks of this chain
+  it("if the chain has another block at the cursor the follower stops and reports it, and a rebuild follows the new chain", async () => {
+    const gateway = (await follow()).start("follower");
+    await level(gateway);
     const snapshot = await rpc("evm_snapshot");
-    one.start("lanes", "dispatcher");
+    gateway.start("lanes", "dispatcher");
     const [lost] = (await bench.queue(
       byBureau(bench, "setQuota", issuer.index, 202901, "1000"),
     )) as [string];
     await bench.done(lost);
-    await one.stop("lanes", "dispatcher");
+    await gateway.stop("lanes", "dispatcher");
     const at = await cursor();
-    await one.stop();
+    await gateway.stop();
     const frozen = await cursor();
     await rpc("evm_revert", snapshot);
     await rpc("evm_increaseTime", 60);
     await blocks(Number(frozen?.block) - (await bench.node.head()) + 5);
     expect((await bench.node.block(Number(frozen?.block)))?.hash).to.not.equal(frozen?.hash);
     const rows = await projected();
-    one.start("follower");
-    await until("it says so", () => one.follower.state().state === "forked");
+    gateway.start("follower");
+    await until("it says so", () => gateway.follower.state().state === "forked");
     const asked = bench.proxy.seen.length;
     await until("it has looked again", () => bench.proxy.seen.length > asked + 6);
     expect(await cursor()).to.deep.equal(frozen);
@@ -808,9 +814,9 @@ describe("the follower", () => {
     expect(await projected()).to.deep.equal(rows);
     expect(await bench.sql`select 1 from quotas where period = 202901`).to.have.length(1);
 
-    await one.follower.rebuild();
-    await level(one);
-    expect(one.follower.state().state).to.equal("following");
+    await gateway.follower.rebuild();
+    await level(gateway);
+    expect(gateway.follower.state().state).to.equal("following");
     expect(await bench.sql`select 1 from quotas where period = 202901`).to.have.length(0);
     expect(await bench.sql`select 1 from quotas where period = 202801`).to.have.length(1);
   });

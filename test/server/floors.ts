@@ -1,4 +1,4 @@
-/** The rooms of the floors, and the picture that is drawn of them. */
+/** The rooms of the floors, and their diagram. */
 import { expect } from "chai";
 import { type Arrow, arrows, floorPicture, shortest } from "../../scripts/floor-picture.ts";
 import { contentsOf, type Room, roomOf, rooms } from "../../scripts/floors.ts";
@@ -6,7 +6,7 @@ import { contentsOf, type Room, roomOf, rooms } from "../../scripts/floors.ts";
 const named = (path: string) => rooms.find((room) => room.path === path) as Room;
 
 describe("the rooms of the floors", () => {
-  it("have the files under their folder, and the highest those that stand in it directly", () => {
+  it("have the files under their folder, and the highest room has the folder's direct files", () => {
     expect(roomOf("server/kernel/log.ts")?.path).to.equal("server/kernel");
     expect(roomOf("server/features/use/claims.ts")?.path).to.equal("server/features/use");
     expect(roomOf("server/gateway.ts")?.path).to.equal("server");
@@ -15,21 +15,21 @@ describe("the rooms of the floors", () => {
     expect(roomOf("console/src/app.tsx")).to.equal(undefined);
   });
 
-  it("are called by the names in them, where nothing else is said", () => {
+  it("take their names from their files unless a name is set", () => {
     expect(contentsOf(named("server")).split(", ")).to.include.members(["gateway", "onepiao"]);
     expect(contentsOf({ path: "x", floor: 0, what: "words" })).to.equal("words");
   });
 });
 
-describe("the picture of the floors", () => {
+describe("the diagram of the floors", () => {
   const [ground, middle, high, top] = [0, 1, 2, 3].map((floor) => ({
     path: `r/${floor}`,
     floor,
   })) as [Room, Room, Room, Room];
-  const beside: Room = { path: "r/beside", floor: 2 };
+  const neighbour: Room = { path: "r/beside", floor: 2 };
   const to = (from: Room, ...others: Room[]): Arrow[] => others.map((each) => ({ from, to: each }));
 
-  it("leaves an arrow out where steps down lead to the same room", () => {
+  it("leaves out an arrow if steps down lead to the same room", () => {
     const all = [
       ...to(top, high, middle, ground),
       ...to(high, middle, ground),
@@ -43,17 +43,17 @@ describe("the picture of the floors", () => {
     expect(shortest([...to(top, high, ground), ...to(middle, ground)])).to.have.length(3);
   });
 
-  it("has every arrow up and across, circles too", () => {
+  it("has every arrow up and across, cycles included", () => {
     const all = [
       ...to(top, high),
-      ...to(high, beside, ground),
-      ...to(beside, high, ground),
+      ...to(high, neighbour, ground),
+      ...to(neighbour, high, ground),
       ...to(ground, top),
     ];
     expect(shortest(all)).to.have.deep.members(all);
   });
 
-  it("shows each room once, and leads wherever the imports lead", async function () {
+  it("shows each room once, and has an arrow for each import", async function () {
     this.timeout(120_000);
     const all = await arrows();
     const picture = floorPicture(all);

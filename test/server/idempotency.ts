@@ -1,7 +1,7 @@
 /**
  * Idempotency keys over HTTP, on two gateway processes and one database: {same body, other body} ×
  * {running, done, refused for good, refused for now} × {same process, other process, after a
- * restart}; and what stands below them when a key has expired.
+ * restart}; and the protections that remain after a key has expired.
  */
 import { randomUUID } from "node:crypto";
 import { expect } from "chai";
@@ -35,7 +35,7 @@ describe("a key, a body and a process", function () {
     [first, second] = await Promise.all([serving(bench, settings()), serving(bench, settings())]);
   });
   after(async () => {
-    for (const one of [first, second]) one?.child.kill("SIGKILL");
+    for (const gateway of [first, second]) gateway?.child.kill("SIGKILL");
     await bench?.close();
   });
 
@@ -53,7 +53,7 @@ describe("a key, a body and a process", function () {
 
   /**
    * Where the key comes again. "after a restart": the process that did the work was killed, and
-   * another came in its place.
+   * another replaced it.
    */
   const places: Record<string, () => Promise<Serving>> = {
     "the same process": async () => first,
@@ -95,7 +95,7 @@ describe("a key, a body and a process", function () {
         expect(await invoices()).to.equal(before);
       });
 
-      it("refused for good, same body: refused again; other body: done, for a refusal burns nothing", async () => {
+      it("refused for good, same body: refused again; other body: done, because a refusal uses up no key", async () => {
         const [key, bad] = [
           randomUUID(),
           bodyOf({ seller: { taxId: freshTaxId(), name: "别人" } }),
@@ -135,10 +135,10 @@ describe("a key, a body and a process", function () {
         expect((await post(at, other, bodyOf({ remark: "another" }))).status).to.equal(202);
       });
 
-      it("running: 409 and to be tried again, with the same body and with another, unless its process has died; it is done once", async () => {
+      it("running: 409 with a retry, with the same body and with another, unless its process has died; the work is done once", async () => {
         const [key, body] = [randomUUID(), bodyOf()];
         const before = await invoices();
-        // the work is held in its middle, at the row of its quota
+        // the work blocks in the middle, on the row of its quota
         const { promise: opened, resolve: open } = Promise.withResolvers<void>();
         const { promise: taken, resolve: take } = Promise.withResolvers<void>();
         const holding = bench.sql.begin(async (tx) => {
@@ -156,8 +156,8 @@ describe("a key, a body and a process", function () {
         );
         const at = await place();
         if (where === "a restarted process") {
-          // the row is still held; of the dead process the database lets go within seconds, so its
-          // key is free and nothing is done
+          // The row is still locked. The database ends the dead process's session within seconds,
+          // so its key is free and its work is rolled back.
           expect(await ends).to.equal(undefined);
           await until(
             "the database has let go of it",
@@ -191,7 +191,7 @@ describe("a key, a body and a process", function () {
   }
 
   describe("below the keys", () => {
-    it("after a key has expired its original is still known by its own id", async () => {
+    it("after a key has expired, the original is still found by its own id", async () => {
       const [key, body] = [randomUUID(), bodyOf({ sourceId: `POS-${randomUUID()}` })];
       const { body: done } = await post(first, key, body);
       await bench.sql`update idempotency set created_at = now() - interval '7 days 1 minute' where key = ${key}`;
@@ -206,7 +206,7 @@ describe("a key, a body and a process", function () {
       }
     });
 
-    it("and the chain seals a number once: the same lot again is refused, whoever sends it", async () => {
+    it("the chain seals a number once: it refuses the same lot again from every sender", async () => {
       const { body } = await post(first, randomUUID(), bodyOf());
       await until(
         "it is sealed",

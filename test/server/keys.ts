@@ -1,6 +1,6 @@
 /**
- * Secrets at rest: what is sealed opens only where it was sealed, and no private key is readable in
- * the database.
+ * Secrets at rest: a sealed value opens only in its own row and purpose, and no private key is
+ * readable in the database.
  */
 import { randomBytes } from "node:crypto";
 import { recoverSigner } from "@onepiao/protocol/ledger/messages.ts";
@@ -38,22 +38,22 @@ describe("secrets", () => {
 
   describe("in the vault", () => {
     for (const purpose of purposes) {
-      it(`what is sealed for ${purpose} opens as it was, and twice sealed it looks different`, () => {
+      it(`a value sealed for ${purpose} opens unchanged, and two seals of it differ`, () => {
         for (const plain of [Buffer.alloc(0), Buffer.from("一票"), randomBytes(10_000)]) {
-          const [one, two] = [
+          const [first, second] = [
             bench.vault.seal(purpose, "row 1", plain),
             bench.vault.seal(purpose, "row 1", plain),
           ];
-          expect(bench.vault.open(purpose, "row 1", one).equals(plain)).to.equal(true);
-          expect(one.equals(two)).to.equal(false);
-          if (plain.length > 0) expect(one.includes(plain)).to.equal(false);
+          expect(bench.vault.open(purpose, "row 1", first).equals(plain)).to.equal(true);
+          expect(first.equals(second)).to.equal(false);
+          if (plain.length > 0) expect(first.includes(plain)).to.equal(false);
         }
         expect(
           bench.vault.open(purpose, "row 1", bench.vault.seal(purpose, "row 1", "文字")).toString(),
         ).to.equal("文字");
       });
 
-      it(`what is sealed for ${purpose} and altered anywhere, cut, or moved to another row or purpose is refused`, () => {
+      it(`a value sealed for ${purpose} is refused if it is altered, cut, or moved to another row or purpose`, () => {
         const value = bench.vault.seal(purpose, "row 1", "secret");
         for (let i = 0; i < value.length; i++) {
           const altered = Buffer.from(value);
@@ -69,35 +69,35 @@ describe("secrets", () => {
           expect(() => bench.vault.open(purpose, "row 1", cut)).to.throw();
         }
         expect(() => bench.vault.open(purpose, "row 2", value)).to.throw();
-        for (const other of purposes.filter((one) => one !== purpose))
+        for (const other of purposes.filter((candidate) => candidate !== purpose))
           expect(() => bench.vault.open(other, "row 1", value)).to.throw();
       });
     }
 
-    it("a gateway with another master key does not start, and says why; a key that is no key as well", async () => {
+    it("a gateway with another master key does not start, and says why; also with a malformed key", async () => {
       const wrong = await openVault(bench.sql, randomBytes(32).toString("hex")).catch(
         (cause: Error) => cause,
       );
       expect((wrong as Error).message).to.equal(
         "MASTER_KEY is not the key that this database was made with",
       );
-      for (const none of ["", "00".repeat(31), "zz".repeat(32)]) {
+      for (const badKey of ["", "00".repeat(31), "zz".repeat(32)]) {
         expect(
-          ((await openVault(bench.sql, none).catch((cause: Error) => cause)) as Error).message,
+          ((await openVault(bench.sql, badKey).catch((cause: Error) => cause)) as Error).message,
         ).to.equal("MASTER_KEY is not 32 bytes in hex");
       }
     });
 
-    it("another process with the same master key opens what this one has sealed", async () => {
+    it("another process with the same master key opens the values that this process sealed", async () => {
       const who = await holder(bench);
-      const one = await bench.process();
-      expect(await one.keys.sign(who.address, `0x${"07".repeat(32)}`)).to.deep.equal(
+      const gateway = await bench.process();
+      expect(await gateway.keys.sign(who.address, `0x${"07".repeat(32)}`)).to.deep.equal(
         await bench.keys.sign(who.address, `0x${"07".repeat(32)}`),
       );
-      await one.end();
+      await gateway.end();
     });
 
-    it("a wrapped data key that was put in another's place is refused at start", async () => {
+    it("a wrapped data key in the place of another is refused at start", async () => {
       const masterKey = randomBytes(32).toString("hex");
       const other = await openDatabase();
       await openVault(other.sql, masterKey);
@@ -109,7 +109,7 @@ describe("secrets", () => {
       await other.close();
     });
 
-    it("the master key is rotated while gateways run: both keys open it, then the new one alone", async () => {
+    it("the master key is rotated while gateways run: first both keys open the vault, then only the new one", async () => {
       const [before, next, third] = [0, 1, 2].map(() => randomBytes(32).toString("hex")) as [
         string,
         string,
@@ -130,14 +130,14 @@ describe("secrets", () => {
       expect(await addWraps(sql, before, before).catch((cause: Error) => cause.message)).to.equal(
         "The new master key is the present one",
       );
-      // twice, and by two at once: as one time
+      // twice at once has the same result as once
       await Promise.all([addWraps(sql, before, next), addWraps(sql, before, next)]);
       expect([await opens(before), await opens(next), await opens(third)]).to.deep.equal([
         true,
         true,
         refused,
       ]);
-      // what one seals the other opens: the data keys are the same
+      // each vault opens the other's values: the data keys are the same
       const other = await openVault(sql, next);
       expect(
         running.open("parties", "row 2", other.seal("parties", "row 2", "抬头")).toString(),
@@ -150,16 +150,16 @@ describe("secrets", () => {
       expect(await dropOtherWraps(sql, next)).to.equal(1);
       expect(await dropOtherWraps(sql, next)).to.equal(0);
       expect([await opens(before), await opens(next)]).to.deep.equal([refused, true]);
-      // a process that runs has its data keys in memory
+      // a running process has its data keys in memory
       expect(running.open("documents", "row 1", value).toString()).to.equal("一票");
       await close();
     });
 
-    it("many processes that start on an empty database at once, under two master keys, make one set of data keys", async () => {
-      const [one, other] = [randomBytes(32).toString("hex"), randomBytes(32).toString("hex")];
+    it("many processes that start at once on an empty database, under two master keys, create a single set of data keys", async () => {
+      const [first, other] = [randomBytes(32).toString("hex"), randomBytes(32).toString("hex")];
       const { sql, close } = await openDatabase();
       const started = await Promise.allSettled(
-        [one, other, one, other, one, other].map((key) => openVault(sql, key)),
+        [first, other, first, other, first, other].map((key) => openVault(sql, key)),
       );
       const won = started.flatMap((result) =>
         result.status === "fulfilled" ? [result.value] : [],
@@ -188,13 +188,13 @@ describe("secrets", () => {
       await other.close();
     });
 
-    it("a derived secret follows from its context, and from nothing that is stored beside it", () => {
+    it("a derived secret depends only on its context, not on other stored values", () => {
       const { vault } = bench;
-      const one = vault.derive("documents", "pickup/1");
-      expect(one).to.have.length(32);
-      expect(one.equals(vault.derive("documents", "pickup/1"))).to.equal(true);
-      expect(one.equals(vault.derive("documents", "pickup/2"))).to.equal(false);
-      expect(one.equals(vault.derive("parties", "pickup/1"))).to.equal(false);
+      const derived = vault.derive("documents", "pickup/1");
+      expect(derived).to.have.length(32);
+      expect(derived.equals(vault.derive("documents", "pickup/1"))).to.equal(true);
+      expect(derived.equals(vault.derive("documents", "pickup/2"))).to.equal(false);
+      expect(derived.equals(vault.derive("parties", "pickup/1"))).to.equal(false);
     });
   });
 
@@ -209,7 +209,7 @@ describe("secrets", () => {
         const rows = (await sql.unsafe(`select t::text as row from ${name} t`)) as unknown as {
           row: string;
         }[];
-        parts.push(name, ...rows.map((one) => one.row));
+        parts.push(name, ...rows.map((row) => row.row));
       }
       return parts.join("\n").toLowerCase();
     }
@@ -244,11 +244,11 @@ describe("secrets", () => {
       await via.end();
     });
 
-    it("a sealed key that was moved to another address does not sign for it", async () => {
-      const [mine, theirs] = [await holder(bench), await holder(bench)];
-      await bench.sql`update keystore set sealed = (select sealed from keystore where address = ${theirs.address}) where address = ${mine.address}`;
+    it("a sealed key moved to another address does not sign for that address", async () => {
+      const [own, theirs] = [await holder(bench), await holder(bench)];
+      await bench.sql`update keystore set sealed = (select sealed from keystore where address = ${theirs.address}) where address = ${own.address}`;
       const refused = await bench.keys
-        .sign(mine.address, `0x${"01".repeat(32)}`)
+        .sign(own.address, `0x${"01".repeat(32)}`)
         .catch((cause: Error) => cause);
       expect(refused).to.be.instanceOf(Error);
     });
@@ -271,7 +271,7 @@ describe("secrets", () => {
       expect(parities.size, "both parities were seen").to.equal(2);
     });
 
-    it("a signature with s in the upper half, or of another shape, is of nobody", async () => {
+    it("a signature with s in the upper half, or of another shape, has no signer", async () => {
       const wallet = Wallet.createRandom();
       const digest = `0x${"42".repeat(32)}`;
       const { r, s, v, serialized, compactSerialized } = wallet.signingKey.sign(digest);
@@ -329,7 +329,7 @@ describe("secrets", () => {
       ).to.match(/is not kept here/);
     });
 
-    it("an account is the address of its key, and a key is taken once", async () => {
+    it("an account is the address of its key, and a key is accepted once", async () => {
       const wallet = Wallet.createRandom();
       expect(accountOfSecret(wallet.privateKey))
         .to.equal(wallet.address)
@@ -343,7 +343,7 @@ describe("secrets", () => {
   });
 
   describe("of API keys", () => {
-    it("are found by id and secret together, are not stored, and end with their revocation", async () => {
+    it("are found by id and secret together, are not stored in plain text, and end with their revocation", async () => {
       const account = bench.bureau;
       await bench.sql`insert into parties (account, kind, sealed, created_by) values (${account}, 'bureau', ${Buffer.from("00", "hex")}, ${account}) on conflict do nothing`;
       const key = await createApiKey(bench.sql, { account, roles: ["bureau"], createdBy: account });

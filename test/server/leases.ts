@@ -1,6 +1,6 @@
 /**
- * Several processes on one database: one works, another takes over when it is gone, and nothing is
- * done twice meanwhile.
+ * Several processes on one database: one works, another takes over when the first is gone, and no
+ * work is done twice.
  */
 import { expect } from "chai";
 import { RELAY_LANE } from "../../server/acts/sending.ts";
@@ -24,8 +24,8 @@ import { random, until } from "./support/proxy.ts";
 
 const TTL = 900;
 /**
- * For a holder that is to keep its lease: a machine may stand still for a second or two and nothing
- * changes hands.
+ * For a holder that must keep its lease: even if the machine pauses for a second or two, the lease
+ * stays with its holder.
  */
 const STEADY = 3_000;
 /** A lease that outlasts any test. */
@@ -40,12 +40,12 @@ describe("a lease", () => {
   });
   after(() => database.close());
   afterEach(async () => {
-    for (const one of open.splice(0)) await one.end();
+    for (const gateway of open.splice(0)) await gateway.end();
     await database.sql`delete from leases`;
     await database.sql`delete from processes`;
   });
 
-  /** A process of which there is nothing but its leases. */
+  /** A process that consists only of its leases. */
   async function contender(
     holder: string,
     ttlMs = TTL,
@@ -54,30 +54,31 @@ describe("a lease", () => {
     const sql = openDb(database.url, { connections: 2 });
     const changes = await openChanges(sql);
     const leases: Leases = createLeases({ sql, changes, log, holder, ttlMs, reach });
-    let gone = false;
-    const one = {
+    let ended = false;
+    const gateway = {
       leases,
       lease: leases.lease("work"),
       /**
-       * As a process that is killed, or cut off: no statement of its reaches the database any more.
+       * Like a process that is killed or cut off: none of its statements reaches the database any
+       * more.
        */
       async cut() {
-        if (gone) return;
-        gone = true;
+        if (ended) return;
+        ended = true;
         await Promise.all([changes.close(), sql.end({ timeout: 0 })]);
       },
       async end() {
         await leases.stop();
-        await one.cut();
+        await gateway.cut();
       },
     };
-    open.push(one);
-    return one;
+    open.push(gateway);
+    return gateway;
   }
   const rows = () => database.sql<{ name: string; holder: string; term: bigint; left: number }[]>`
     select name, holder, term, extract(epoch from until - clock_timestamp())::float8 * 1000 as left from leases order by name`;
 
-  it("is one process's, for longer than it lasts, while that one is there", async () => {
+  it("stays with one process beyond its duration while that process lives", async () => {
     const [a, b] = [await contender("a", STEADY), await contender("b", STEADY)];
     await a.leases.start();
     await b.leases.start();
@@ -91,7 +92,7 @@ describe("a lease", () => {
   });
 
   it("is handed over at once by a process that stops", async () => {
-    // longer than a test may take: waiting for its end would fail
+    // longer than a test may take: waiting for the lease's end would fail
     const [a, b] = [await contender("a", LONG), await contender("b", LONG)];
     await a.leases.start();
     await b.leases.start();
@@ -101,7 +102,7 @@ describe("a lease", () => {
     expect((await rows()).map(({ holder, term }) => [holder, term])).to.deep.equal([["b", 2n]]);
   });
 
-  it("is over for a holder that cannot reach the database before anyone else can have it", async () => {
+  it("ends for a holder that cannot reach the database before another process can take it", async () => {
     const [a, b] = [await contender("a"), await contender("b")];
     await a.leases.start();
     await b.leases.start();
@@ -117,10 +118,10 @@ describe("a lease", () => {
     expect(both).to.equal(0);
   });
 
-  it("does not come back to a holder that slept past its end, without another heartbeat", async () => {
+  it("does not return to a holder that slept past the lease's end without another heartbeat", async () => {
     const [a, b] = [await contender("a"), await contender("b")];
     await a.leases.start();
-    // as a process that is stopped (SIGSTOP): nothing of it runs, and its clock goes on
+    // like a stopped process (SIGSTOP): no code runs, but the clock goes on
     const end = performance.now() + 2 * TTL;
     while (performance.now() < end)
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
@@ -130,7 +131,7 @@ describe("a lease", () => {
     expect([a.lease.held(), b.lease.held()]).to.not.deep.equal([true, true]);
   });
 
-  it("is none the worse for clocks that are hours apart", async () => {
+  it("works with clocks that are hours apart", async () => {
     const true_ = Date.now;
     try {
       const [a, b] = [await contender("a", STEADY), await contender("b", STEADY)];
@@ -154,8 +155,8 @@ describe("a lease", () => {
     }
   });
 
-  describe("of processes whose nodes reach differently far", () => {
-    /** How many heartbeats of this process the database has seen from now on. */
+  describe("of processes whose nodes reach different heights", () => {
+    /** The number of heartbeats of this process that the database has seen since this call. */
     async function heard(holder: string, times: number): Promise<void> {
       let [last, count] = [0, 0];
       await until(`${times} heartbeats of ${holder}`, async () => {
@@ -167,14 +168,14 @@ describe("a lease", () => {
         return count > times;
       });
     }
-    /** So many heartbeats that whoever had to give up would have done it. */
+    /** Enough heartbeats for a holder to give up the lease if it must. */
     const AGES = Math.ceil(4_000 / (TTL / 3)) + 2;
 
-    for (const [words, mine] of [
+    for (const [words, own] of [
       ["does not serve", undefined],
       ["stands still", 10],
     ] as const)
-      it(`goes to another when the holder's node ${words} and the other's does not, and stays there`, async () => {
+      it(`moves to another process if the holder's node ${words} and the other's does not, and stays there`, async () => {
         let reachOfA: number | undefined = 10;
         let reachOfB = 10;
         const [a, b] = [
@@ -188,7 +189,7 @@ describe("a lease", () => {
           true,
           false,
         ]);
-        [reachOfA, reachOfB] = [mine, 11];
+        [reachOfA, reachOfB] = [own, 11];
         await until("the other has it", () => b.lease.held());
         expect(a.lease.held()).to.equal(false);
         await heard("a", AGES);
@@ -201,7 +202,7 @@ describe("a lease", () => {
       });
 
     for (const reachOfBoth of [undefined, 10] as const)
-      it(`stays where it is while all of them ${reachOfBoth === undefined ? "are blind" : "stand still"}`, async () => {
+      it(`stays with its holder while all nodes ${reachOfBoth === undefined ? "are blind" : "stand still"}`, async () => {
         const [a, b] = [
           await contender("a", TTL, () => reachOfBoth),
           await contender("b", TTL, () => reachOfBoth),
@@ -213,7 +214,7 @@ describe("a lease", () => {
         expect((await rows()).map(({ holder, term }) => [holder, term])).to.deep.equal([["a", 1n]]);
       });
 
-    it("stays with a process that is alone, blind or not, and goes back to it when the better one is gone", async () => {
+    it("stays with the only process even if it is blind, and returns to it when the better one is gone", async () => {
       const a = await contender("a", TTL, () => undefined);
       await a.leases.start();
       await heard("a", AGES);
@@ -225,7 +226,7 @@ describe("a lease", () => {
       await until("the blind one tries again", () => a.lease.held());
     });
 
-    it("is not given up for blocks that are on their way", async () => {
+    it("is not given up while new blocks are still on their way", async () => {
       let head = 100;
       const [a, b] = [
         await contender("a", TTL, () => head - 5),
@@ -247,9 +248,9 @@ describe("a lease", () => {
     const a = await contender("a");
     const more = ["following", "sealing"].map((name) => a.leases.lease(name));
     await a.leases.start();
-    expect([a.lease, ...more].map((one) => one.held())).to.deep.equal([true, true, true]);
+    expect([a.lease, ...more].map((lease) => lease.held())).to.deep.equal([true, true, true]);
     expect((await rows()).map((row) => row.name)).to.deep.equal(["following", "sealing", "work"]);
-    expect(a.leases.state().every((one) => one.held)).to.equal(true);
+    expect(a.leases.state().every((lease) => lease.held)).to.equal(true);
   });
 });
 
@@ -270,54 +271,54 @@ describe("several processes", () => {
   after(() => bench.close());
   afterEach(async () => {
     bench.proxy.rule = undefined;
-    for (const one of alive) await one.end();
+    for (const gateway of alive) await gateway.end();
     alive.clear();
   });
 
   async function worker(leaseMs = TTL): Promise<Process> {
-    const one = await bench.process({ leaseMs, resendMs: 200 });
-    alive.add(one);
-    await one.leases.start();
-    return one.start();
+    const gateway = await bench.process({ leaseMs, resendMs: 200 });
+    alive.add(gateway);
+    await gateway.leases.start();
+    return gateway.start();
   }
-  async function kill(one: Process) {
-    alive.delete(one);
-    await one.crash();
+  async function kill(gateway: Process) {
+    alive.delete(gateway);
+    await gateway.crash();
   }
-  const holds = (one: Process) =>
-    one.leases.state().some(({ name, held }) => name === "following" && held);
-  /** Parts that work, by their leases. */
-  const leasesOf = (one: Process) =>
-    one.leases
+  const holds = (gateway: Process) =>
+    gateway.leases.state().some(({ name, held }) => name === "following" && held);
+  /** The active parts, by their leases. */
+  const leasesOf = (gateway: Process) =>
+    gateway.leases
       .state()
       .filter(({ held }) => held)
       .map(({ name }) => name)
       .sort();
   const ALL = ["dispatching", "following", "lane:bureau", `lane:${RELAY_LANE}`, "sealing"];
 
-  it("one works and the other stands by, and says where things are all the same", async () => {
-    // so long that a machine which stands still for a moment hands nothing over
-    const one = await worker(LONG);
-    const two = await worker(LONG);
-    expect([leasesOf(one), leasesOf(two)]).to.deep.equal([ALL, []]);
-    await until("the one follows", () => one.follower.state().state === "following");
-    await until("the other stands by", () => two.follower.state().state === "standby");
-    const before = two.follower.state().block;
-    await until("it sees the cursor move", () => two.follower.state().block > before);
-    await two.follower.caughtUp();
-    expect(two.lanes.state().map(({ held }) => held)).to.deep.equal([false, false]);
-    expect(one.lanes.state().map(({ held }) => held)).to.deep.equal([true, true]);
+  it("one works while the other stands by and still reports the state", async () => {
+    // long enough to keep the leases while the machine pauses for a moment
+    const gateway = await worker(LONG);
+    const standby = await worker(LONG);
+    expect([leasesOf(gateway), leasesOf(standby)]).to.deep.equal([ALL, []]);
+    await until("the one follows", () => gateway.follower.state().state === "following");
+    await until("the other stands by", () => standby.follower.state().state === "standby");
+    const before = standby.follower.state().block;
+    await until("it sees the cursor move", () => standby.follower.state().block > before);
+    await standby.follower.caughtUp();
+    expect(standby.lanes.state().map(({ held }) => held)).to.deep.equal([false, false]);
+    expect(gateway.lanes.state().map(({ held }) => held)).to.deep.equal([true, true]);
   });
 
-  it("when the one at work is killed the other takes over when its leases are over, and what was under way is done once", async () => {
-    const one = await worker();
-    const two = await worker();
+  it("if the active process is killed, the other takes over after its leases end, and the work under way is done once", async () => {
+    const gateway = await worker();
+    const standby = await worker();
     const who = await holder(bench);
-    const first = await accepted(bench, one, issuer, { holder: who.address }, 3);
+    const first = await accepted(bench, gateway, issuer, { holder: who.address }, 3);
     await until("the node is offered a transaction", () => bench.proxy.raws().length > 0);
-    await kill(one);
-    const second = await accepted(bench, two, issuer, { holder: who.address }, 3);
-    await until("the other works", () => leasesOf(two).length === ALL.length);
+    await kill(gateway);
+    const second = await accepted(bench, standby, issuer, { holder: who.address }, 3);
+    await until("the other works", () => leasesOf(standby).length === ALL.length);
     await known(bench, [...first, ...second]);
     const sealed = (await bench.events()).filter((event) => event.name === "LotSealed");
     expect(sealed.reduce((sum, event) => sum + Number(event.args["count"]), 0)).to.equal(6);
@@ -327,18 +328,18 @@ describe("several processes", () => {
     ).to.equal(0);
   });
 
-  it("a process that stops finishes what it has begun and hands over at once", async () => {
-    const one = await worker(LONG);
-    const two = await worker(LONG);
+  it("a process that stops finishes its current work and hands over at once", async () => {
+    const gateway = await worker(LONG);
+    const standby = await worker(LONG);
     const who = await holder(bench);
-    const numbers = await accepted(bench, one, issuer, { holder: who.address }, 2);
-    alive.delete(one);
-    await one.end();
-    await until("the other works", () => leasesOf(two).length === ALL.length);
+    const numbers = await accepted(bench, gateway, issuer, { holder: who.address }, 2);
+    alive.delete(gateway);
+    await gateway.end();
+    await until("the other works", () => leasesOf(standby).length === ALL.length);
     await known(bench, numbers);
   });
 
-  it("under load, with one killed again and again, every invoice is sealed once and every claim reimbursed once", async () => {
+  it("under load, with a process killed again and again, every invoice is sealed once and every claim reimbursed once", async () => {
     const next = random(7);
     const sealedBefore = (await bench.events()).filter(
       (event) => event.name === "LotSealed",
@@ -354,7 +355,7 @@ describe("several processes", () => {
       numbers.push(...fresh);
       await known(bench, fresh);
       claims.push(...(await bench.queue(...fresh.map((number) => claimBy(who, employer, number)))));
-      // the one at work, at some moment
+      // the active process, at a random moment
       const victim = holds(staying) ? staying : dying;
       const goal = bench.proxy.seen.length + Math.floor(next() * 30);
       await until("some calls more", () => bench.proxy.seen.length >= goal);

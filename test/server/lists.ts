@@ -1,6 +1,7 @@
 /**
- * No list and no look for work reads more than it answers with, whatever else is stored: among
- * 200,000 invoices, on the plans that the server has made for the product's own statements.
+ * Lists and polls for work read about as many rows as they return, independent of the amount of
+ * stored data: checked among 200,000 invoices, on the database server's plans for the product's own
+ * statements.
  */
 import { expect } from "chai";
 import { type Sandbox, startSandbox } from "../../sandbox/sandbox.ts";
@@ -39,9 +40,9 @@ import { callAt, freshTaxId, invoiceOf, type Loose, must, type Reply } from "./n
 import { fillWithMany, WAITING } from "./support/many.ts";
 import { type Done, during, unwatchPlans, watchPlans } from "./support/plans.ts";
 
-/** Rows that may be read for one that is shown. */
+/** Rows that may be read for each row shown. */
 const READ_FOR_ONE = 20;
-/** A table of so many rows is not to be read whole. */
+/** A table of so many rows must not be read whole. */
 const BIG = 1_000;
 
 describe("lists among many", () => {
@@ -121,31 +122,31 @@ describe("lists among many", () => {
     await place?.stop();
   });
 
-  /** Which of these statements read too much, with their plans. */
-  function faults(what: string, statements: readonly Done[], most: number): string[] {
-    expect(statements, `${what}: the server tells of statements`).not.lengthOf(0);
+  /** The statements that read too much, with their plans. */
+  function faults(label: string, statements: readonly Done[], most: number): string[] {
+    expect(statements, `${label}: the server tells of statements`).not.lengthOf(0);
     return statements.flatMap(({ statement, rows, scans, plan }) => {
       const whole = scans.filter((table) => big.has(table));
       if (whole.length > 0)
-        return [`${what}: reads all of ${whole.join(", ")}\n${statement}\n${plan}`];
+        return [`${label}: reads all of ${whole.join(", ")}\n${statement}\n${plan}`];
       return rows > most
-        ? [`${what}: reads ${rows} rows, ${most} at most\n${statement}\n${plan}`]
+        ? [`${label}: reads ${rows} rows, ${most} at most\n${statement}\n${plan}`]
         : [];
     });
   }
-  const none = (found: readonly string[]) => {
-    if (found.length === 0) return;
-    // of each statement once how it was done
+  const expectNone = (excess: readonly string[]) => {
+    if (excess.length === 0) return;
+    // the plan of each statement once
     const [heads, plans] = [
-      found.map((one) => one.split("\n")[0]),
-      new Map(found.map((one) => [one.split("\n")[1], one.slice(0, 4_000)])),
+      excess.map((text) => text.split("\n")[0]),
+      new Map(excess.map((text) => [text.split("\n")[1], text.slice(0, 4_000)])),
     ];
     throw new Error(
-      `${found.length} statements read too much\n${heads.join("\n")}\n${[...plans.values()].join("\n\n")}`,
+      `${excess.length} statements read too much\n${heads.join("\n")}\n${[...plans.values()].join("\n\n")}`,
     );
   };
 
-  /** Every list with each filter that it has, and each order. */
+  /** Every list with each of its filters, and in each order. */
   function lists(): [keyof typeof keys, string][] {
     const { issuer, employer } = keys;
     const day = (n: number) =>
@@ -157,7 +158,7 @@ describe("lists among many", () => {
         [],
         ...filters,
         ...states.map((state) => `status=${state}`),
-        ...filters.map((one) => `${one}&status=claimed`),
+        ...filters.map((base) => `${base}&status=claimed`),
       ].flatMap((filter) =>
         ["asc", "desc"].map((order) => `/v1/invoices?as=${as}&order=${order}&${filter}`),
       );
@@ -168,7 +169,7 @@ describe("lists among many", () => {
       paths.map((path): [keyof typeof keys, string] => [by, path]);
     const claimFilters = [
       ...["submitted", "refused", "claimed", "reimbursed", "rejected", "withdrawn", "reversed"].map(
-        (one) => `status=${one}`,
+        (status) => `status=${status}`,
       ),
       `from=2020-01-02T00:00:00Z&to=2020-01-03T00:00:00Z`,
       "invoice=20442000000000000000",
@@ -181,7 +182,7 @@ describe("lists among many", () => {
       "done",
       "refused",
       "failed",
-    ].map((one) => `status=${one}`);
+    ].map((status) => `status=${status}`);
     const sheets = range(9).map((n) => `status=0${n + 1}`);
     return [
       ...each(
@@ -219,7 +220,7 @@ describe("lists among many", () => {
         "holder",
         pages(
           "/v1/transfers",
-          ["offered", "accepted", "declined", "withdrawn"].map((one) => `status=${one}`),
+          ["offered", "accepted", "declined", "withdrawn"].map((status) => `status=${status}`),
         ),
       ),
       ...(["bureau", "issuer", "holder"] as const).flatMap((by) =>
@@ -256,7 +257,7 @@ describe("lists among many", () => {
       ),
     ];
   }
-  /** What works by itself, one look of each. */
+  /** The background workers, one poll each. */
   function looks(db: Sql, changes: Changes): [string, () => Promise<unknown>, work?: number][] {
     const { config, deployment } = place;
     const log = createLog("silent");
@@ -371,19 +372,19 @@ describe("lists among many", () => {
       ],
       ["red letters", () => turn(createRedLetterJob({ sql: db, redLetters, issuing, log }))],
       ["expiry", () => turn(createExpiry({ sql: db, metrics, days: 7 }))],
-      // last: it closes the lots
+      // last, because it closes the lots
       ["the sealer, of old ones", () => once(sealer(0))],
     ];
   }
   const range = (count: number) => Array.from({ length: count }, (_, n) => n);
 
   for (const plans of ["for their values", "for any values"] as const) {
-    it(`read what they show: plans ${plans}`, async function () {
+    it(`read only what they show: plans ${plans}`, async function () {
       this.timeout(300_000);
       await watchPlans(sql, plans);
       gateway = await startGateway(place.config, place.deployment, { parts: "accepting" });
       try {
-        const found: string[] = [];
+        const excess: string[] = [];
         for (const [by, path] of lists()) {
           const limit = Number(
             new URL(path, gateway.url).searchParams.get("limit") ??
@@ -391,9 +392,9 @@ describe("lists among many", () => {
           );
           const statements = await during(async () => {
             const { status, body } = await ask(keys[by].token, path);
-            if (status !== 200) found.push(`${by} ${path}: ${status} ${JSON.stringify(body)}`);
+            if (status !== 200) excess.push(`${by} ${path}: ${status} ${JSON.stringify(body)}`);
           });
-          found.push(...faults(`${by} ${path}`, statements, Math.max(READ_FOR_ONE * limit, LOOK)));
+          excess.push(...faults(`${by} ${path}`, statements, Math.max(READ_FOR_ONE * limit, LOOK)));
         }
         const db = openDb(place.databaseUrl, { connections: 4 });
         const changes = await openChanges(db);
@@ -401,9 +402,9 @@ describe("lists among many", () => {
           () => changes.close(),
           () => db.end(),
         );
-        for (const [what, look, work = WAITING] of looks(db, changes))
-          found.push(...faults(what, await during(look), READ_FOR_ONE * work));
-        none(found);
+        for (const [label, look, work = WAITING] of looks(db, changes))
+          excess.push(...faults(label, await during(look), READ_FOR_ONE * work));
+        expectNone(excess);
       } finally {
         for (const close of closing.splice(0)) await close();
         await gateway.stop();

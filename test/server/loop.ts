@@ -1,7 +1,7 @@
 /**
- * The workers' loop, against a clock that a test moves by hand: a row says what each turn does,
- * what happens while the loop waits, and at which milliseconds turns begin. Nothing here waits for
- * a time.
+ * The workers' loop, with a clock that the test moves. A row lists each turn's work, the events
+ * while the loop waits, and the milliseconds at which turns begin. No test here waits for real
+ * time.
  */
 import { expect } from "chai";
 import { type Clock, createLoop, type Next } from "../../server/kernel/loop.ts";
@@ -35,7 +35,10 @@ function handClock(): Clock & { pass(milliseconds: number): Promise<void>; timer
   };
 }
 
-/** Every promise that can go on has gone on: a turn of the event loop comes after all of them. */
+/**
+ * Waits until all pending promise callbacks have run: a turn of the event loop comes after all of
+ * them.
+ */
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 type Step = { takes?: number; change?: true; returns?: Next; throws?: string };
@@ -209,7 +212,7 @@ describe("a worker's loop", () => {
       expect(seen.length, "turns after the stop").to.equal(begins.length);
     });
 
-  it("tells a turn that it is to stop, and waits for its end", async () => {
+  it("signals a running turn to stop, and waits for its end", async () => {
     const ended = Promise.withResolvers<void>();
     const stopping = Promise.withResolvers<AbortSignal>();
     const loop = createLoop({

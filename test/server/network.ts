@@ -1,14 +1,14 @@
 /**
  * A real network for the tests: one sandbox (chain, PostgreSQL, contracts, gateway) for all files
- * of a run, and short ways to be a party. Files do not disturb one another: each enrols parties of
- * its own.
+ * of a run, and helpers to act as a party. Files do not disturb one another: each enrols its own
+ * parties.
  */
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
 import { type Api, type Client, createClient } from "../../clients/typescript/index.ts";
 import { type Sandbox, startSandbox } from "../../sandbox/sandbox.ts";
 
 let started: Promise<Sandbox> | undefined;
-/** What else was opened on the sandbox, and is to be closed before it stops. */
+/** Other resources that were opened on the sandbox, to be closed before it stops. */
 const opened: (() => Promise<void> | void)[] = [];
 export const closeAtEnd = (close: () => Promise<void> | void): void => void opened.push(close);
 
@@ -16,7 +16,7 @@ export const closeAtEnd = (close: () => Promise<void> | void): void => void open
 export const BLOCK_MS = 10;
 /** The sandbox of this run; stopped when all tests are over. */
 export function sandbox(): Promise<Sandbox> {
-  // a run of tests is one address: it may ask more than strangers may
+  // a test run has a single address, so its request limit is higher than a stranger's
   started ??= startSandbox({
     blockMs: BLOCK_MS,
     settings: {
@@ -46,8 +46,8 @@ export type CallOptions = {
 };
 
 /**
- * One request. A string body goes as it is, another as JSON. A POST gets a fresh Idempotency-Key
- * unless one is given.
+ * One request. A string body is sent unchanged, any other body as JSON. A POST gets a fresh
+ * Idempotency-Key unless one is given.
  */
 export async function call(
   method: string,
@@ -59,7 +59,7 @@ export async function call(
   return callAt(url, method, path, body, { token: bureau.token, ...options });
 }
 
-/** Once, as it stands: what a test sends may be wrong on purpose. */
+/** One try, with no validation: a test may send wrong input on purpose. */
 export async function callAt(
   url: string,
   method: string,
@@ -85,7 +85,7 @@ export async function callAt(
   };
 }
 
-/** Throws with the answer's text when a step that a test stands on did not go well. */
+/** Throws with the answer's text if a step that a test relies on fails. */
 export async function must(reply: Promise<Reply>): Promise<Loose> {
   const { status, body } = await reply;
   if (status >= 300) throw new Error(`${status} ${JSON.stringify(body)}`);
@@ -96,14 +96,14 @@ type Invoice = NonNullable<Api["POST /v1/invoices"]["body"]>;
 type TaxpayerKey = Api["POST /v1/taxpayers"]["body"]["key"];
 type PersonKey = Api["POST /v1/persons"]["body"]["key"];
 
-/** The client of a party, or of the bureau: for the steps that a test stands on. */
+/** The client of a party, or of the bureau, for the steps that a test relies on. */
 export async function clientOf(party?: { token: string }): Promise<Client> {
   const { url, bureau } = await sandbox();
   return createClient({ url, token: (party ?? bureau).token });
 }
 
 const digits = "0123456789ABCDEFGHJKLMNPQRTUWXY";
-/** A tax id with a valid check digit (GB 32100-2015) that no other call has given. */
+/** A tax id with a valid check digit (GB 32100-2015); each call returns a different id. */
 let serial = Math.floor(Math.random() * 1_000_000);
 export function freshTaxId(region = "4403"): string {
   serial += 1;
@@ -169,7 +169,7 @@ type Signer = {
     value: object,
   ): Promise<string>;
 };
-/** What a person that keeps its own key gives to the taxpayer that registers it. */
+/** The data that a person with its own key gives to the taxpayer that registers it. */
 export async function ownKey(
   maker: { account: string },
   wallet: Signer,
@@ -212,8 +212,8 @@ export async function person(
 }
 
 /**
- * Makes the account of this key at another gateway known to the sandbox's: an invoice may be issued
- * to it here.
+ * Registers the account of this key, kept at another gateway, at the sandbox's gateway, so that an
+ * invoice may be issued to it here.
  */
 export async function shownHere(url: string, { token }: { token: string }): Promise<void> {
   const { body } = await createClient({ url, token })("GET /v1/account-proof");
@@ -260,6 +260,6 @@ export async function issued(
   return (await client.done("POST /v1/invoices", { body })).body.number;
 }
 
-/** The document as the gateway reads these bytes. */
+/** The document that the gateway reads from these bytes. */
 export const documentOf = (type: string, text: string) =>
   readInvoice(type, Buffer.from(text)).document;

@@ -1,6 +1,6 @@
 /**
- * What the tests look at besides HTTP: the sandbox's database, the ledger and the registry on its
- * chain, and problem details. Nothing here changes anything, and nothing waits for a fixed time.
+ * The tests' views other than HTTP: the sandbox's database, the ledger and the registry on its
+ * chain, and problem details. No function here changes anything or waits for a fixed time.
  */
 
 import { type Code, catalogue } from "@onepiao/protocol/values/problems.ts";
@@ -45,7 +45,7 @@ export type OnChain = {
   version: number;
 };
 
-/** The ledger's record of an invoice; `untouched` while nobody has acted on it. */
+/** The ledger's record of an invoice; `untouched` until a party acts on it. */
 export async function record(number: string): Promise<OnChain> {
   const { deployment } = await sandbox();
   const contracts = createContracts(deployment);
@@ -53,10 +53,10 @@ export async function record(number: string): Promise<OnChain> {
     deployment.ledger,
     contracts.ledgerCall("record", [number]),
   );
-  const [found] = contracts.ledgerResult("record", data) as unknown as [
+  const [entry] = contracts.ledgerResult("record", data) as unknown as [
     { holder: string; employer: bigint; state: bigint; titled: boolean; version: bigint },
   ];
-  const { holder, employer, state, titled, version } = found;
+  const { holder, employer, state, titled, version } = entry;
   return {
     holder,
     employer: Number(employer),
@@ -84,21 +84,21 @@ export async function quotaOnChain(
   return { granted, drawn };
 }
 
-/** This month in China as the API writes it, and as the chain does. */
+/** This month in China, in the API's form and in the chain's. */
 export const month = (): string => new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
 export const period = (): number => Number(month().replace("-", ""));
 
-/** Asks until `look` finds something; fails with `what` after the deadline. */
+/** Polls until `look` returns a value; fails with `label` after the deadline. */
 export async function until<T>(
-  what: string,
+  label: string,
   look: () => Promise<T | undefined | false>,
   milliseconds = 60_000,
 ): Promise<T> {
   const end = Date.now() + milliseconds;
   for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (Date.now() > end) throw new Error(`It did not come about in ${milliseconds} ms: ${what}`);
+    const result = await look();
+    if (result !== undefined && result !== false) return result;
+    if (Date.now() > end) throw new Error(`It did not come about in ${milliseconds} ms: ${label}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }
@@ -109,8 +109,8 @@ export const untilStatus = (number: string, status: string): Promise<true> =>
   until(`${number} is ${status}`, async () => (await statusOf(number)) === status);
 
 /**
- * The reply is this refusal, in the form of RFC 9457, with the catalogue's status; and with this
- * violation, where one is told.
+ * The reply is this refusal, in the form of RFC 9457, with the catalogue's status, and with this
+ * violation if there is one.
  */
 export function refused(
   reply: Reply,
@@ -136,9 +136,9 @@ export function refused(
   return body;
 }
 
-/** How many rows the tables have that an accepted invoice leaves a trace in. */
+/** The number of rows in each table that an accepted invoice writes to. */
 export async function traces(): Promise<Record<string, number>> {
-  const found: Record<string, number> = {};
+  const counts: Record<string, number> = {};
   for (const table of [
     "invoices",
     "operations",
@@ -155,16 +155,16 @@ export async function traces(): Promise<Record<string, number>> {
     const [row] = await (await database()).unsafe<{ n: number }[]>(
       `select count(*)::int as n from ${table}`,
     );
-    found[table] = row?.n ?? -1;
+    counts[table] = row?.n ?? -1;
   }
   const [used] = await (await database())<
     { n: string }[]
   >`select coalesce(sum(accepted), 0)::text as n from segment_use_now`;
-  found["accepted"] = Number(used?.n);
-  return found;
+  counts["accepted"] = Number(used?.n);
+  return counts;
 }
 
-/** Quota of an issuer in this month as the API tells it, in yuan. */
+/** The API's quota of an issuer in this month, in yuan. */
 export async function quota(
   issuer: TestParty,
 ): Promise<{ granted: string; drawn: string; used: string; left: string }> {

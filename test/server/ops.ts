@@ -1,6 +1,6 @@
 /**
- * A gateway as its operator sees it, in a process of its own: /readyz when a part is not there,
- * /metrics, and what becomes of everything under way when it is told to stop.
+ * A gateway as its operator sees it, in a separate process: /readyz if a part is missing, /metrics,
+ * and the fate of work under way at a stop.
  */
 import { randomUUID } from "node:crypto";
 import { Agent, get } from "node:http";
@@ -16,8 +16,8 @@ const ready = async (url: string): Promise<{ status: number; body: Loose }> => {
   const answer = await fetch(`${url}/readyz`);
   return { status: answer.status, body: await answer.json() };
 };
-const scrape = (url: string, given = token) =>
-  fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${given}` } });
+const scrape = (url: string, bearer = token) =>
+  fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${bearer}` } });
 
 describe("a gateway as its operator sees it", function () {
   this.timeout(120_000);
@@ -48,7 +48,7 @@ describe("a gateway as its operator sees it", function () {
     ]);
     await maker.end();
     shop = await keyFor(bench, seller.account, ["issuer"]);
-    // its node is behind the proxy, so that it can be taken away
+    // its node is behind the proxy, so that a test can cut it off
     gateway = await serving(bench, {
       METRICS_TOKEN: token,
       RPC_URL: bench.proxy.url,
@@ -60,14 +60,14 @@ describe("a gateway as its operator sees it", function () {
     await bench?.close();
   });
 
-  // what one test takes away, the next one has again, however that one ended
+  // restores the node for the next test, however the last test ended
   afterEach(() => {
     bench.proxy.rule = undefined;
     bench.proxy.release();
   });
 
   describe("/readyz", () => {
-    it("says of every part how it is, and nothing of any party", async () => {
+    it("reports the state of every part, and no data of any party", async () => {
       const { status, body } = await until("it is ready", async () => {
         const answer = await ready(gateway.url);
         return answer.status === 200 && answer;
@@ -78,7 +78,7 @@ describe("a gateway as its operator sees it", function () {
       expect(JSON.stringify(body)).to.not.match(/0x|postgres|127\.0\.0\.1/);
     });
 
-    it("says no while the node is away, and yes again; /livez says yes all the time", async () => {
+    it("says no while the node is unreachable, and then yes again; /livez says yes all the time", async () => {
       bench.proxy.rule = () => "cut";
       const { body } = await until("it is not ready", async () => {
         const answer = await ready(gateway.url);
@@ -92,7 +92,7 @@ describe("a gateway as its operator sees it", function () {
     });
 
     it("answers in time when the node hangs", async () => {
-      // nothing that hangs is let go before the answer is there
+      // no hanging call is released before the answer arrives
       bench.proxy.rule = () => "hang";
       await until("it is not ready", async () => (await ready(gateway.url)).status === 503);
       bench.proxy.rule = undefined;
@@ -104,7 +104,7 @@ describe("a gateway as its operator sees it", function () {
       const head = await bench.node.head();
       bench.proxy.rule = ({ method }) =>
         method === "eth_blockNumber" ? { answer: `0x${head.toString(16)}` } : undefined;
-      // another part may say no first, for a moment
+      // for a moment another part may say no first
       const { body } = await until("it is not ready for its node", async () => {
         const answer = await ready(gateway.url);
         return answer.status === 503 && answer.body.checks.node?.ok === false && answer;
@@ -116,7 +116,7 @@ describe("a gateway as its operator sees it", function () {
   });
 
   describe("/metrics", () => {
-    it("is for whoever has the operator's token", async () => {
+    it("requires the operator's token", async () => {
       for (const wrong of ["", "wrong-token-of-somebody-else", `${token}x`, shop]) {
         const answer = await scrape(gateway.url, wrong);
         expect(answer.status).to.equal(401);
@@ -126,7 +126,7 @@ describe("a gateway as its operator sees it", function () {
       expect((await scrape(gateway.url)).status).to.equal(200);
     });
 
-    it("tells what was accepted and sealed, how long it took, and what waits; with no label that names a party", async () => {
+    it("shows accepted and sealed counts, durations, and waiting work; no label names a party", async () => {
       const { number } = await must(issue(gateway.url, {}, randomUUID(), 20));
       await until(
         "it is issued",
@@ -171,7 +171,7 @@ describe("a gateway as its operator sees it", function () {
       expect(text).to.match(
         /onepiao_http_request_seconds_count\{route="none",method="GET",status="4xx"\} 1/,
       );
-      for (const said of [
+      for (const secret of [
         seller.taxId,
         seller.account,
         firm.account,
@@ -179,19 +179,19 @@ describe("a gateway as its operator sees it", function () {
         token,
         "nothing-here",
       ])
-        expect(text).to.not.include(said);
-      const names = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map((one) => one[1]));
+        expect(text).to.not.include(secret);
+      const names = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]));
       for (const name of Object.keys(metricTable)) expect(names, name).to.include(name);
     });
 
-    it("leaves neither the token nor the asking in the log", () => {
+    it("logs neither the token nor the request", () => {
       expect(gateway.said())
         .to.include('"route":"/v1/invoices"')
         .and.not.include(token)
         .and.not.include("/metrics");
     });
 
-    it("is not there when no token is set", async () => {
+    it("does not exist if no token is set", async () => {
       const plain = await serving(bench);
       expect((await scrape(plain.url)).status).to.equal(404);
       plain.child.kill("SIGTERM");
@@ -199,8 +199,8 @@ describe("a gateway as its operator sees it", function () {
     });
   });
 
-  describe("told to stop", () => {
-    it("under load it loses nothing that it has answered for, ends with 0, and another process goes on", async () => {
+  describe("asked to stop", () => {
+    it("under load it loses no invoice that it has confirmed, exits with 0, and another process continues", async () => {
       const busy = await serving(bench);
       const accepted: string[] = [];
       const refusedConnections = { n: 0 };
@@ -225,7 +225,7 @@ describe("a gateway as its operator sees it", function () {
       await clients;
       expect(refusedConnections.n).to.be.greaterThan(0);
       expect(new Set(accepted).size).to.equal(accepted.length);
-      // the gateway of the other tests seals what this one has left
+      // the gateway of the other tests seals the rest
       await until(
         "all of it is sealed",
         async () =>
@@ -238,7 +238,7 @@ describe("a gateway as its operator sees it", function () {
       expect(Number(numbers?.used), "no number without an invoice").to.equal(Number(numbers?.rows));
     });
 
-    it("its waits end with what is known, and /readyz says no for as long as it was told before connections are refused", async () => {
+    it("its waits end with the current state, and /readyz says no for the configured time before connections are refused", async () => {
       const leaving = await serving(bench, {
         STOP_DELAY_SECONDS: "2",
         WAIT_MAX_SECONDS: "120",
@@ -255,12 +255,12 @@ describe("a gateway as its operator sees it", function () {
           }).once("error", reject);
         });
       await until("it is ready", async () => (await probe()).ok === true);
-      // a stream that nobody reads to its end
+      // a stream that no client reads to its end
       const stream = fetch(`${leaving.url}/v1/events/stream`, {
         headers: { authorization: `Bearer ${shop}` },
       }).then((answer) => answer.text());
       stream.catch(() => {});
-      // without a node nothing is sealed: who waits goes on waiting, for longer than this test may
+      // without a node nothing is sealed: a waiting request waits for longer than this test may
       // take
       bench.proxy.rule = () => "cut";
       const waiting = issue(leaving.url, {}, randomUUID(), 120);
@@ -293,12 +293,12 @@ describe("a gateway as its operator sees it", function () {
         await bench.sql`select 1 from operations where kind = 'seal' and status in ('queued', 'signed', 'sent')`
       ).length;
 
-    it("a second signal cuts", async () => {
+    it("a second signal ends it immediately", async () => {
       const stubborn = await serving(bench, { STOP_DELAY_SECONDS: "60" });
       stubborn.child.kill("SIGTERM");
       await until("it says no", async () => (await ready(stubborn.url)).status === 503);
       stubborn.child.kill("SIGTERM");
-      // one that went on to its end would say 0
+      // a process that ended normally would exit with 0
       expect(await stubborn.ended).to.equal(1);
     });
   });

@@ -1,10 +1,10 @@
 /**
- * Every clone runs the same: no code names a path outside the repository. Reads every text of every
- * source file.
+ * Every clone runs the same: no code names a path outside the repository. The test reads every text
+ * of every source file.
  *
- * A text that climbs (`..`) starts at the file's own folder where its call says `import.meta`, and
- * at the repository's root elsewhere. Temporary folders are made by `tmpdir()`, programs of the
- * system are looked up; what else must be named is listed here.
+ * A text with `..` starts at the file's own folder if its call contains `import.meta`, and at the
+ * repository's root elsewhere. Code gets temporary folders from `tmpdir()` and looks up programs of
+ * the system; all other names of such paths are listed here.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
@@ -14,9 +14,9 @@ import { codeOf } from "./support/source.ts";
 const root = new URL("../../", import.meta.url);
 const folders = ["protocol", "sandbox", "server", "test", "scripts", "console", "contracts"];
 
-/** By file: texts that look like such a path, or are one for a reason. */
+/** By file: texts that look like such a path, or that name one for a reason. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
-  // where systems have a browser; CHROMIUM names another
+  // the usual places of a browser; CHROMIUM names another place
   "scripts/e2e.ts": [
     "/usr/bin/chromium",
     "/usr/bin/chromium-browser",
@@ -24,18 +24,18 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
   ],
   "test/e2e/fixture.ts": ["/usr/bin/chromium"],
-  // what Linux says of processes; without it the benchmark leaves these columns out
+  // Linux's data about processes; without it the benchmark omits these columns
   "scripts/lab/bench/processes.ts": ["/proc", "/proc/", "/proc/stat"],
   // steps up in an import that the script writes into its copy of the contracts
   "scripts/lab/coverage.ts": ["../"],
-  // lines that a rule refuses or lets pass, written into a house of its own
+  // lines that a rule refuses or allows, written into a separate tree of files
   "test/server/architecture.ts": [
     'import type { SandboxApi } from "../../../sandbox/api.ts";',
     'import type { X } from "../../../server/kernel/log.ts";',
     'import { x } from "../../../sandbox/api.ts";',
     'import type { X } from "../../../sandbox/parties.ts";',
   ],
-  // an invoice's number that wants to be a path in an archive
+  // an invoice's number in the form of a path in an archive
   "test/server/api-papers.ts": ["../../26449000000000000001"],
 };
 
@@ -47,10 +47,7 @@ const ofFiles =
 const climbs = (text: string) => /(?:^|[\\/])\.\.(?:[\\/]|$)/.test(text);
 const leaves = (path: string) => /^\.\.(?:\/|$)/.test(posix.normalize(path));
 
-/**
- * What stands in the same brackets of a call as a place in the code; without brackets, the
- * statement.
- */
+/** The arguments of the call around a place in the code; without a call, the statement. */
 function callAt(code: string, at: number): string {
   const end = (from: number, step: 1 | -1, opening: string, closing: string) => {
     for (let [place, depth] = [from, 0]; ; place += step) {
@@ -68,21 +65,22 @@ function callAt(code: string, at: number): string {
 function outside(path: string, source: string): string[] {
   const { code, texts } = codeOf(source);
   const folder = posix.dirname(path);
-  const found: string[] = [];
+  const outsidePaths: string[] = [];
   for (const { 1: index, index: at } of code.matchAll(/"(\d+)"/g)) {
     const text = texts[Number(index)] as string;
     if (system.test(text) || (/^\/./.test(text) && ofFiles.test(code.slice(0, at))))
-      found.push(text);
+      outsidePaths.push(text);
     if (!climbs(text) || text.startsWith("/")) continue;
     const near = callAt(code, at);
     const imported = /\b(?:from|import)\s*\(?\s*$/.test(code.slice(0, at));
     // all steps of one call, in their order: join(import.meta.dirname, "..", "..", "x")
     const steps = [...near.matchAll(/"(\d+)"/g)].map(([, each]) => texts[Number(each)] as string);
     const own = imported || near.includes("import.meta");
-    if (leaves(own ? posix.join(folder, ...(imported ? [text] : steps)) : text)) found.push(text);
+    if (leaves(own ? posix.join(folder, ...(imported ? [text] : steps)) : text))
+      outsidePaths.push(text);
   }
-  if (/\bhomedir\s*\(/.test(code)) found.push("homedir()");
-  return found;
+  if (/\bhomedir\s*\(/.test(code)) outsidePaths.push("homedir()");
+  return outsidePaths;
 }
 
 function sources(): Map<string, string> {
@@ -102,23 +100,23 @@ function sources(): Map<string, string> {
 }
 
 describe("paths outside the repository", function () {
-  // it takes apart every file
+  // it parses every file
   this.timeout(120_000);
 
-  it("are named nowhere but where it is stated why", () => {
+  it("are named only where the list gives a reason", () => {
     const files = sources();
-    // this one names them to find them
+    // this file names them to find them
     expect(files.delete("test/server/paths.ts")).to.equal(true);
     expect(files.size).to.be.greaterThan(400);
-    const found = Object.fromEntries(
+    const actual = Object.fromEntries(
       [...files]
         .map(([path, source]) => [path, [...new Set(outside(path, source))].sort()] as const)
         .filter(([, texts]) => texts.length > 0),
     );
-    const wanted = Object.fromEntries(
+    const expected = Object.fromEntries(
       Object.entries(allowed).map(([path, texts]) => [path, [...texts].sort()]),
     );
-    expect(found).to.deep.equal(wanted);
+    expect(actual).to.deep.equal(expected);
   });
 
   const named: [string, string][] = [
@@ -145,8 +143,8 @@ describe("paths outside the repository", function () {
     ["a drive", 'readFileSync("C:\\\\data");'],
     ["a home", 'readFileSync("~/samples"); homedir();'],
   ];
-  for (const [what, source] of named)
-    it(`are found: ${what}`, () =>
+  for (const [label, source] of named)
+    it(`are found: ${label}`, () =>
       expect(outside("test/formats/samples.ts", source)).to.not.have.length(0));
 
   const inside = [
@@ -157,7 +155,7 @@ describe("paths outside the repository", function () {
     `\`/v1/invoices/\${number}\`; /usr/.test(text);`,
     'mkdtemp(join(tmpdir(), "onepiao-"))',
   ];
-  it("are not seen where there are none", () => {
+  it("are not reported in code without them", () => {
     for (const source of inside)
       expect(outside("test/formats/samples.ts", source), source).to.deep.equal([]);
   });

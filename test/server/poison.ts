@@ -1,6 +1,6 @@
 /**
- * Blocks that strangers fill, free of charge: the follower gets over each of them, and what is ours
- * in them keeps its order.
+ * Blocks that strangers fill, at no cost: the follower processes each of them, and our events in
+ * them keep their order.
  */
 
 import { type ActKind, actKinds } from "@onepiao/protocol/ledger/acts.ts";
@@ -39,7 +39,7 @@ describe("blocks that strangers fill", () => {
   let employer: Party;
   let rival: Party;
 
-  // a chain of its own: blocks are made one by one here
+  // a separate chain: these tests mine blocks one by one
   before(async () => {
     chain = await startSandboxChain({ intervalMs: 50 });
     bench = await openBench({ rpcUrl: chain.url });
@@ -78,7 +78,7 @@ describe("blocks that strangers fill", () => {
     );
 
   /**
-   * Queues an act of the bureau's, and waits until its transaction waits for a block. Returns the
+   * Queues an act of the bureau, and waits until its transaction is pending. Returns the
    * transaction's hash.
    */
   async function waiting(standing: 1 | 2): Promise<string> {
@@ -95,7 +95,7 @@ describe("blocks that strangers fill", () => {
 
   type Named = { id: string; version: number };
   let refs = 1n << 200n;
-  /** An act that this wallet signs by itself, past every gateway. */
+  /** An act that this wallet signs without any gateway. */
   function signed(
     kind: ActKind,
     by: Wallet,
@@ -123,7 +123,7 @@ describe("blocks that strangers fill", () => {
     };
   }
 
-  /** Sends acts past the gateway, and waits until the follower is beyond them. */
+  /** Sends acts to the chain without the gateway, and waits until the follower has passed them. */
   async function relayed(
     acts: ActArgument[],
     to = bench.deployment.ledger,
@@ -139,7 +139,7 @@ describe("blocks that strangers fill", () => {
     return hash;
   }
 
-  /** What the feed says was tried with these invoices. */
+  /** The attempts at these invoices in the feed. */
   const tried = async (...numbers: string[]) =>
     (
       await bench.sql<
@@ -175,7 +175,7 @@ describe("blocks that strangers fill", () => {
   const versioned = (numbers: string[], version: number): Named[] =>
     numbers.map((id) => ({ id, version }));
 
-  it("a hundred acts of a hundred invoices, signed anew each and relayed over and over, are one attempt", async () => {
+  it("a hundred acts on a hundred invoices, each signed again and relayed repeatedly, count as one attempt", async () => {
     const { numbers } = await reimbursed(100);
     const before = await counted();
     const acts = Array.from({ length: 100 }, () =>
@@ -200,7 +200,7 @@ describe("blocks that strangers fill", () => {
     expect(await counted()).equals(before + 1);
   });
 
-  it("attempts at different invoices, by other parties, at another employer's cost or of another kind are each their own, once", async () => {
+  it("attempts at different invoices, by other parties, at another employer's cost or of another kind count separately, once each", async () => {
     const { who, numbers } = await reimbursed(3);
     const [a, b, c] = numbers as [string, string, string];
     const before = await counted();
@@ -224,10 +224,10 @@ describe("blocks that strangers fill", () => {
     expect(await counted()).equals(before + 5);
   });
 
-  it("an attempt that another contract passes on is counted without its details, and not again when it comes in the open", async () => {
+  it("an attempt through another contract is counted without its details, and not again when it is sent directly", async () => {
     const { numbers } = await reimbursed(1);
     const [number] = numbers as [string];
-    // calls the address in the first word with what comes after it
+    // calls the address in the first word with the rest of its input
     const runtime = "36602090038060205f375f5f915f5f5f355af100";
     const deployer = Wallet.createRandom();
     const raw = await deployer.signTransaction({
@@ -259,11 +259,11 @@ describe("blocks that strangers fill", () => {
     expect(await tried(number)).deep.equals(unknown);
   });
 
-  it("calldata as the contract's decoder takes it, and no library writes it: the attempt is read all the same", async () => {
+  it("calldata that the contract's decoder accepts but no library writes: the attempt is still decoded", async () => {
     const { numbers } = await reimbursed(1);
-    const one = signed("Reimburse", employer.wallet, employer.index, versioned(numbers, 2));
-    const words = bench.contracts.act([one]).slice(10).match(/.{64}/g) as string[];
-    // the act stands before the array that leads to it: its offset is negative
+    const signedAct = signed("Reimburse", employer.wallet, employer.index, versioned(numbers, 2));
+    const words = bench.contracts.act([signedAct]).slice(10).match(/.{64}/g) as string[];
+    // the act comes before the array that points to it: its offset is negative
     const act = words.slice(3);
     const word = (value: bigint) => BigInt.asUintN(256, value).toString(16).padStart(64, "0");
     const head = [
@@ -290,7 +290,7 @@ describe("blocks that strangers fill", () => {
 
   // ── two claims on one version ──────────────────────────────────────────────────────────────────
 
-  it("a holder that has signed two claims on one version for two employers is seen, once, whoever relays the second one", async () => {
+  it("a holder that has signed two claims on one version for two employers is detected once, for any relayer of the second claim", async () => {
     const who = await holder(bench);
     const [number] = (await sealed(bench, via, issuer, { holder: who.address })) as [string];
     const second = signed("Claim", who, rival.index, versioned([number], 0));
@@ -310,7 +310,7 @@ describe("blocks that strangers fill", () => {
       employer: rival.index,
     };
     expect(await tried(number)).deep.equals([attempt]);
-    // the same wish on the version that there is
+    // the same claim on the current version
     await relayed([signed("Claim", who, rival.index, versioned([number], 1))]);
     expect(await tried(number)).deep.equals([attempt]);
     expect(await counted()).equals(before + 1);
@@ -322,7 +322,7 @@ describe("blocks that strangers fill", () => {
     expect(await bench.sql`select * from feed order by position`).deep.equals(feed);
   });
 
-  it("nobody is framed by a claim that is stale: another's key, the same employer, or a version that nobody has claimed", async () => {
+  it("a stale claim accuses no holder: with another's key, for the same employer, or on a version without a claim", async () => {
     const who = await holder(bench);
     const [number, free] = (await sealed(bench, via, issuer, { holder: who.address }, 2)) as [
       string,
@@ -341,7 +341,7 @@ describe("blocks that strangers fill", () => {
     expect(await tried(number, free)).deep.equals([]);
   });
 
-  it("a key that was taken from its account signs nothing more, also not what it might have signed before", async () => {
+  it("a key removed from its account signs nothing more, not even an act that it could have signed before", async () => {
     const who = await holder(bench);
     const [number] = (await sealed(bench, via, issuer, { holder: who.address })) as [string];
     await bench.done(...(await bench.queue(claimBy(who, employer, number))));
@@ -354,10 +354,10 @@ describe("blocks that strangers fill", () => {
     expect(await tried(number)).deep.equals([]);
   });
 
-  // ── more logs than a place was once wide ───────────────────────────────────────────────────────
+  // ── more logs than 16 bits can count ───────────────────────────────────────────────────────────
 
   it("65,536 empty logs before ours: each of our events keeps its place in the feed, and a rebuild gives the same", async () => {
-    // anybody: a key without funds. The contract makes as many empty logs as it is asked for
+    // any sender: a key without funds. The contract emits the requested number of empty logs
     const stranger = Wallet.createRandom();
     const send = async (nonce: number, fields: { to?: string; data: string; gasLimit: number }) =>
       rpc<string>(
@@ -386,7 +386,7 @@ describe("blocks that strangers fill", () => {
     });
     const hashes = [await waiting(2)];
     await rpc("evm_mine");
-    // at the beginning of the next block
+    // at the start of the next block
     hashes.push(await waiting(1));
     await rpc("evm_mine");
     await rpc("evm_setIntervalMining", 50);
@@ -406,11 +406,11 @@ describe("blocks that strangers fill", () => {
       async () => (await bench.sql`select 1 from cursor where block > ${next}`).length === 1,
       60_000,
     );
-    const told = () => bench.sql<
+    const eventRows = () => bench.sql<
       { position: bigint; type: string; tx: string; log_index: number }[]
     >`
       select position, type, tx, log_index from feed order by position`;
-    const rows = await told();
+    const rows = await eventRows();
     expect(rows.slice(-2)).deep.equals([
       {
         position: BigInt(block) << 27n,
@@ -422,12 +422,12 @@ describe("blocks that strangers fill", () => {
     ]);
     await via.follower.rebuild();
     await via.follower.caughtUp();
-    expect(await told()).deep.equals(rows);
+    expect(await eventRows()).deep.equals(rows);
   });
 
   // ── a real process ─────────────────────────────────────────────────────────────────────────────
 
-  it("a gateway that is killed, and finds such a block when it starts, gets over it", async () => {
+  it("a gateway that is killed, and reads such a block at its start, processes it", async () => {
     const { numbers } = await reimbursed(100);
     await via.stop();
     const place = {

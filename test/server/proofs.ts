@@ -1,6 +1,6 @@
 /**
- * Parts and their hashes: what is shown can be checked, what is not shown cannot be read, and
- * nothing can be altered.
+ * Parts and their hashes: shown parts can be checked, hidden parts cannot be read, and no part can
+ * be altered.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { canonicalJson } from "@onepiao/protocol/formats/document.ts";
@@ -28,7 +28,7 @@ const copy = <T>(value: T): T => structuredClone(value);
 
 describe("parts of a document", () => {
   for (const { name, document } of samples) {
-    it(`${name}: its parts give it again, and every choice of them leads to the same content hash`, () => {
+    it(`${name}: its parts restore the document, and every selection of them leads to the same content hash`, () => {
       expect(canonicalJson(documentOfParts(partsOf(document)))).equals(canonicalJson(document));
       const content = contentHash(seed, document);
       for (const names of [[], ["seller", "date", "total"], partNames] as PartName[][]) {
@@ -41,7 +41,7 @@ describe("parts of a document", () => {
     });
   }
 
-  it("what a gateway issues contradicts nothing: whole, without any one of its parts, and each part and pair of parts alone", () => {
+  it("an issued document has no contradiction: whole, without any single part, and each part and pair of parts alone", () => {
     for (const { name, document } of samples) {
       const parts = partsOf(document);
       const titled = document.buyer.taxId !== undefined;
@@ -62,7 +62,9 @@ describe("parts of a document", () => {
           leaf,
           parties,
         });
-      const pairs = partNames.flatMap((one, i) => partNames.slice(i).map((other) => [one, other]));
+      const pairs = partNames.flatMap((part, i) =>
+        partNames.slice(i).map((other) => [part, other]),
+      );
       for (const names of [
         ...pairs,
         ...partNames.map((hidden) => partNames.filter((part) => part !== hidden)),
@@ -77,7 +79,7 @@ describe("parts of a document", () => {
     }
   });
 
-  it("whatever stands in the parts, nothing is thrown, and at most 20 contradictions are named", () => {
+  it("for any content of the parts, nothing is thrown, and at most 20 contradictions are named", () => {
     const places = (value: unknown, path: (string | number)[] = []): (string | number)[][] =>
       typeof value !== "object" || value === null
         ? [path]
@@ -151,7 +153,7 @@ describe("parts of a document", () => {
     );
   });
 
-  it("a browser's hashing and hexadecimal are those of the gateway", () => {
+  it("a browser's hashes and hexadecimal equal the gateway's", () => {
     for (const bytes of [
       new Uint8Array(0),
       new Uint8Array(136).fill(7),
@@ -170,7 +172,7 @@ describe("parts of a document", () => {
 
   const [{ document }] = samples as [(typeof samples)[0]];
 
-  it("the hash is made as its page says, by another library", () => {
+  it("another library computes the same hash by the documented steps", () => {
     const salts = createHash("shake256", { outputLength: 16 * 15 })
       .update(seed)
       .digest();
@@ -213,7 +215,7 @@ describe("parts of a document", () => {
     }
   });
 
-  it("an absent part is shown as absent, and cannot be passed off as present, nor the other way round", () => {
+  it("an absent part is shown as absent, and cannot be presented as present, nor a present one as absent", () => {
     const shown = disclose(seed, document, ["reverses", "remark"]);
     expect(document.reverses).equals(undefined);
     expect(shown.parts.reverses).not.to.have.property("value");
@@ -225,19 +227,19 @@ describe("parts of a document", () => {
     expect(contentShown(dropped).wrong).deep.equals(["seller"]);
   });
 
-  it("parts cannot change places, though both have been shown", () => {
+  it("parts cannot change places, even if both are shown", () => {
     const shown = disclose(seed, document, ["total", "date"]);
     const { total, date } = shown.parts;
     const swapped = { ...shown, parts: { total: date, date: total } } as Disclosure;
     expect(contentShown(swapped).wrong).deep.equals(["date", "total"]);
   });
 
-  it("what is hidden cannot be guessed from what is shown: the same document hides differently each time", () => {
-    const [one, other] = [
+  it("hidden parts cannot be guessed from shown parts: the same document gets different digests each time", () => {
+    const [first, other] = [
       disclose(randomBytes(32), document, []),
       disclose(randomBytes(32), document, []),
     ];
-    for (const i of partNames.keys()) expect(one.digests[i]).not.equals(other.digests[i]);
+    for (const i of partNames.keys()) expect(first.digests[i]).not.equals(other.digests[i]);
     const shown = disclose(seed, document, ["seller"]);
     const hidden = JSON.stringify(shown);
     for (const line of document.lines) expect(hidden).not.includes(line.name);

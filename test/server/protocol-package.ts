@@ -1,6 +1,6 @@
 /**
- * The protocol as others get it: packed, put into an empty folder beside nothing but the packages
- * that it names, and used.
+ * The protocol as its users get it: packed, put into an empty folder with only its own
+ * dependencies, and used.
  */
 import { spawn } from "node:child_process";
 import {
@@ -31,7 +31,7 @@ describe("the protocol, packed", function () {
   let folder: string;
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), "onepiao-protocol-"));
-    // from a copy: other tests read the sources, and packing writes beside them
+    // from a copy: other tests read the sources, and packing writes next to them
     const copy = join(folder, "repository");
     const isSource = (path: string) => !path.startsWith(join(root, "protocol", "dist"));
     cpSync(join(root, "protocol"), join(copy, "protocol"), { recursive: true, filter: isSource });
@@ -53,7 +53,7 @@ describe("the protocol, packed", function () {
       args: ["-xzf", join(folder, tarball), "--strip-components=1", "-C", home],
     });
     expect(unpacked.ok, unpacked.output).equals(true);
-    // what it names and nothing else, as npm would bring it
+    // only its dependencies, as npm would install them
     const { dependencies } = JSON.parse(readFileSync(join(home, "package.json"), "utf8")) as {
       dependencies: Record<string, string>;
     };
@@ -87,7 +87,7 @@ describe("the protocol, packed", function () {
     return out.trim().split("\n").at(-1) ?? "";
   }
 
-  it("checks a bundle by its README's example: a genuine one, one that was altered, one of a named other", async () => {
+  it("checks a bundle by its README's example: a genuine bundle, an altered one, one of another named network", async () => {
     const genuine = sample("genuine")["titled"] as { parts: Record<string, { value: unknown }> };
     expect(await checked(genuine)).equals("sealed");
     const altered = structuredClone(genuine);
@@ -97,7 +97,7 @@ describe("the protocol, packed", function () {
     expect(await checked(forged)).match(/^contradictory \S+/);
   });
 
-  it("has types, a licence and a README; no source and nothing of the gateway", async () => {
+  it("has types, a licence and a README; no source and no code of the gateway", async () => {
     const home = join(folder, "node_modules", "@onepiao", "protocol");
     expect(readdirSync(home).sort()).deep.equals(["LICENSE", "README.md", "dist", "package.json"]);
     const files = readdirSync(home, { recursive: true, encoding: "utf8" }).filter((name) =>
@@ -111,7 +111,7 @@ describe("the protocol, packed", function () {
        import { parseMoney } from "@onepiao/protocol/values/money";
        export const verdict: Verdict = judge(checkBundle({}), {});
        export const cents: bigint | undefined = parseMoney("12.34");
-       // @ts-expect-error: the result is one of a list
+       // @ts-expect-error: the result is a union of fixed values
        export const wrong: "paid" = verdict.result;`,
     );
     const args = [
@@ -129,7 +129,7 @@ describe("the protocol, packed", function () {
     expect(code, out).equals(0);
   });
 
-  it("hashes in a browser without WebAssembly and without Buffer, to the same", async () => {
+  it("hashes in a browser without WebAssembly and without Buffer, with the same results", async () => {
     const values = join(folder, "node_modules", "@onepiao", "protocol", "dist", "values");
     writeFileSync(
       join(values, "try.js"),

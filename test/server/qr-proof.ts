@@ -1,6 +1,6 @@
 /**
- * A proof for a QR code: it gives its bundle again, fits, is read by a scanner, and bears no change
- * and no junk.
+ * A proof for a QR code: it decodes to its bundle, fits, a scanner reads it, and changes and junk
+ * are refused.
  */
 import { randomBytes } from "node:crypto";
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -24,7 +24,7 @@ import { PNG } from "pngjs";
 import { goodSamples } from "../../sandbox/samples.ts";
 import { qrPng } from "../../server/drawing/qr-image.ts";
 
-// a module of the older kind
+// a CommonJS module
 const decode = jsqr as unknown as typeof jsqr.default;
 const samples = goodSamples();
 const key = new SigningKey(`0x${"11".repeat(32)}`);
@@ -36,7 +36,7 @@ const network = {
   ledger: account("34"),
 };
 
-/** A bundle of the invoice at a place in a lot of this size, sealed with `key`. */
+/** A bundle of the invoice at a position in a lot of this size, sealed with `key`. */
 function bundleOf(
   document: InvoiceDocument,
   names: readonly PartName[],
@@ -103,7 +103,7 @@ const printedOf = ({ number }: Bundle, { kind, totals, issuedAt }: InvoiceDocume
 
 describe("a proof for a QR code", () => {
   for (const { name, document } of samples) {
-    it(`${name}: gives its bundle again, whatever is shown and wherever it stands in its lot`, () => {
+    it(`${name}: decodes to its bundle, for any shown parts and any position in its lot`, () => {
       for (const names of [qrParts, [], partNames, ["total"]] as PartName[][]) {
         for (const place of [
           [0, 1],
@@ -143,7 +143,7 @@ describe("a proof for a QR code", () => {
 
   const [{ document }] = samples as [(typeof samples)[0]];
 
-  it("is below 1,200 bytes in the largest lot, and stands in a link as it is", () => {
+  it("is below 1,200 bytes in the largest lot, and needs no escaping in a link", () => {
     const proof = encodeProof(bundleOf(document, qrParts, [1000, 1024]));
     expect((proof.length * 2) / 3).below(1_200);
     const text = qrText("https://invoices.example.gov.cn", {
@@ -159,7 +159,7 @@ describe("a proof for a QR code", () => {
     [250, 500],
     [1000, 1024],
   ] as [number, number][]) {
-    it(`of an invoice in a lot of ${place[1]} is read from its picture by a scanner`, async () => {
+    it(`of an invoice in a lot of ${place[1]} is read from its image by a scanner`, async () => {
       const bundle = bundleOf(document, qrParts, place);
       const proof = encodeProof(bundle);
       const text = qrText("https://invoices.example.gov.cn", {
@@ -171,7 +171,7 @@ describe("a proof for a QR code", () => {
     });
   }
 
-  it("with one character changed is no proof, or of another seal or content: never of the same issuer", () => {
+  it("with one character changed is not a proof, or has another seal or content: never from the same issuer", () => {
     const bundle = bundleOf(document, qrParts, [5, 9]);
     const proof = encodeProof(bundle);
     const { signer } = checkBundle(bundle);
@@ -181,32 +181,32 @@ describe("a proof for a QR code", () => {
       );
       if (other === undefined) continue;
       const checked = checkBundle(other);
-      // what the seal does not cover is the party's salt and account (the registry's matter), the
-      // lot's time (the ledger's), and what the network is called by its registry
-      const covered = (of: Bundle) =>
+      // The seal does not cover the party's salt and account (checked by the registry), the lot's
+      // time (checked by the ledger), and the network's name in its registry.
+      const covered = (bundle: Bundle) =>
         JSON.stringify([
-          of.number,
-          of.digests,
-          of.leaf,
-          of.path,
-          of.lot.root,
-          of.lot.issuer,
-          of.seal,
+          bundle.number,
+          bundle.digests,
+          bundle.leaf,
+          bundle.path,
+          bundle.lot.root,
+          bundle.lot.issuer,
+          bundle.seal,
         ]);
       if (checked.ok && checked.signer === signer)
         expect(covered(other), `at ${at}`).equals(covered(decodeProof(proof) as Bundle));
     }
   });
 
-  it("junk is none, and nothing is thrown", () => {
+  it("junk is not a proof, and nothing is thrown", () => {
     const proof = encodeProof(bundleOf(document, qrParts));
     fc.assert(
       fc.property(fc.string({ maxLength: 2_000 }), (text) => decodeProof(text) === undefined),
     );
     fc.assert(
       fc.property(fc.nat(proof.length), fc.stringMatching(/^[0-9A-Z]{0,40}$/), (cut, more) => {
-        const found = decodeProof(proof.slice(0, cut) + more);
-        if (found) checkBundle(found);
+        const decoded = decodeProof(proof.slice(0, cut) + more);
+        if (decoded) checkBundle(decoded);
       }),
       { numRuns: 500 },
     );

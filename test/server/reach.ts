@@ -1,6 +1,6 @@
 /**
- * Gateways on one database, each with a node of its own: work goes to the one whose node can do it.
- * A node is made dead, frozen, still, or wrong by the way to it.
+ * Gateways on one database, each with its own node: work goes to the gateway with a working node.
+ * The proxy in front of a node makes it dead, frozen, still, or wrong.
  */
 import { randomUUID } from "node:crypto";
 import { expect } from "chai";
@@ -10,7 +10,7 @@ import { type FaultyNode, type Rule, startProxy, until } from "./support/proxy.t
 import { keyFor, type Serving, serving } from "./support/serving.ts";
 
 type Gateway = Serving & { way: FaultyNode; name: string };
-/** What a node does from now on; the rule is made when it begins. */
+/** The node's faults from now on; the rule is created when the fault begins. */
 type Harm = (bench: Bench) => Promise<Rule>;
 
 const hex = (n: number) => `0x${n.toString(16)}`;
@@ -64,46 +64,50 @@ describe("gateways with a node each", function () {
     pair = await Promise.all([gateway(), gateway()]);
   });
   after(async () => {
-    for (const one of pair ?? []) {
-      mend(one);
-      one.child.kill("SIGTERM");
-      await one.ended;
-      await one.way.close();
+    for (const gateway of pair ?? []) {
+      mend(gateway);
+      gateway.child.kill("SIGTERM");
+      await gateway.ended;
+      await gateway.way.close();
     }
     await bench?.close();
   });
   afterEach(() => pair.forEach(mend));
-  function mend(one: Gateway): void {
-    one.way.rule = undefined;
-    one.way.release();
+  function mend(gateway: Gateway): void {
+    gateway.way.rule = undefined;
+    gateway.way.release();
   }
 
   async function gateway(): Promise<Gateway> {
     const way = await startProxy(bench.rpcUrl);
-    const one = await serving(bench, { RPC_URL: way.url, LEASE_MS: "2000", MAX_HEAD_AGE: "600" });
-    return { ...one, way, name: String(one.child.pid) };
+    const served = await serving(bench, {
+      RPC_URL: way.url,
+      LEASE_MS: "2000",
+      MAX_HEAD_AGE: "600",
+    });
+    return { ...served, way, name: String(served.child.pid) };
   }
   const holders = () => bench.sql<{ name: string; by: string; term: bigint }[]>`
     select name, split_part(detail, ' ', 2) as by, term from leases where until > now() and name <> 'lane:bureau' order by name`;
   const WORK = ["dispatching", "following", "lane:relay", "sealing", "upkeep"];
-  /** The gateway that does all the work, as soon as one does, and the other. */
+  /** The gateway that does all the work, as soon as one does, and the other gateway. */
   const working = () =>
     until(
       "one has every lease",
       async () => {
         const held = await holders();
-        const [one, two] = pair;
+        const [first, second] = pair;
         const all = (gateway: Gateway) =>
           WORK.every((name) =>
             held.some((lease) => lease.name === name && lease.by === gateway.name),
           );
-        return all(one) ? ([one, two] as const) : all(two) && ([two, one] as const);
+        return all(first) ? ([first, second] as const) : all(second) && ([second, first] as const);
       },
       120_000,
     );
-  const works = (one: Gateway) =>
-    until("it has every lease", async () => (await working())[0] === one, 120_000);
-  /** So many heartbeats of each of these are in the database from now on. */
+  const works = (gateway: Gateway) =>
+    until("it has every lease", async () => (await working())[0] === gateway, 120_000);
+  /** Waits for so many new heartbeats of each of these gateways in the database. */
   async function heard(times: number, ...these: Gateway[]): Promise<void> {
     const seen = new Map(these.map(({ name }) => [name, { last: 0, count: 0 }]));
     await until(
@@ -112,9 +116,9 @@ describe("gateways with a node each", function () {
         for (const { by, at } of await bench.sql<
           { by: string; at: Date }[]
         >`select split_part(detail, ' ', 2) as by, seen as at from processes`) {
-          const one = seen.get(by);
-          if (one && one.last !== at.getTime())
-            [one.last, one.count] = [at.getTime(), one.count + 1];
+          const sighting = seen.get(by);
+          if (sighting && sighting.last !== at.getTime())
+            [sighting.last, sighting.count] = [at.getTime(), sighting.count + 1];
         }
         return [...seen.values()].every(({ count }) => count > times);
       },
@@ -139,25 +143,25 @@ describe("gateways with a node each", function () {
         (await bench.sql`select 1 from invoice_states where number = ${number}`).length === 1,
       120_000,
     );
-  const ready = async (one: Gateway): Promise<{ status: number; body: Loose }> => {
-    const answer = await fetch(`${one.url}/readyz`);
+  const ready = async (gateway: Gateway): Promise<{ status: number; body: Loose }> => {
+    const answer = await fetch(`${gateway.url}/readyz`);
     return { status: answer.status, body: await answer.json() };
   };
 
   for (const [words, harm] of Object.entries(harms))
-    it(`the one whose node ${words} hands its work to the other, which keeps it`, async () => {
-      const [one, two] = await working();
-      await heard(10, one, two);
-      one.way.rule = await harm(bench);
-      // what the first accepts is in both's database
-      const numbers = [await issued(one), await issued(two)];
-      await works(two);
+    it(`a gateway whose node ${words} hands its work to the other, which keeps it`, async () => {
+      const [worker, standby] = await working();
+      await heard(10, worker, standby);
+      worker.way.rule = await harm(bench);
+      // both databases have the invoices that the first gateway accepts
+      const numbers = [await issued(worker), await issued(standby)];
+      await works(standby);
       for (const number of numbers) await sealed(number);
       const terms = await holders();
-      mend(one);
-      await heard(10, one, two);
+      mend(worker);
+      await heard(10, worker, standby);
       expect(await holders(), "nothing goes to and fro").to.deep.equal(terms);
-      await sealed(await issued(one));
+      await sealed(await issued(worker));
     });
 
   const blind = (count: number) =>
@@ -170,33 +174,33 @@ describe("gateways with a node each", function () {
       120_000,
     );
 
-  it("when every node is dead nobody gives anything up, and work goes on as soon as one is back, there", async () => {
-    const [one, two] = await working();
+  it("when every node is dead no gateway gives up its leases, and work continues at the first gateway whose node is back", async () => {
+    const [worker, standby] = await working();
     for (const { way } of pair) way.rule = () => "cut";
-    const number = await issued(two);
+    const number = await issued(standby);
     await blind(2);
     const before = await holders();
-    await heard(10, one, two);
+    await heard(10, worker, standby);
     expect(await holders()).to.deep.equal(before);
-    mend(two);
-    await works(two);
+    mend(standby);
+    await works(standby);
     await sealed(number);
   });
 
-  it("one that stands by is not ready while nobody moves the projections", async () => {
-    const [, two] = await working();
-    await until("it is ready", async () => (await ready(two)).status === 200, 120_000);
+  it("a standby gateway is not ready while no process moves the projections", async () => {
+    const [, standby] = await working();
+    await until("it is ready", async () => (await ready(standby)).status === 200, 120_000);
     let free = false;
     const locked = bench.sql.begin(async (tx) => {
-      // whoever follows cannot write what it has read; everybody can read
+      // the follower cannot write its events; everybody can read
       await tx`lock table cursor in exclusive mode`;
-      // the database cuts off a transaction that says nothing for long
+      // the database ends a transaction that is idle for long
       while (!free) await tx`select pg_sleep(0.1)`;
     });
     const { body } = await until(
       "it is not ready",
       async () => {
-        const answer = await ready(two);
+        const answer = await ready(standby);
         return answer.status === 503 && answer;
       },
       120_000,
@@ -208,20 +212,20 @@ describe("gateways with a node each", function () {
     expect(body.checks.node.ok).to.equal(true);
     free = true;
     await locked;
-    await until("it is ready", async () => (await ready(two)).status === 200, 120_000);
+    await until("it is ready", async () => (await ready(standby)).status === 200, 120_000);
   });
 
-  it("one that is alone goes on trying while its node is away", async () => {
-    const [one, two] = await working();
-    two.child.kill("SIGTERM");
-    expect(await two.ended).to.equal(0);
-    one.way.rule = () => "cut";
-    const number = await issued(one);
+  it("a gateway that is alone keeps trying while its node is unreachable", async () => {
+    const [worker, standby] = await working();
+    standby.child.kill("SIGTERM");
+    expect(await standby.ended).to.equal(0);
+    worker.way.rule = () => "cut";
+    const number = await issued(worker);
     await blind(1);
     const before = await holders();
-    await heard(8, one);
+    await heard(8, worker);
     expect(await holders()).to.deep.equal(before);
-    mend(one);
+    mend(worker);
     await sealed(number);
   });
 });

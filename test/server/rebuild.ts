@@ -1,7 +1,7 @@
 /**
- * Rebuild on a real chain: the replay beside the live projections finds every row that was tampered
- * with, changes nothing, and may run while a gateway works; the replay in their place gives the
- * same rows.
+ * Rebuild on a real chain: a replay next to the live projections finds every row that was tampered
+ * with, changes nothing, and may run while a gateway works; a replay in their place gives the same
+ * rows.
  */
 import { expect } from "chai";
 import { projections } from "../../server/gateway.ts";
@@ -78,7 +78,7 @@ describe("the projections, replayed", function () {
         decisionBy("Reject", firm, rejected),
       )),
     );
-    // one that the chain refuses and raises the alarm for
+    // an act that the chain refuses and that raises the alarm
     const [again] = (await bench.queue(decisionBy("Reimburse", firm, paid))) as [string];
     expect((await bench.ended(again)).status).to.equal("refused");
   });
@@ -87,7 +87,7 @@ describe("the projections, replayed", function () {
   });
   after(() => bench?.close());
 
-  it("beside the live ones they are equal, row by row, while the gateway goes on", async () => {
+  it("next to the live projections they are equal, row by row, while the gateway works", async () => {
     const working = (async () => {
       for (let i = 0; i < 3; i++) await accepted(bench, gateway, seller, { buyer: firm });
     })();
@@ -96,13 +96,13 @@ describe("the projections, replayed", function () {
     expect(differences).to.deep.equal([]);
     expect(block).to.be.greaterThan(bench.deployment.block);
     expect(progress.at(-1)).to.deep.equal({ block, total: block });
-    // nothing of it is left behind
+    // the check leaves nothing behind
     expect(
       await bench.sql`select 1 from pg_namespace where nspname = 'rebuild_check'`,
     ).to.have.length(0);
   });
 
-  it("a check changes nothing: operations that wait go on waiting", async () => {
+  it("a check changes nothing: waiting operations continue to wait", async () => {
     await gateway.stop("follower");
     const [waiting] = (await bench.queue(decisionBy("Reimburse", firm, numbers[0] as string))) as [
       string,
@@ -165,22 +165,24 @@ describe("the projections, replayed", function () {
         );
       await bench.sql.unsafe("drop table if exists kept; create table kept (like feed)");
       await run(harm);
-      const found = await differences();
-      const of = found.find((one) => one.table === table);
-      expect([of?.missing, of?.extra], JSON.stringify(found)).to.deep.equal([...expected]);
-      expect(of?.keys).to.have.length(1);
+      const changes = await differences();
+      const changed = changes.find((change) => change.table === table);
+      expect([changed?.missing, changed?.extra], JSON.stringify(changes)).to.deep.equal([
+        ...expected,
+      ]);
+      expect(changed?.keys).to.have.length(1);
       await run(mend);
       await bench.sql.unsafe("drop table kept");
-      expect((await differences()).filter((one) => one.table === table)).to.deep.equal([]);
+      expect((await differences()).filter((change) => change.table === table)).to.deep.equal([]);
     });
   }
 
-  it("in their place, while somebody reads the same tables the other way round: it begins again, and comes to its end", async () => {
+  it("in their place, while a transaction reads the same tables in reverse order: the replay restarts, and completes", async () => {
     await gateway.stop("follower");
     const before = await dump("invoice_states");
     let rebuilding: Promise<unknown> | undefined;
     await bench.sql.begin(async (tx) => {
-      // of the two that wait for each other the rebuild looks first, and is the one that gives way
+      // of the two in the deadlock the rebuild detects it first, and is the one that aborts
       await tx`set local deadlock_timeout = '20s'`;
       await tx`select 1 from segments limit 1`;
       rebuilding = rebuildProjections(deps());
@@ -196,7 +198,7 @@ describe("the projections, replayed", function () {
     gateway.start("follower");
   });
 
-  it("in their place they are the same rows, and what was wrong is said and gone", async () => {
+  it("in their place they give the same rows, and wrong rows are reported and corrected", async () => {
     await gateway.stop("follower");
     const tables = [
       "lots",
@@ -215,8 +217,8 @@ describe("the projections, replayed", function () {
     await bench.sql`update invoice_states set holder = ${firm.account} where number = ${numbers[4] as string}`;
     await bench.sql`delete from quotas`;
     const { changes, block } = await rebuildProjections(deps());
-    expect(changes.map((one) => one.table)).to.have.members(["invoice_states", "quotas"]);
-    expect(changes.find((one) => one.table === "quotas")).to.deep.equal({
+    expect(changes.map((change) => change.table)).to.have.members(["invoice_states", "quotas"]);
+    expect(changes.find((change) => change.table === "quotas")).to.deep.equal({
       table: "quotas",
       before: 0,
       after: 1,

@@ -1,6 +1,6 @@
 /**
  * The thread that opens every sealed document: it may die or hang at any moment, and the next turn
- * goes on.
+ * continues.
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -16,7 +16,7 @@ describe("the reckoner", function () {
   this.timeout(120_000);
   let open: Reckoner[] = [];
 
-  /** One beside the gateway's own, and the threads that it has started. */
+  /** A reckoner next to the gateway's own, and the threads that it has started. */
   async function reckoner(
     start: (data: ReckonerData) => Worker,
     sql?: Awaited<ReturnType<typeof database>>,
@@ -63,11 +63,11 @@ describe("the reckoner", function () {
     );
   });
   afterEach(async () => {
-    await Promise.all(open.map((one) => one.close()));
+    await Promise.all(open.map((reckoner) => reckoner.close()));
     open = [];
   });
 
-  it("is one thread for all its jobs, started at the first turn that has something to reckon", async () => {
+  it("is one thread for all its jobs, started at the first turn that has documents to reckon", async () => {
     const { threads, turn } = await reckoner(real);
     expect(threads).lengthOf(0);
     await turn();
@@ -75,7 +75,7 @@ describe("the reckoner", function () {
     expect(threads).lengthOf(1);
   });
 
-  it("is not started where nothing was ever sealed", async () => {
+  it("is not started if nothing was ever sealed", async () => {
     const { databaseUrl } = await sandbox();
     const admin = openDb(databaseUrl, { connections: 1 });
     const name = `empty_${randomBytes(6).toString("hex")}`;
@@ -93,7 +93,7 @@ describe("the reckoner", function () {
     }
   });
 
-  it("is started anew when it has died in the middle of a turn, which fails", async () => {
+  it("is started again after it has died in the middle of a turn; this turn fails", async () => {
     const { threads, turn } = await reckoner(
       (data): Worker => (threads.length === 0 ? hanging() : real(data)),
     );
@@ -105,7 +105,7 @@ describe("the reckoner", function () {
     expect(threads).lengthOf(2);
   });
 
-  it("fails the turn when it cannot start, and tries again at the next one", async () => {
+  it("fails the turn if it cannot start, and tries again at the next turn", async () => {
     const { threads, turn } = await reckoner((data) =>
       real(
         threads.length === 0
@@ -118,7 +118,7 @@ describe("the reckoner", function () {
     expect(threads).lengthOf(2);
   });
 
-  it("is ended when it does not stop as it is told to", async () => {
+  it("is terminated if it does not stop on request", async () => {
     const { made, threads, turn } = await reckoner(hanging);
     const stopping = new AbortController();
     const broken = turn(stopping.signal);
@@ -128,7 +128,7 @@ describe("the reckoner", function () {
     await made.close();
   });
 
-  it("ends with its gateway, also when it hangs", async () => {
+  it("ends with its gateway, also if it hangs", async () => {
     for (const start of [real, hanging]) {
       const { made, threads, turn } = await reckoner(start);
       const work = turn();

@@ -1,6 +1,6 @@
 /**
- * Red letters when things happen between: a claim through another gateway, an act relayed late,
- * processes that die, two at work.
+ * Red letters with events in between: a claim through another gateway, an act relayed late,
+ * processes that die, two processes at once.
  */
 
 import type { Wish } from "@onepiao/protocol/formats/red-letter.ts";
@@ -45,7 +45,7 @@ describe("red letters", () => {
   after(() => bench.close());
   afterEach(async () => {
     bench.proxy.rule = undefined;
-    for (const one of others.splice(0)) await one.end();
+    for (const gateway of others.splice(0)) await gateway.end();
     main.start();
   });
 
@@ -74,7 +74,7 @@ describe("red letters", () => {
       () => "done",
       (error: unknown) => (error instanceof Problem ? error.code : Promise.reject(error)),
     );
-  /** Our transactions do not get to the node. */
+  /** Cuts our transactions off from the node. */
   const cut = () => {
     bench.proxy.rule = (call) =>
       call.method === "eth_sendRawTransaction" &&
@@ -89,7 +89,9 @@ describe("red letters", () => {
       return row?.data;
     });
 
-  /** The holder claims through another gateway: its own signature, a stranger's transaction. */
+  /**
+   * The holder claims through another gateway, with its own signature in a stranger's transaction.
+   */
   async function claimElsewhere(
     wallet: { signingKey: { sign(digest: string): { serialized: string } } },
     number: string,
@@ -118,7 +120,7 @@ describe("red letters", () => {
     ).equals(true);
   }
 
-  it("a claim through another gateway that comes first: the red letter is not lost, it waits for that employer, and there is none till then", async () => {
+  it("a claim through another gateway that comes first: the red letter is not lost but waits for that employer, and is not issued until then", async () => {
     const who = await holder(bench);
     const [number] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
     cut();
@@ -179,7 +181,7 @@ describe("red letters", () => {
     }
   });
 
-  it("an act that somebody relays after the red letter was withdrawn counts: the chain has it, so there is a red letter", async () => {
+  it("an act that a third party relays after the red letter's withdrawal counts: the chain has the act, so the red letter is issued", async () => {
     const who = await holder(bench);
     const [number] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
     cut();
@@ -188,7 +190,7 @@ describe("red letters", () => {
     expect(
       await codeOf(bench.sql.begin((tx) => main.redLetters.withdraw(tx, issuer.caller, id))),
     ).equals("invoice-busy");
-    // as if its transaction could never have come to the chain
+    // as if its transaction could never reach the chain
     await bench.sql`update operations set status = 'failed' where id = ${operation}`;
     await bench.sql`delete from operation_invoices where operation = ${operation}`;
     await bench.sql.begin((tx) => main.redLetters.withdraw(tx, issuer.caller, id));
@@ -201,7 +203,7 @@ describe("red letters", () => {
     expect(await stateOf(number)).deep.equals({ state: "issued", version: 1 });
   });
 
-  it("while its act has not gone out it is withdrawn, and the act with it", async () => {
+  it("before its act is sent, it can be withdrawn together with the act", async () => {
     const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
     await main.stop("dispatcher");
     const { id, operation } = await opened(issuer, number);
@@ -216,7 +218,7 @@ describe("red letters", () => {
     expect(await stateOf(number)).deep.equals({ state: "issued", version: 1 });
   });
 
-  it("a process that dies between the act and the red letter leaves it to the next; of two at work one issues it", async () => {
+  it("if a process dies between the act and the red letter, the next process issues it; of two active processes only one issues it", async () => {
     const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
     await main.stop();
     const dying = (await bench.process()).start();
@@ -224,12 +226,12 @@ describe("red letters", () => {
     await until("the chain has the act", async () => (await sheet(id)).acted || undefined);
     await dying.crash();
     expect([(await sheet(id)).number, await redsOf(number)]).deep.equals([null, []]);
-    const [one, two] = (await Promise.all([bench.process(), bench.process()])) as [
+    const [first, second] = (await Promise.all([bench.process(), bench.process()])) as [
       Process,
       Process,
     ];
-    others.push(one, two);
-    await Promise.all([turn(one), turn(two), turn(one), turn(two)]);
+    others.push(first, second);
+    await Promise.all([turn(first), turn(second), turn(first), turn(second)]);
     const reds = await redsOf(number);
     expect([reds.map((row) => row.number), (await sheet(id)).number]).deep.equals([
       [reds[0]?.number],
@@ -237,7 +239,7 @@ describe("red letters", () => {
     ]);
   });
 
-  it("a process that is cut off in the middle of issuing leaves nothing half done", async () => {
+  it("a process that is cut off in the middle of issuing leaves no partial result", async () => {
     const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
     const { id } = await opened(issuer, number);
     await until("the chain has the act", async () => (await sheet(id)).acted || undefined);
@@ -279,7 +281,7 @@ describe("red letters", () => {
     expect(await codeOf(opened(issuer, number, { gross: "150.00" }))).equals("red-letter-refused");
   });
 
-  it("an invoice that was brought here from another gateway is taken back there", async () => {
+  it("an invoice that was imported from another gateway is reversed there", async () => {
     const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
     await bench.sql`
       insert into imported (number, lot, path, seal, account, block) values (${number}, ${number}, '{}', '{}', ${employer.account}, 1)`;
@@ -288,7 +290,7 @@ describe("red letters", () => {
     await bench.sql`delete from imported where number = ${number}`;
   });
 
-  it("72 hours are the database's: a sheet that has run out is void, its ids are free, and another is opened in its place", async () => {
+  it("the 72 hours run by the database's clock: an expired sheet is void, its ids are free, and another can be opened in its place", async () => {
     const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
     const { id } = await opened(employer, number);
     expect((await sheet(id)).status).equals("03");

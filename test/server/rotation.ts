@@ -1,6 +1,6 @@
 /**
- * The master key rotated as an operator does it: by command, with gateways running, and no request
- * that fails for it.
+ * The operator rotates the master key: by command, with gateways running, and no request fails
+ * because of it.
  */
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -24,12 +24,12 @@ describe("the master key, rotated without a stop", function () {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it("gateways with the old key and the new one serve side by side, each reads what the other has sealed, and at the end the old one opens nothing", async () => {
+  it("gateways with the old key and the new one serve side by side, each reads the other's sealed values, and at the end the old key opens nothing", async () => {
     const next = randomBytes(32).toString("hex");
     const file = join(folder, "next.key");
     await writeFile(file, `${next}\n`, { mode: 0o600 });
     const maker = await keyFor(bench, `0x${"b0".repeat(20)}`, ["employer"]);
-    // once: a request that fails is what is looked for
+    // one try only: the test looks for a failed request
     const at = ({ url }: Serving) =>
       createClient({ url, token: maker, patience: { tries: 1, timeoutMs: 120_000 } });
     const make = async (gateway: Serving, name: string) =>
@@ -39,7 +39,7 @@ describe("the master key, rotated without a stop", function () {
 
     const old = await serving(bench);
     const first = await make(old, "甲");
-    // somebody asks all the time
+    // a client sends requests all the time
     let stopped = false;
     const answers: number[] = [];
     const asking = (async () => {

@@ -12,7 +12,7 @@ describe("a chain with blocks on demand", () => {
   let chain: SandboxChain;
   let node: JsonRpcProvider;
 
-  // no test waits as long as an idle block takes: each block here has a cause
+  // no test waits as long as the idle interval: each block here has a cause
   before(async () => {
     chain = await startSandboxChain({ intervalMs: 10, idleMs: 3_600_000 });
     const options = { staticNetwork: true, pollingInterval: 20, cacheTimeout: -1 };
@@ -37,21 +37,21 @@ describe("a chain with blocks on demand", () => {
     );
   };
 
-  it("makes one for a transaction that waits, and no other", async () => {
+  it("mines one for a waiting transaction, and no other", async () => {
     const first = await (await send()).wait();
     const second = await (await send()).wait();
-    // a transaction that comes while a block is made asks for one more
+    // a transaction that arrives while a block is mined causes one more block
     expect(Number(second?.blockNumber) - Number(first?.blockNumber)).to.be.within(1, 2);
   });
 
-  it("makes one for a time that is set", async () => {
+  it("mines one if the time is set", async () => {
     const before = await node.getBlock("latest");
     await passTime(chain.url, 86_400);
     const after = await node.getBlock("latest");
     expect(Number(after?.timestamp) - Number(before?.timestamp)).to.be.at.least(86_400);
   });
 
-  it("makes none while the interval is 0, and then takes all that wait into the next one", async () => {
+  it("mines none while the interval is 0, and then includes all waiting transactions in the next block", async () => {
     await node.send("evm_setIntervalMining", [0]);
     const head = await node.getBlockNumber();
     const waiting = [await send(), await send()];

@@ -1,15 +1,15 @@
 /**
- * The sandbox answers under the names of its own machine alone: a page that has its own name lead
- * here is refused, on every path. The console and all other tests ask for 127.0.0.1 and its port.
+ * The sandbox answers only under the names of its own machine: it refuses a page whose own name
+ * points here, on every path. The console and all other tests use 127.0.0.1 and its port.
  */
 import { request } from "node:http";
 import { expect } from "chai";
 import { sandbox } from "./network.ts";
 
-type Said = { status: number; type: string; body: string };
+type Answer = { status: number; type: string; body: string };
 
 /**
- * A request whose Host is what a browser would send after the page's own name was led to this
+ * A request with the Host header that a browser sends if the page's own name points to this
  * machine.
  */
 async function ask(
@@ -17,7 +17,7 @@ async function ask(
   path: string,
   host: string,
   body?: object,
-): Promise<Said> {
+): Promise<Answer> {
   const { port } = new URL((await sandbox()).url);
   return new Promise((resolve, reject) => {
     const headers = {
@@ -44,7 +44,7 @@ async function ask(
   });
 }
 
-describe("a sandbox, asked for", () => {
+describe("a sandbox, requested", () => {
   const paths: ["GET" | "POST", string][] = [
     ["GET", "/v1/sandbox/parties"],
     ["POST", "/v1/session"],
@@ -58,7 +58,7 @@ describe("a sandbox, asked for", () => {
     ["GET", "/nothing"],
   ];
 
-  it("under another page's name gives nothing, on any path", async () => {
+  it("under another page's name refuses every path", async () => {
     const { url, bureau } = await sandbox();
     const { port } = new URL(url);
     for (const [method, path] of paths) {
@@ -74,7 +74,7 @@ describe("a sandbox, asked for", () => {
     }
   });
 
-  it("under what only looks like its own name is refused as well", async () => {
+  it("under a name that only looks like its own refuses too", async () => {
     const { port } = new URL((await sandbox()).url);
     const others = [
       "127.0.0.1",
@@ -95,7 +95,7 @@ describe("a sandbox, asked for", () => {
       expect((await ask("GET", "/v1/sandbox/parties", host)).status, host).equals(421);
   });
 
-  it("by a name of its machine, with its port, is there", async () => {
+  it("by a name of its machine, with its port, answers", async () => {
     const { port } = new URL((await sandbox()).url);
     for (const host of [
       `127.0.0.1:${port}`,

@@ -1,6 +1,6 @@
 /**
- * From accepted to sealed: no number without an invoice, no invoice without a lot, no lot twice,
- * whatever rolls back or dies.
+ * From accepted to sealed: no number without an invoice, no invoice without a lot, and no lot
+ * twice, despite rollbacks and dead processes.
  */
 
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
@@ -37,15 +37,15 @@ describe("sealing", () => {
   });
   after(() => bench.close());
   afterEach(async () => {
-    for (const one of started.splice(0)) await one.end();
+    for (const gateway of started.splice(0)) await gateway.end();
   });
 
   const issuer = (more: { segment?: bigint; own?: boolean } = {}): Promise<Party> =>
     enrolled(bench, main, ["issuer"], more);
   async function sealer(lotSize: number, lotAgeMs: number): Promise<Process> {
-    const one = await bench.process({ lotSize, lotAgeMs });
-    started.push(one);
-    return one;
+    const gateway = await bench.process({ lotSize, lotAgeMs });
+    started.push(gateway);
+    return gateway;
   }
   const lotsOf = (party: Party): Promise<Lot[]> => bench.sql<Lot[]>`
     select l.first, l.count, l.root, l.operation, o.created_at as created from sealings l join operations o on o.id = l.operation
@@ -81,7 +81,7 @@ describe("sealing", () => {
     const party = await issuer();
     (await sealer(10, 60_000)).start("sealer");
     const before = await accepted(bench, main, party, { holder }, 9);
-    // another issuer's lot fills meanwhile, so the sealer has looked
+    // another issuer's lot fills meanwhile, which proves that the sealer has polled
     const other = await issuer();
     await accepted(bench, main, other, { holder }, 10);
     await lotsWhen(other, 1);
@@ -96,7 +96,7 @@ describe("sealing", () => {
     expect(await lotsOf(party), "the last five wait").to.have.length(2);
   });
 
-  it("a lot that is not full is closed when its first invoice is old enough, not before", async () => {
+  it("a lot that is not full is closed when its first invoice is old enough, and not earlier", async () => {
     const party = await issuer();
     const age = 400;
     (await sealer(500, age)).start("sealer");
@@ -109,21 +109,25 @@ describe("sealing", () => {
     await known(bench, numbers);
   });
 
-  it("a lot never asks for more gas than one transaction may have", async () => {
+  it("a lot never needs more gas than the limit of one transaction", async () => {
     const party = await issuer();
-    const one = await bench.process({ lotSize: 1_000, lotAgeMs: 60_000, limit: { gas: 200_000n } });
-    started.push(one);
-    one.start("sealer");
+    const gateway = await bench.process({
+      lotSize: 1_000,
+      lotAgeMs: 60_000,
+      limit: { gas: 200_000n },
+    });
+    started.push(gateway);
+    gateway.start("sealer");
     // (200,000 − 180,000) / 1,700: eleven leaves
     await accepted(bench, main, party, { holder }, 23);
     const lots = await lotsWhen(party, 2);
     expect(lots.map((lot) => lot.count)).to.deep.equal([11, 11]);
   });
 
-  it("16 tills that accept at once, some of which roll back, leave numbers without a gap, and two sealers put each into one lot", async () => {
+  it("16 tills that accept at once, with some rollbacks, leave no gap in the numbers, and two sealers put each number into one lot", async () => {
     const party = await issuer();
     const both = [await sealer(7, 30), await sealer(7, 30)];
-    for (const one of both) one.start("sealer");
+    for (const gateway of both) gateway.start("sealer");
     const next = random(31);
     let [kept, rolledBack] = [0, 0];
     const till = async () => {
@@ -163,7 +167,7 @@ describe("sealing", () => {
     expect(lots.every((lot) => lot.count <= 7)).to.equal(true);
   });
 
-  it("what was accepted when the process died is sealed by the next one, once; and what was closed into a lot stays that lot", async () => {
+  it("the next process seals once what was accepted when a process died; closed lots stay unchanged", async () => {
     const party = await issuer();
     const dying = await sealer(4, 60_000);
     const numbers = await accepted(bench, dying, party, { holder }, 4);
@@ -189,11 +193,11 @@ describe("sealing", () => {
     expect(await sealedOf(party)).to.have.length(lots.length);
   });
 
-  it("a sealer whose connections are cut in the middle of closing a lot leaves nothing half done", async () => {
+  it("a sealer whose connections are cut while it closes a lot leaves no partial result", async () => {
     const party = await issuer();
     const numbers = await accepted(bench, main, party, { holder }, 6);
     const dying = await sealer(3, 20);
-    // its insert into sealings waits behind this lock, and dies there
+    // its insert into sealings waits for this lock, and is aborted there
     const { promise: free, resolve: release } = Promise.withResolvers<void>();
     const locked = bench.sql.begin(async (tx) => {
       await tx`lock table sealings in exclusive mode`;
@@ -222,7 +226,7 @@ describe("sealing", () => {
     await seamless(party);
   });
 
-  it("one segment's fault does not hold up another issuer's lots", async () => {
+  it("a fault of one segment does not delay another issuer's lots", async () => {
     const [broken, fine] = [await issuer(), await issuer()];
     const [lost] = (await accepted(bench, main, broken, { holder }, 2)) as [string];
     const [kept] = await bench.sql<
@@ -232,13 +236,13 @@ describe("sealing", () => {
     (await sealer(2, 20)).start("sealer");
     await known(bench, numbers);
     expect(await lotsOf(broken), "not sealed with a hole").to.have.length(0);
-    // what was restored is sealed as it was accepted
+    // the restored invoices are sealed as they were accepted
     await bench.sql`insert into invoices ${bench.sql([kept as Record<string, unknown>], ...Object.keys(kept as object))}`;
     await known(bench, [lost, String(kept?.["number"])]);
     await seamless(broken);
   });
 
-  it("several segments of one issuer are filled one after the other, and no lot reaches over the end of one", async () => {
+  it("several segments of one issuer are filled in order, and no lot crosses the end of a segment", async () => {
     const party = await issuer({ segment: 5n });
     const [row] = await bench.sql<
       { series: string }[]
@@ -258,10 +262,10 @@ describe("sealing", () => {
     (await sealer(100, 20)).start("sealer");
     await known(bench, numbers);
     expect((await lotsOf(party)).map((lot) => lot.count)).to.deep.equal([5, 3]);
-    const none = await accepted(bench, main, party, { holder }, 3).catch(
+    const refusal = await accepted(bench, main, party, { holder }, 3).catch(
       (cause: { code?: string }) => cause.code,
     );
-    expect(none, "numbers end where the segments end").to.equal("no-segment");
+    expect(refusal, "numbers end where the segments end").to.equal("no-segment");
   });
 
   it("an issuer that keeps its own key seals its lots itself, each once", async () => {
@@ -276,7 +280,7 @@ describe("sealing", () => {
     await main.stop("dispatcher");
     const numbers = await accepted(bench, main, party, { holder }, 6);
     const lots = await lotsWhen(party, 2);
-    // the second is signed first, and goes out when its turn comes
+    // the second is signed first, and is sent when its turn comes
     for (const lot of [...lots].reverse()) {
       const digest = await until("it waits for its seal", async () => {
         const operation = await bench.operation(lot.operation);
@@ -296,7 +300,7 @@ describe("sealing", () => {
       await until("both are sealed", async () => {
         const operation = await bench.operation(lot.operation);
         if (operation.status === "awaiting-signature") {
-          // sent too early, refused, and to be signed once more
+          // it was sent too early, was refused, and needs another signature
           await bench.sql
             .begin((tx) =>
               fresh.operations.sign(
@@ -318,7 +322,7 @@ describe("sealing", () => {
     main.start("dispatcher");
   });
 
-  it("the sealed root is that of the stored leaves, and every leaf's evidence holds on the chain, at its own number alone", async () => {
+  it("the sealed root matches the stored leaves, and the chain accepts every leaf's evidence, at its own number only", async () => {
     const party = await issuer();
     (await sealer(5, 20)).start("sealer");
     const numbers = await accepted(bench, main, party, { holder }, 13);

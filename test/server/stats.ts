@@ -1,7 +1,7 @@
 /**
  * Statistics on a real chain and database: after a random run, with counters killed in the middle,
- * two of them at once and a rebuild, the sums are those of a naive walk over every document, and
- * the counts those of the chain.
+ * two counters at once and a rebuild, the sums equal a naive sum over every document, and the
+ * counts equal the chain's.
  */
 import { randomInt, randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
@@ -70,7 +70,7 @@ describe("statistics", function () {
   };
   const countingOn = (sql: Sql, batch?: number) =>
     createCounting({ ...partsOn(sql), ...(batch === undefined ? {} : { batch }) });
-  /** It breaks off between its statements again and again. */
+  /** A counter that aborts between its statements again and again. */
   const breakingOn = (sql: Sql) => {
     const seal: typeof bench.vault.seal = (...sealed) => {
       if (randomInt(6) === 0) throw new Error("broken off");
@@ -96,19 +96,19 @@ describe("statistics", function () {
     const [name, taxCode] = lines[randomInt(lines.length)] as (typeof lines)[number];
     const net = BigInt(randomInt(1, 100_000_00));
     const tax = amountTimesRate(net, "0.06");
-    const [amount, of, gross] = [net, tax, net + tax].map(formatMoney);
+    const [amount, taxText, gross] = [net, tax, net + tax].map(formatMoney);
     const document = invoiceOf(
       seller,
       { name: "个人" },
       {
-        lines: [{ name, amount, taxRate: "0.06", tax: of, ...(taxCode ? { taxCode } : {}) }],
-        totals: { net: amount, tax: of, gross },
+        lines: [{ name, amount, taxRate: "0.06", tax: taxText, ...(taxCode ? { taxCode } : {}) }],
+        totals: { net: amount, tax: taxText, gross },
         sourceId: randomUUID(),
         ...more,
       },
     );
-    const { holder: account, ...said } = document as { holder?: string };
-    const read = readInvoice("application/json", Buffer.from(JSON.stringify(said)));
+    const { holder: account, ...content } = document as { holder?: string };
+    const read = readInvoice("application/json", Buffer.from(JSON.stringify(content)));
     const [result] = await bench.sql.begin((tx) =>
       gateway.issuing.accept(tx, [{ caller: seller.caller, read, holder: account }]),
     );
@@ -119,7 +119,7 @@ describe("statistics", function () {
     return number;
   }
 
-  /** The red letter of an invoice: the same, negative. */
+  /** The red letter of an invoice: the same content with negative amounts. */
   async function reverse(seller: Party, number: string): Promise<string> {
     const { invoices } = partsOn(bench.sql);
     const row = await invoices.find(bench.sql, number);
@@ -136,8 +136,8 @@ describe("statistics", function () {
   type Flat = Record<string, [lots: number, invoices: number, gross: string, tax: string]>;
 
   /**
-   * Everything, added up from the chain's lots and the documents, without any of the code under
-   * test but the buckets' beginnings.
+   * All sums, computed from the chain's lots and the documents; of the code under test it uses only
+   * the start times of buckets.
    */
   async function naive(): Promise<Flat> {
     const { invoices } = partsOn(bench.sql);
@@ -145,45 +145,45 @@ describe("statistics", function () {
       { number: string; document: Buffer }[]
     >`select number, document from invoices`;
     const documents = new Map(rows.map((row) => [row.number, invoices.documentOf(row)]));
-    const found: Record<string, [number, number, bigint, bigint]> = {};
+    const sums: Record<string, [number, number, bigint, bigint]> = {};
     const add = (key: string, lots: number, count: number, gross: bigint, tax: bigint) => {
-      const sum = found[key] ?? [0, 0, 0n, 0n];
-      found[key] = [sum[0] + lots, sum[1] + count, sum[2] + gross, sum[3] + tax];
+      const sum = sums[key] ?? [0, 0, 0n, 0n];
+      sums[key] = [sum[0] + lots, sum[1] + count, sum[2] + gross, sum[3] + tax];
     };
     for (const { name, args } of await bench.events()) {
       if (name !== "LotSealed") continue;
       for (const grain of grains) {
         const start = startOf(grain, new Date(Number(args["time"]) * 1_000)).toISOString();
-        const of = [
+        const keys = [
           `${grain} ${start}`,
           ...(grain === "day" || grain === "month"
             ? [`${grain} ${start} issuer ${args["issuer"]}`]
             : []),
         ];
-        for (const key of of) add(key, 1, args["count"] as number, 0n, 0n);
+        for (const key of keys) add(key, 1, args["count"] as number, 0n, 0n);
         for (let i = 0; i < (args["count"] as number); i++) {
           const number = String(BigInt(args["first"] as string) + BigInt(i));
           const document = documents.get(number);
           if (!document) throw new Error(`no document of ${number}`);
           const [gross, tax] = [parseMoney(document.totals.gross), parseMoney(document.totals.tax)];
-          for (const key of of) add(key, 0, 0, gross, tax);
+          for (const key of keys) add(key, 0, 0, gross, tax);
           add(`${grain} ${start} region ${number.slice(2, 4)}`, 0, 1, gross, tax);
           add(`${grain} ${start} trade ${tradeOf(document)}`, 0, 1, gross, tax);
         }
       }
     }
     return Object.fromEntries(
-      Object.entries(found).map(([key, [lots, count, gross, tax]]) => [
+      Object.entries(sums).map(([key, [lots, count, gross, tax]]) => [
         key,
         [lots, count, gross.toString(), tax.toString()],
       ]),
     );
   }
 
-  /** The same as it is stored. */
+  /** The same sums as stored. */
   async function stored(): Promise<Flat> {
     const vault = createSumsVault(bench.vault);
-    const found: Flat = {};
+    const flat: Flat = {};
     type Row = {
       grain: Grain;
       start: Date;
@@ -205,7 +205,7 @@ describe("statistics", function () {
       )) {
         const [name, currency] = [part.slice(0, -4), part.slice(-3)];
         expect(currency).equals("CNY");
-        const of =
+        const suffix =
           name === ""
             ? issuer === undefined
               ? ""
@@ -215,7 +215,7 @@ describe("statistics", function () {
               : ` trade ${name}`;
         const whole = name === "";
         if (whole) expect(documented).equals(Number(invoices));
-        found[`${grain} ${start.toISOString()}${of}`] = [
+        flat[`${grain} ${start.toISOString()}${suffix}`] = [
           whole ? Number(lots) : 0,
           whole ? Number(invoices) : documented,
           gross.toString(),
@@ -223,7 +223,7 @@ describe("statistics", function () {
         ];
       }
     }
-    return found;
+    return flat;
   }
 
   before(async () => {
@@ -239,7 +239,7 @@ describe("statistics", function () {
   });
   after(() => bench?.close());
 
-  it("are those of a naive sum after a random run with counters killed in the middle of it, two at a time", async () => {
+  it("equal a naive sum after a random run with two counters at once, killed in the middle", async () => {
     const ann = await holder(bench);
     let over = false;
     let [kills, broken] = [0, 0];
@@ -248,18 +248,18 @@ describe("statistics", function () {
     };
     const counters = [0, 1].map(async (which) => {
       while (!over) {
-        const one = await bench.process();
-        const counting = which === 0 ? breakingOn(one.sql) : countingOn(one.sql, 5);
-        let gone = false;
+        const gateway = await bench.process();
+        const counting = which === 0 ? breakingOn(gateway.sql) : countingOn(gateway.sql, 5);
+        let ended = false;
         const working = (async () => {
-          while (!over && !gone) await counting.run(running).catch(breaks);
+          while (!over && !ended) await counting.run(running).catch(breaks);
         })();
         await delay(randomInt(100, 300));
-        gone = true;
+        ended = true;
         if (which === 0) {
-          await one.crash();
+          await gateway.crash();
           kills += 1;
-        } else await one.end();
+        } else await gateway.end();
         await working;
       }
     });
@@ -283,13 +283,13 @@ describe("statistics", function () {
     expect(await bench.sql`select 1 from stats_undocumented`).lengthOf(0);
   });
 
-  it("nothing is counted twice by counting again", async () => {
+  it("counting again counts nothing twice", async () => {
     const before = await stored();
     for (let i = 0; i < 25; i++) await countingOn(bench.sql).run(running);
     expect(await stored()).deep.equals(before);
   });
 
-  it("acts and states are the chain's and the ledger's, and every refused attempt is told", async () => {
+  it("acts match the chain, states match the ledger, and every refused attempt is counted", async () => {
     const ann = await holder(bench);
     const bob = await holder(bench);
     const own: string[] = [];
@@ -312,8 +312,8 @@ describe("statistics", function () {
     );
     const [again] = (await bench.queue(decisionBy("Reimburse", firm, paid))) as [string];
     expect((await bench.ended(again)).status).equals("refused");
-    // issued elsewhere: one is paid, one is rejected and admitted once more, which is a claim of
-    // the same invoice
+    // issued elsewhere: one is paid; one is rejected and admitted again, which claims the same
+    // invoice
     const [elsewhere, returned] = [freshExternalId(), freshExternalId()];
     await bench.done(
       ...(await bench.queue(
@@ -343,19 +343,19 @@ describe("statistics", function () {
       to: new Date(now.getTime() + 86_400_000),
     });
     const events = await bench.events();
-    const of = (name: string) => events.filter((event) => event.name === name).length;
+    const countOf = (name: string) => events.filter((event) => event.name === name).length;
     const issued = events
       .filter((event) => event.name === "LotSealed")
       .reduce((sum, event) => sum + Number(event.args["count"]), 0);
     expect(issued).equals(numbers.length);
-    expect(flow.acts).includes({ admitted: 2, entered: 1, claimed: of("Claimed") - 2 });
+    expect(flow.acts).includes({ admitted: 2, entered: 1, claimed: countOf("Claimed") - 2 });
     expect(flow.acts).includes({
       issued,
-      reimbursed: of("Reimbursed"),
-      rejected: of("Rejected"),
-      transferred: of("Transferred"),
+      reimbursed: countOf("Reimbursed"),
+      rejected: countOf("Rejected"),
+      transferred: countOf("Transferred"),
     });
-    expect(flow.acts.reversed).equals(of("Reversed")).and.greaterThan(5);
+    expect(flow.acts.reversed).equals(countOf("Reversed")).and.greaterThan(5);
     expect(flow.acts.refused).equals(1);
     const states = await bench.sql<
       { state: string; n: number }[]
@@ -382,15 +382,15 @@ describe("statistics", function () {
 
     const health = await stats().chain(bench.sql);
     expect(health).includes({ up: true, invoices: issued, undocumentedLots: 0 });
-    expect(health.lots).equals(of("LotSealed"));
+    expect(health.lots).equals(countOf("LotSealed"));
     expect(health.counted?.block).equals(health.cursor?.block);
   });
 
-  it("a lot whose documents come later counts at once, and its amounts when they are there", async () => {
+  it("a lot whose documents come later counts at once, and its amounts count when they arrive", async () => {
     const seller = sellers[1] as Party;
     await gateway.stop("follower");
     const number = await issue(seller);
-    // the documents are at another gateway
+    // another gateway has the documents
     await until(
       "its lot is sealed",
       async () =>
@@ -411,7 +411,7 @@ describe("statistics", function () {
       limit: 100,
     });
     await countingOn(bench.sql).run(running);
-    const issuerOf = (all: typeof before) => all.items.find((one) => one.index === seller.index);
+    const issuerOf = (all: typeof before) => all.items.find((item) => item.index === seller.index);
     const between = await stats().issuers(bench.sql, {
       grain: "month",
       at: new Date(),
@@ -432,7 +432,7 @@ describe("statistics", function () {
     expect((await stats().chain(bench.sql)).undocumentedLots).equals(0);
   });
 
-  it("a rebuild gives the same sums, and a check beside it finds nothing", async () => {
+  it("a rebuild gives the same sums, and a check during it finds nothing", async () => {
     const deps = {
       sql: bench.sql,
       databaseUrl: bench.databaseUrl,
@@ -448,7 +448,7 @@ describe("statistics", function () {
       (await checkProjections(deps)).differences.filter(({ table }) => table.startsWith("stats")),
     ).deep.equals([]);
     const before = await stored();
-    // a counter goes on meanwhile
+    // a counter works meanwhile
     let over = false;
     const counting = (async () => {
       while (!over) await countingOn(bench.sql, 3).run(running);
@@ -462,7 +462,7 @@ describe("statistics", function () {
     gateway.start("follower");
   });
 
-  it("buckets begin by China's clock", () => {
+  it("buckets start by China's clock", () => {
     const at = new Date("2026-11-30T16:07:31Z");
     expect(startOf("minute", at).toISOString()).equals("2026-11-30T16:07:00.000Z");
     expect(startOf("day", at).toISOString()).equals("2026-11-30T16:00:00.000Z");

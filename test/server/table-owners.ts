@@ -1,7 +1,4 @@
-/**
- * A table has one owner: the SQL of the server as it stands, and statements that are and that are
- * not allowed.
- */
+/** A table has one owner: the server's present SQL, and allowed and refused statements. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -18,8 +15,8 @@ import {
 
 const owners = readOwners();
 const claims = "server/features/use/claims.ts";
-/** What is said of one statement in a file. */
-const said = (file: string, statement: string) =>
+/** The violations of one statement in a file. */
+const violations = (file: string, statement: string) =>
   violationsIn(
     file,
     statementsOf(`const rows = await tx\`${statement}\`;`),
@@ -79,13 +76,13 @@ describe("Owners of tables", () => {
       "server/features/bureau",
     ],
   ] as const;
-  for (const [what, statement, use, room] of foreign)
-    it(`${what} of another room's is refused`, () => {
-      expect(said(claims, statement)).to.deep.equal([`${use}: it belongs to ${room}`]);
+  for (const [label, statement, use, room] of foreign)
+    it(`${label} of another room's is refused`, () => {
+      expect(violations(claims, statement)).to.deep.equal([`${use}: it belongs to ${room}`]);
     });
 
-  it("a table that is nowhere is refused", () => {
-    expect(said(claims, "select 1 from claimz where true")).to.deep.equal([
+  it("a table that no migration creates is refused", () => {
+    expect(violations(claims, "select 1 from claimz where true")).to.deep.equal([
       "reads claimz: no migration creates it",
     ]);
   });
@@ -103,10 +100,10 @@ describe("Owners of tables", () => {
   ];
   for (const statement of own)
     it(`allowed: ${statement}`, () => {
-      expect(said(claims, statement)).to.deep.equal([]);
+      expect(violations(claims, statement)).to.deep.equal([]);
     });
 
-  it("statements are found wherever they stand", () => {
+  it("statements are found in every position", () => {
     const source = [
       'const name = sql("lots");',
       `await deps.sql<{ n: number }[]>\`select 1 from \${tx\`operations\`}\`;`,
@@ -127,27 +124,28 @@ describe("Owners of tables", () => {
     ]);
   });
 
-  it("a migration is held to the same, but for triggers and references on tables below", () => {
+  it("a migration follows the same rules, except for triggers and references on tables below", () => {
     const file = "server/db/migrations/012_use.sql";
     const room = roomOfMigration(file);
-    const of = (text: string) =>
+    const violations = (text: string) =>
       violationsIn(file, [{ line: 1, text }], owners, room).map((line) =>
         line.replace(/^\S+: /, ""),
       );
-    expect(of(readFileSync(join(root, file), "utf8"))).to.deep.equal([]);
-    expect(of("create trigger x after insert on operations for each row execute function f();")).to
-      .be.empty;
-    expect(of("create index on operations (id);")).to.deep.equal([
+    expect(violations(readFileSync(join(root, file), "utf8"))).to.deep.equal([]);
+    expect(
+      violations("create trigger x after insert on operations for each row execute function f();"),
+    ).to.be.empty;
+    expect(violations("create index on operations (id);")).to.deep.equal([
       "writes operations: it belongs to server/acts",
     ]);
-    expect(of("create view x_now as select 1 from operations;")).to.deep.equal([
+    expect(violations("create view x_now as select 1 from operations;")).to.deep.equal([
       "reads operations: it belongs to server/acts",
     ]);
-    expect(of("alter table operations add column x int;")).to.deep.equal([
+    expect(violations("alter table operations add column x int;")).to.deep.equal([
       "writes operations: it belongs to server/acts",
     ]);
     expect(
-      of("create trigger x after insert on deposits for each row execute function f();"),
+      violations("create trigger x after insert on deposits for each row execute function f();"),
     ).to.deep.equal(["refers to deposits: it belongs to server/features/bureau"]);
     expect(roomOfMigration("server/db/migrations/020_invoices_notes.sql").path).to.equal(
       "server/features/invoices",

@@ -1,6 +1,6 @@
 /**
- * The schema: made by the migrations of the rooms, once; its row types are checked in as they are
- * made.
+ * The schema: the migrations of the rooms create it once; the checked-in row types equal the
+ * generated ones.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -22,7 +22,7 @@ describe("The schema", () => {
     await postgres.close();
   });
 
-  it("is brought up by each migration once, in order", async () => {
+  it("is created by each migration once, in order", async () => {
     const pending = await pendingMigrations(sql);
     expect(pending)
       .to.have.length.above(0)
@@ -32,12 +32,12 @@ describe("The schema", () => {
     expect(await migrate(sql)).to.deep.equal([]);
   });
 
-  it("has the row types that are checked in", async () => {
-    // whole: a hand-edited type is found as well as a column without one
+  it("has the checked-in row types", async () => {
+    // compared as a whole: this finds a hand-edited type and a column without a type
     expect(readFileSync(join(root, tablesFile), "utf8")).to.equal(await tablesText(sql));
   });
 
-  it("of another version is refused, and left as it is", async () => {
+  it("of another version is refused, and left unchanged", async () => {
     await sql`insert into migrations (name) values ('000_other.sql')`;
     const refused = await migrate(sql).then(
       () => undefined,

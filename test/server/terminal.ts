@@ -1,4 +1,4 @@
-/** What goes to a terminal: nothing of data reaches it raw, and one file alone writes there. */
+/** Output to a terminal: no data reaches it raw, and a single file writes to it. */
 import { readdirSync, readFileSync } from "node:fs";
 import { expect } from "chai";
 import fc from "fast-check";
@@ -27,10 +27,10 @@ const text = fc.string({
 const raw = /\p{C}|[\u2028\u2029]/u;
 
 describe("text for a terminal", () => {
-  it("has no control, no direction mark, no sign without width; all else stays as it is", () => {
+  it("has no control, no direction mark and no zero-width character; the rest stays unchanged", () => {
     fc.assert(
-      fc.property(text, (given) => {
-        expect(printable(given)).not.match(raw);
+      fc.property(text, (input) => {
+        expect(printable(input)).not.match(raw);
       }),
       { numRuns: 500 },
     );
@@ -41,7 +41,7 @@ describe("text for a terminal", () => {
       expect(printable(plain)).equals(plain);
   });
 
-  it("as JSON says the same to a program", () => {
+  it("as JSON parses to the same value", () => {
     fc.assert(
       fc.property(fc.dictionary(text, fc.oneof(text, fc.array(text))), (value) => {
         expect(printableJson(value).replaceAll("\n", "")).not.match(raw);
@@ -51,7 +51,7 @@ describe("text for a terminal", () => {
     );
   });
 
-  it("in a table keeps its cell to its line", () => {
+  it("in a table keeps its cell on one line", () => {
     const lines = table(["who", "what"], [["小站\n茶餐厅\u001b[2J", "x\u202ey"]]).split("\n");
     expect(lines.length).equals(3);
     expect(lines.join("")).not.match(raw);
@@ -69,8 +69,8 @@ describe("text for a terminal", () => {
         codeOf(readFileSync(new URL(name, root), "utf8")).code,
       ),
     );
-    // a progress bar of our own words, and the line by which a sandbox's chain says that it is
-    // there
+    // a progress bar with fixed words, and the line in which a sandbox's chain reports that it is
+    // ready
     expect(writing.sort()).deep.equals([
       "sandbox/chain.ts",
       "server/kernel/terminal.ts",

@@ -1,4 +1,4 @@
-/** What `npm test` runs, and what `npm test -- --only` chooses of it. */
+/** The files that `npm test` runs, and the files that `npm test -- --only` selects. */
 import { readdirSync, readFileSync } from "node:fs";
 import { expect } from "chai";
 import {
@@ -15,7 +15,7 @@ const all: readonly Group[] = Object.values(groups);
 const filesOf = (...words: string[]) => chosen(all, words).flatMap(({ files }) => files);
 
 describe("the files of npm test", () => {
-  it("are all that have tests, each in one group", () => {
+  it("are all files with tests, each in one group", () => {
     const names = readdirSync(new URL("test/", root), { recursive: true, encoding: "utf8" });
     const withTests = names
       .map((name) => `test/${name.replaceAll("\\", "/")}`)
@@ -29,7 +29,7 @@ describe("the files of npm test", () => {
     expect(new Set(files).size).to.equal(files.length);
   });
 
-  it("are dealt out to shards, each file to one, and to no other company", () => {
+  it("are split into shards: each file is in one, with the options of its group", () => {
     const shards = shardsOf(all);
     expect(shards.length).to.be.greaterThan(all.length);
     expect(shards.filter(({ files }) => files.length === 0)).to.deep.equal([]);
@@ -45,7 +45,7 @@ describe("the files of npm test", () => {
     }
   });
 
-  it("are chosen by a part of their name, in any folder", () => {
+  it("are selected by a part of their name, in any folder", () => {
     expect(filesOf("api-claims")).to.deep.equal(["test/server/api-claims.ts"]);
     expect(filesOf("acts").sort()).to.deep.equal([
       "test/contracts/ledger-acts.ts",
@@ -57,17 +57,17 @@ describe("the files of npm test", () => {
       "test/contracts/LotTree.t.sol",
       "test/formats/pdf-reader.ts",
     ]);
-    // no ending and no folder is a part of a name
+    // an extension or a folder is not a part of a name
     expect(filesOf("ts.ts")).to.deep.equal([]);
     expect(filesOf("contracts")).to.deep.equal([]);
   });
 
-  it("are chosen by their path, where the word has a slash", () => {
+  it("are selected by their path if the word has a slash", () => {
     expect(filesOf("server/acts.ts")).to.deep.equal(["test/server/acts.ts"]);
     expect(filesOf("test/http/").length).to.equal(groups.http.files.length);
   });
 
-  it("run by the same command and in the same company, chosen or not", () => {
+  it("run by the same command and in the same process group, selected or not", () => {
     for (const group of all) {
       const [path = ""] = group.files;
       const [part, ...others] = chosen(all, [path]);
@@ -77,13 +77,13 @@ describe("the files of npm test", () => {
       const options = whole.args.slice(0, -group.files.length);
       expect(alone.args).to.deep.equal([...options, "--grep", "a word", path]);
     }
-    // these move the clock of the chain, which the others cannot bear
+    // these move the clock of the chain, which breaks the other files
     expect(chosen(all, ["api-stats", "api-claims"]).map(({ files }) => files.length)).to.deep.equal(
       [1, 1],
     );
   });
 
-  it("has near names for a word that no name contains", () => {
+  it("suggests similar names for a word that no name contains", () => {
     expect(nearNames(all, "api-clams")[0]).to.equal("api-claims");
     expect(nearNames(all, "claims-api")[0]).to.equal("api-claims");
     expect(nearNames(all, "Invarients")[0]).to.equal("Ledger.invariants");

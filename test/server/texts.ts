@@ -1,6 +1,6 @@
 /**
- * Texts that a party writes: every one of them, wherever it comes in, is of the schema in
- * protocol/values/text.ts or of a narrower form.
+ * Texts that a party writes: on every way in, each text follows the schema in
+ * protocol/values/text.ts or a narrower form.
  */
 
 import { invoiceDocument, paragraphMembers } from "@onepiao/protocol/formats/document.ts";
@@ -17,10 +17,10 @@ type Described = {
   paths: Record<string, Record<string, { parameters: Schema[]; requestBody?: Schema }>>;
 };
 
-/** What bounds a string without the text schema: then it is no free text. */
+/** Keywords that bound a string without the text schema: such a string is not free text. */
 const bounds = ["pattern", "format", "enum", "const", "x-plain-text"];
 
-/** Paths of the strings in a schema that nothing bounds. */
+/** Paths of the unbounded strings in a schema. */
 function bareStrings(
   all: Described,
   schema: Schema,
@@ -36,10 +36,10 @@ function bareStrings(
   }
   const own = schema["type"] === "string" && !bounds.some((name) => name in schema) ? [at] : [];
   const inner = ["anyOf", "oneOf", "allOf"].flatMap((name) =>
-    ((schema[name] ?? []) as Schema[]).flatMap((one) => bareStrings(all, one, at, seen)),
+    ((schema[name] ?? []) as Schema[]).flatMap((part) => bareStrings(all, part, at, seen)),
   );
   const members = Object.entries((schema["properties"] ?? {}) as Record<string, Schema>).flatMap(
-    ([name, one]) => bareStrings(all, one, `${at}/${name}`, seen),
+    ([name, part]) => bareStrings(all, part, `${at}/${name}`, seen),
   );
   const items =
     typeof schema["items"] === "object" && schema["items"] !== null
@@ -54,7 +54,7 @@ function bareStrings(
 }
 
 describe("texts that a party writes", () => {
-  it("no body, query or path takes a text that is not of the one schema", async () => {
+  it("each text in a body, query or path follows the text schema", async () => {
     const all = openApi(await routes(), {
       version: "0.0.0",
       maxWaitSeconds: 30,
@@ -77,7 +77,7 @@ describe("texts that a party writes", () => {
         for (const [type, { schema }] of Object.entries(
           (requestBody?.["content"] ?? {}) as Record<string, { schema: Schema }>,
         )) {
-          // files in formats of their own are read by their readers, into the same schema
+          // files in other formats are parsed by their readers, into the same schema
           if (!type.endsWith("json")) continue;
           bodies += 1;
           texts += JSON.stringify(schema).split("x-plain-text").length - 1;
@@ -90,7 +90,7 @@ describe("texts that a party writes", () => {
     expect(bare).deep.equals([]);
   });
 
-  it("the members of a document that may have several lines are those that XML readers do not make one line of", async () => {
+  it("the members of a document that may have several lines are exactly those that XML readers do not join into one line", async () => {
     const { $defs, ...top } = z.toJSONSchema(invoiceDocument, { unrepresentable: "any" }) as Schema;
     const several = new Set<string>();
     JSON.stringify([top, $defs], (name, value: Schema) => {
@@ -126,7 +126,7 @@ describe("texts that a party writes", () => {
     ["text-surrogate", ["\ud800", "\udc00"]],
   ];
   for (const [rule, signs] of kinds) {
-    it(`a sign of ${rule} is refused by that name, wherever it stands`, () => {
+    it(`a character of ${rule} is refused by that name, in any position`, () => {
       for (const sign of signs)
         for (const text of [`${sign}远航`, `远${sign}航`, `远航${sign}`])
           expect(brokenTextRule(text, false)?.rule, JSON.stringify(text)).equals(
@@ -135,7 +135,7 @@ describe("texts that a party writes", () => {
     });
   }
 
-  it("letters of all scripts, emoji and varied ideographs are taken; line breaks where there may be several lines", () => {
+  it("letters of all scripts, emoji and ideographic variants are accepted; line breaks only in texts of several lines", () => {
     for (const text of [
       "远航（深圳）有限公司",
       "Müller & Söhne GmbH",
@@ -154,7 +154,7 @@ describe("texts that a party writes", () => {
       });
   });
 
-  it("nothing is taken that does not survive UTF-8 and JSON as it is", () => {
+  it("each accepted text survives UTF-8 and JSON unchanged", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", minLength: 1 }), (text) => {
         if (brokenTextRule(text, true) !== undefined) return true;

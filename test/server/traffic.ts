@@ -1,6 +1,6 @@
 /**
- * The sandbox's sample traffic: it does everything that it is there for, nobody refuses it, and it
- * stops in the middle.
+ * The sandbox's sample traffic: it performs all its kinds of acts, is not refused, and stops in the
+ * middle.
  */
 import { expect } from "chai";
 import { startTraffic, type Traffic } from "../../sandbox/traffic.ts";
@@ -12,7 +12,7 @@ describe("sample traffic", function () {
   let traffic: Traffic | undefined;
   after(() => traffic?.stop());
 
-  it("issues, claims, decides, hands on, reverses and tries twice, and meets no refusal that it does not expect", async () => {
+  it("issues, claims, decides, transfers, reverses and claims twice, and gets no unexpected refusal", async () => {
     const { url, bureau } = await sandbox();
     traffic = startTraffic({ url, bureau: bureau.token, everyMs: 10 });
     const { counts, faults } = traffic;
@@ -22,13 +22,13 @@ describe("sample traffic", function () {
       240_000,
     );
     expect(faults).deep.equals([]);
-    // what it has done is what the bureau is told, whatever else is in this network
+    // the bureau's numbers include its acts; other tests add to this network too
     const { acts } = await must(call("GET", "/v1/stats/flow"));
     expect(acts.issued).least(counts.issued);
     expect(acts.refused).least(counts.doubles);
   });
 
-  it("stops in the middle of its work, and is no fault of it", async () => {
+  it("stops in the middle of its work, and does not report that as a fault", async () => {
     await traffic?.stop();
     expect(traffic?.faults).deep.equals([]);
   });

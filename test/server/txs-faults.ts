@@ -1,6 +1,6 @@
 /**
- * What a lane does on each word of chain/faults.ts, on an operator's word, and when a nonce is
- * gone.
+ * A lane's reaction to each word of chain/faults.ts, to an operator's command, and to a nonce that
+ * is used up.
  */
 import { expect } from "chai";
 import { Transaction, Wallet } from "ethers";
@@ -19,7 +19,7 @@ import {
 } from "./support/bench.ts";
 import { type Fault, type Rule, until } from "./support/proxy.ts";
 
-describe("a send and what the node says of it", () => {
+describe("a send and the node's answers to it", () => {
   let bench: Bench;
   let address: string;
   const failures: { send: bigint; reason: string }[] = [];
@@ -37,15 +37,15 @@ describe("a send and what the node says of it", () => {
   });
   afterEach(async () => {
     bench.proxy.rule = undefined;
-    for (const one of started.splice(0)) await one.end();
+    for (const gateway of started.splice(0)) await gateway.end();
   });
 
   async function lane(options: ProcessOptions = {}): Promise<Process> {
     const failed = async (_tx: unknown, send: bigint, reason: string) =>
       void failures.push({ send, reason });
-    const one = await bench.process({ resendMs: 60, failed, ...options });
-    started.push(one);
-    return one;
+    const gateway = await bench.process({ resendMs: 60, failed, ...options });
+    started.push(gateway);
+    return gateway;
   }
   const submit = (via: Process, ...datas: string[]): Promise<bigint[]> =>
     bench.sql.begin(async (tx) => {
@@ -54,7 +54,7 @@ describe("a send and what the node says of it", () => {
         ids.push(await via.lanes.submit(tx, RELAY_LANE, { to: target, data, gas: 40_000n }));
       return ids;
     });
-  type Told = {
+  type Row = {
     id: bigint;
     status: string;
     nonce: bigint | null;
@@ -68,18 +68,18 @@ describe("a send and what the node says of it", () => {
     last_error: string | null;
     cancel_raw: string | null;
   };
-  const row = async (id: bigint): Promise<Told> =>
+  const row = async (id: bigint): Promise<Row> =>
     (
       await bench.sql<
-        Told[]
+        Row[]
       >`select *, coalesce(extract(epoch from retry_at - sent_at)::float8 * 1000, 0) as retry from sends where id = ${id}`
-    )[0] as Told;
+    )[0] as Row;
   const over = (id: bigint, deadlineMs?: number) =>
     until(
       "the send has its outcome",
       async () => {
-        const one = await row(id);
-        return one.status === "mined" || one.status === "failed" ? one : undefined;
+        const send = await row(id);
+        return send.status === "mined" || send.status === "failed" ? send : undefined;
       },
       deadlineMs,
     );
@@ -91,29 +91,30 @@ describe("a send and what the node says of it", () => {
       call.method === "eth_sendRawTransaction"
         ? fault(Transaction.from(call.params[0] as string))
         : undefined;
-  const relayOf = (one: Process) => one.lanes.state().find(({ name }) => name === RELAY_LANE);
+  const relayOf = (gateway: Process) =>
+    gateway.lanes.state().find(({ name }) => name === RELAY_LANE);
 
-  it("rejected: the same bytes are offered ever more slowly, the lane says what is in its way, and goes on when the node takes them", async () => {
+  it("rejected: the lane offers the same bytes at growing intervals, reports its obstacle, and continues when the node accepts them", async () => {
     const words: string[] = [];
-    const one = await lane({ answered: (word) => words.push(word) });
+    const gateway = await lane({ answered: (word) => words.push(word) });
     bench.proxy.rule = onBroadcast(() => ({
       refuse: "Sender account not authorized to send transactions",
     }));
-    const [id] = (await submit(one, "0xa1")) as [bigint];
-    one.start("lanes");
-    const told = await until("it was rejected three times", async () => {
+    const [id] = (await submit(gateway, "0xa1")) as [bigint];
+    gateway.start("lanes");
+    const rejected = await until("it was rejected three times", async () => {
       const now = await row(id);
       return now.errors >= 3 ? now : undefined;
     });
-    expect(told).to.include({
+    expect(rejected).to.include({
       status: "pending",
       fault: "rejected",
       reason: "not-permitted",
-      tries: told.errors,
-      retry: 1_000 * 2 ** (told.errors - 1),
+      tries: rejected.errors,
+      retry: 1_000 * 2 ** (rejected.errors - 1),
     });
     const state = await until("the lane says so", () =>
-      relayOf(one)?.blocked ? relayOf(one) : undefined,
+      relayOf(gateway)?.blocked ? relayOf(gateway) : undefined,
     );
     expect(state).to.deep.include({ held: true, queued: 0, pending: 1 });
     expect(state.blocked).to.deep.include({ send: id, reason: "not-permitted" });
@@ -126,20 +127,20 @@ describe("a send and what the node says of it", () => {
       null,
       1,
     ]);
-    await until("nothing is in its way any more", () => relayOf(one)?.blocked === undefined);
+    await until("nothing is in its way any more", () => relayOf(gateway)?.blocked === undefined);
   });
 
-  it("while the node's head stands still the same bytes are offered ever more slowly, and as ever when it moves again", async () => {
-    const one = await lane({ resendMs: 40 });
+  it("while the node's head stands still, the same bytes are offered at growing intervals, and at the usual interval when it moves again", async () => {
+    const gateway = await lane({ resendMs: 40 });
     const head = await bench.node.head();
     let still = true;
     bench.proxy.rule = ({ method }) => {
       if (method === "eth_blockNumber" && still) return { answer: `0x${head.toString(16)}` };
       return method === "eth_sendRawTransaction" ? { refuse: "Known transaction" } : undefined;
     };
-    const [id] = (await submit(one, "0xa9")) as [bigint];
-    one.start("lanes");
-    // the head of a lane with nothing in it is not known: the first offer is before the first look
+    const [id] = (await submit(gateway, "0xa9")) as [bigint];
+    gateway.start("lanes");
+    // an empty lane does not know the head: its first offer comes before its first poll
     const slow = await until("it was offered six times", async () => {
       const now = await row(id);
       return now.tries >= 6 ? now : undefined;
@@ -157,18 +158,18 @@ describe("a send and what the node says of it", () => {
     expect(new Set(offered("0xa9")).size).to.equal(1);
   });
 
-  it("a process that takes a lane over offers what another one has offered at a standing head, without waiting for as long", async () => {
-    const one = await lane({ resendMs: 40 });
+  it("a process that takes over a lane offers the other's sends again at the same head, without the long interval", async () => {
+    const gateway = await lane({ resendMs: 40 });
     const head = await bench.node.head();
     bench.proxy.rule = ({ method }) => {
       if (method === "eth_blockNumber") return { answer: `0x${head.toString(16)}` };
       return method === "eth_sendRawTransaction" ? { refuse: "Known transaction" } : undefined;
     };
-    const [id] = (await submit(one, "0xaa")) as [bigint];
-    one.start("lanes");
+    const [id] = (await submit(gateway, "0xaa")) as [bigint];
+    gateway.start("lanes");
     await until("it was offered six times", async () => (await row(id)).tries >= 6);
-    await one.stop();
-    // as after hours of a stall
+    await gateway.stop();
+    // as after a stall of hours
     await bench.sql`update sends set retry_at = now() + interval '1 hour' where id = ${id}`;
     const { tries } = await row(id);
     (await lane({ resendMs: 40 })).start("lanes");
@@ -177,15 +178,15 @@ describe("a send and what the node says of it", () => {
     expect((await over(id)).status).to.equal("mined");
   });
 
-  it("down: one of the sends that wait is offered at a time, and all go when the node serves again", async () => {
-    const one = await lane();
+  it("down: only one waiting send is offered at a time, and all are sent when the node serves again", async () => {
+    const gateway = await lane();
     let offers = 0;
     bench.proxy.rule = onBroadcast(() => {
       offers += 1;
       return { refuse: "Initial sync is still in progress" };
     });
-    const ids = await submit(one, "0xb1", "0xb2", "0xb3", "0xb4");
-    one.start("lanes");
+    const ids = await submit(gateway, "0xb1", "0xb2", "0xb3", "0xb4");
+    gateway.start("lanes");
     await until("the node has said so a few times", () => offers >= 3);
     const now = await Promise.all(ids.map(row));
     expect(now.map(({ tries }) => tries > 0)).to.deep.equal([true, false, false, false]);
@@ -194,16 +195,16 @@ describe("a send and what the node says of it", () => {
     for (const id of ids) expect((await over(id)).status).to.equal("mined");
   });
 
-  it("landed, says a node that has nothing: the send waits and is offered again, and is not given up", async () => {
-    const one = await lane();
+  it("landed, according to a node without it: the send waits, is offered again, and is not given up", async () => {
+    const gateway = await lane();
     let offers = 0;
     bench.proxy.rule = onBroadcast(() => {
       offers += 1;
       return { refuse: "nonce too low" };
     });
     const since = performance.now();
-    const [id] = (await submit(one, "0xc1")) as [bigint];
-    one.start("lanes");
+    const [id] = (await submit(gateway, "0xc1")) as [bigint];
+    gateway.start("lanes");
     await until(
       "it has been said for long enough",
       () => offers > 5 && performance.now() - since > 3_000,
@@ -215,23 +216,23 @@ describe("a send and what the node says of it", () => {
   });
 
   it("a node that has lost its pool gets the same bytes once more", async () => {
-    const one = await lane();
+    const gateway = await lane();
     let swallowed = 0;
     bench.proxy.rule = onBroadcast((sent) => {
       if (swallowed > 0) return undefined;
       swallowed += 1;
       return { answer: sent.hash };
     });
-    const [id] = (await submit(one, "0xd1")) as [bigint];
-    one.start("lanes");
+    const [id] = (await submit(gateway, "0xd1")) as [bigint];
+    gateway.start("lanes");
     const done = await over(id);
     expect(done.status).to.equal("mined");
     expect(done.tries).to.be.at.least(2);
     expect(new Set(offered("0xd1")).size).to.equal(1);
   });
 
-  it("a count of the account that is too high gives up nothing that the node knows", async () => {
-    const one = await lane();
+  it("a transaction count that is too high does not make the lane give up a send that the node knows", async () => {
+    const gateway = await lane();
     let counted = 0;
     bench.proxy.rule = (call) => {
       if (call.method === "eth_getTransactionCount") counted += 1;
@@ -240,8 +241,8 @@ describe("a send and what the node says of it", () => {
       return call.method === "eth_sendRawTransaction" ? { deny: "nonce too low" } : undefined;
     };
     const since = performance.now();
-    const [id] = (await submit(one, "0xe1")) as [bigint];
-    one.start("lanes");
+    const [id] = (await submit(gateway, "0xe1")) as [bigint];
+    gateway.start("lanes");
     await until(
       "it has been said for long enough",
       () => counted > 5 && performance.now() - since > 3_000,
@@ -252,7 +253,7 @@ describe("a send and what the node says of it", () => {
     expect(failures).to.deep.equal([]);
   });
 
-  it("a send that the node will never take can be cancelled: the no-op lands in its stead, is told once, and the lane goes on", async () => {
+  it("a send that the node never accepts can be cancelled: the no-op lands in its place, is reported once, and the lane continues", async () => {
     const both = [await lane(), await lane()] as const;
     bench.proxy.rule = onBroadcast((sent) =>
       sent.data === "0xf1"
@@ -264,13 +265,13 @@ describe("a send and what the node says of it", () => {
     expect(await cancelSend(deps, bad), "it has no nonce yet").to.deep.equal({
       outcome: "not-pending",
     });
-    for (const one of both) one.start("lanes");
+    for (const gateway of both) gateway.start("lanes");
     const { nonce } = await until("it is rejected", async () =>
       (await row(bad)).fault === "rejected" ? row(bad) : undefined,
     );
     expect((await row(good)).status, "it waits for the one before it").to.equal("pending");
-    // the operator's command is written, and the processes die before they hear of it
-    for (const one of both) await one.stop();
+    // the operator's command is stored, and the processes die before they read it
+    for (const gateway of both) await gateway.stop();
     expect(await cancelSend(deps, bad)).to.deep.equal({
       outcome: "asked",
       lane: RELAY_LANE,
@@ -281,22 +282,22 @@ describe("a send and what the node says of it", () => {
       lane: RELAY_LANE,
       nonce,
     });
-    for (const one of both) one.start("lanes");
+    for (const gateway of both) gateway.start("lanes");
     const [cancelled, done] = [await over(bad), await over(good)];
     expect([cancelled.status, cancelled.last_error, done.status]).to.deep.equal([
       "failed",
       "cancelled",
       "mined",
     ]);
-    for (const one of both.slice()) await one.stop();
+    for (const gateway of both.slice()) await gateway.stop();
     expect(failures).to.deep.equal([{ send: bad, reason: "cancelled" }]);
     expect(await bench.node.receipts([cancelled.hash as string])).to.deep.equal([undefined]);
     expect(await cancelSend(deps, bad)).to.deep.equal({ outcome: "not-pending" });
     expect(await cancelSend(deps, 999_999n)).to.deep.equal({ outcome: "unknown" });
   });
 
-  it("a send that has landed although it was cancelled counts, and its no-op never lands", async () => {
-    const one = await lane();
+  it("a send that lands despite its cancellation counts, and its no-op never lands", async () => {
+    const gateway = await lane();
     let hidden = true;
     bench.proxy.rule = (call) => {
       if (call.method === "eth_getTransactionReceipt" && hidden) return { answer: null };
@@ -305,13 +306,13 @@ describe("a send and what the node says of it", () => {
         : undefined;
     };
     const before = await bench.node.nonce(address);
-    const [id] = (await submit(one, "0xf8")) as [bigint];
-    one.start("lanes");
+    const [id] = (await submit(gateway, "0xf8")) as [bigint];
+    gateway.start("lanes");
     const { hash } = await until("it is said to be rejected", async () =>
       (await row(id)).fault === "rejected" ? row(id) : undefined,
     );
     await until(
-      "it has landed all the same",
+      "it has landed nevertheless",
       async () => (await bench.node.receipts([hash as string]))[0],
     );
     expect(
@@ -324,12 +325,12 @@ describe("a send and what the node says of it", () => {
   });
 });
 
-describe("a nonce that somebody else has used", () => {
+describe("a nonce that another party has used", () => {
   let bench: Bench;
   let wallet: Wallet;
   before(async () => {
     bench = await openBench();
-    // a sending key of which there is a copy elsewhere
+    // a sending key with a copy elsewhere
     wallet = new Wallet(Wallet.createRandom().privateKey);
     await bench.keys.take(bench.sql, wallet.privateKey);
     await bench.sql`insert into lanes (name, address, base_nonce) values (${RELAY_LANE}, ${wallet.address}, 0)`;
@@ -355,30 +356,30 @@ describe("a nonce that somebody else has used", () => {
     );
   }
 
-  it("does not hold up the lane: what it was for goes out anew and is done once, under nonces beyond the chain's", async () => {
-    const told: string[] = [];
+  it("does not block the lane: its work is sent again under nonces beyond the chain's, and is done once", async () => {
+    const notices: string[] = [];
     const options: ProcessOptions = {
       resendMs: 100,
       failed: async (tx, send, reason) => {
-        told.push(`${send} ${reason}`);
+        notices.push(`${send} ${reason}`);
         await sendFailed(tx, send, reason);
       },
     };
     const both = [await bench.process(options), await bench.process(options)] as const;
-    for (const one of both) one.start();
+    for (const gateway of both) gateway.start();
     const issuer = await enrolled(bench, both[0], ["issuer"]);
     const employer = await enrolled(bench, both[0], ["employer"]);
     const who = await holder(bench);
     const numbers = await sealed(bench, both[0], issuer, { holder: who.address }, 2);
-    for (const one of both) await one.stop();
+    for (const gateway of both) await gateway.stop();
     await elsewhere(3);
     const used = await bench.node.nonce(wallet.address);
-    for (const one of both) one.start();
+    for (const gateway of both) gateway.start();
     const claims = await bench.queue(...numbers.map((number) => claimBy(who, employer, number)));
     await bench.done(...claims);
-    expect(told.length, "each told once").to.equal(new Set(told).size);
-    expect(told.length).to.be.at.least(1);
-    expect(told.every((line) => line.endsWith(" superseded"))).to.equal(true);
+    expect(notices.length, "each reported once").to.equal(new Set(notices).size);
+    expect(notices.length).to.be.at.least(1);
+    expect(notices.every((line) => line.endsWith(" superseded"))).to.equal(true);
     const claimed = (await bench.events())
       .filter((event) => event.name === "Claimed")
       .map((event) => String(event.args["id"]));
@@ -393,25 +394,25 @@ describe("a nonce that somebody else has used", () => {
     expect(Number(last?.nonce)).to.be.at.least(used);
   });
 
-  it("and so does a database that was restored from before its last sends", async () => {
-    const one = await bench.process({ resendMs: 100, failed: async () => {} });
+  it("a database restored from a backup before its last sends does not block it either", async () => {
+    const gateway = await bench.process({ resendMs: 100, failed: async () => {} });
     const gas = 40_000n;
     let work = 0;
     const submit = () => {
       work += 1;
       return bench.sql.begin((tx) =>
-        one.lanes.submit(tx, RELAY_LANE, { to: wallet.address, data: `0x0a0${work}`, gas }),
+        gateway.lanes.submit(tx, RELAY_LANE, { to: wallet.address, data: `0x0a0${work}`, gas }),
       );
     };
-    one.start("lanes");
+    gateway.start("lanes");
     const lost = [await submit(), await submit(), await submit()];
     const status = async (id: bigint) =>
       (await bench.sql<{ status: string }[]>`select status from sends where id = ${id}`)[0]?.status;
     for (const id of lost) await until("it is mined", async () => (await status(id)) === "mined");
-    await one.stop();
-    // what an older backup has of them: nothing
+    await gateway.stop();
+    // an older backup does not contain them
     await bench.sql`delete from sends where id = any(${lost.map(String)}::bigint[])`;
-    one.start("lanes");
+    gateway.start("lanes");
     const after = [await submit(), await submit()];
     for (const id of after)
       await until("its nonce was gone", async () => (await status(id)) === "failed");

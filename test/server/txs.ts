@@ -1,5 +1,5 @@
 /**
- * The lanes under faults: whatever the node answers and whenever a process dies, a send is one
+ * The lanes under faults: for any answers of the node and any death of a process, a send is one
  * transaction, and it is done once.
  */
 import { expect } from "chai";
@@ -27,7 +27,7 @@ describe("the lanes", () => {
   let bench: Bench;
   let address: string;
   let lastBlock: number;
-  /** Raw transactions that went out without being written, over all tests of this file. */
+  /** Raw transactions that were sent before they were stored, over all tests of this file. */
   const unwritten: string[] = [];
   let broadcasts = 0;
   const failures: { send: bigint; reason: string }[] = [];
@@ -44,12 +44,12 @@ describe("the lanes", () => {
   after(() => bench.close());
   afterEach(async () => {
     through(undefined);
-    for (const one of started.splice(0)) await one.end();
+    for (const gateway of started.splice(0)) await gateway.end();
   });
 
   /**
-   * What passes is looked at first: nonce, bytes and hash must be in the database before the node
-   * sees them.
+   * Checks each transaction before it passes: nonce, bytes and hash must be in the database before
+   * the node gets them.
    */
   function through(rule: Rule | undefined) {
     bench.proxy.rule = async (call) => {
@@ -77,16 +77,16 @@ describe("the lanes", () => {
   });
 
   const started: Process[] = [];
-  /** A process of which the lanes alone are used; it is ended after the test. */
+  /** A process of which a test uses only the lanes; it ends after the test. */
   async function lane(options: ProcessOptions = {}): Promise<Process> {
     const failed = async (_tx: unknown, send: bigint, reason: string) =>
       void failures.push({ send, reason });
-    const one = await bench.process({ ...options, failed });
-    started.push(one);
-    return one;
+    const gateway = await bench.process({ ...options, failed });
+    started.push(gateway);
+    return gateway;
   }
 
-  /** Queues so many sends, each with calldata of its own. */
+  /** Queues so many sends, each with its own calldata. */
   const submit = (via: Process, count = 1): Promise<bigint[]> =>
     bench.sql.begin(async (tx) => {
       const ids: bigint[] = [];
@@ -119,7 +119,7 @@ describe("the lanes", () => {
       { length: head - lastBlock },
       (_, i) => `0x${(lastBlock + 1 + i).toString(16)}`,
     );
-    if (numbers.length === 0) return seen.map((one) => one.input);
+    if (numbers.length === 0) return seen.map((transaction) => transaction.input);
     lastBlock = head;
     for (const block of await rpcs(
       "eth_getBlockByNumber",
@@ -128,11 +128,11 @@ describe("the lanes", () => {
       const { transactions } = block as {
         transactions: { from: string; nonce: string; input: string }[];
       };
-      for (const one of transactions)
-        if (one.from === address.toLowerCase())
-          seen.push({ nonce: Number(one.nonce), input: one.input });
+      for (const transaction of transactions)
+        if (transaction.from === address.toLowerCase())
+          seen.push({ nonce: Number(transaction.nonce), input: transaction.input });
     }
-    return seen.sort((a, b) => a.nonce - b.nonce).map((one) => one.input);
+    return seen.sort((a, b) => a.nonce - b.nonce).map((transaction) => transaction.input);
   }
   async function rpcs(method: string, calls: unknown[][]): Promise<unknown[]> {
     const body = JSON.stringify(
@@ -143,14 +143,14 @@ describe("the lanes", () => {
       body,
       headers: { "content-type": "application/json" },
     });
-    return ((await answer.json()) as { result: unknown }[]).map((one) => one.result);
+    return ((await answer.json()) as { result: unknown }[]).map((reply) => reply.result);
   }
   const timesOnChain = async (row: Row) =>
     (await onChain()).filter((input) => input === row.data).length;
-  /** Bytes that went out for a send: those with its calldata. */
+  /** The raw transactions that were sent for a send, found by its calldata. */
   const rawsOf = (row: Row) => bench.proxy.raws().filter((raw) => raw.includes(row.data.slice(2)));
 
-  it("a send that was written when the process died goes out from the next process with the same bytes, once", async () => {
+  it("the next process sends the stored bytes of a dead process's send once, unchanged", async () => {
     through(onBroadcast(() => "hang"));
     const dying = await lane();
     dying.start("lanes");
@@ -171,13 +171,13 @@ describe("the lanes", () => {
     expect(await timesOnChain(row)).to.equal(1);
   });
 
-  it("a send that the node refused to hear of when the process ended is sent on by the next process, with the same bytes", async () => {
+  it("the next process sends the same bytes of a send that the node had rejected when the process ended", async () => {
     through(onBroadcast(() => "cut"));
-    const one = await lane();
-    one.start("lanes");
-    const ids = await submit(one);
+    const gateway = await lane();
+    gateway.start("lanes");
+    const ids = await submit(gateway);
     await until("it was tried", async () => ((await rows(ids))[0] as Row).tries > 0);
-    await one.end();
+    await gateway.end();
     through(undefined);
     const next = await lane();
     next.start("lanes");
@@ -197,15 +197,15 @@ describe("the lanes", () => {
   for (const [words, fault] of unknownOutcomes) {
     it(`a transaction ${words} is found by its receipt, and done once`, async () => {
       through(onBroadcast((_, n) => (n === 1 ? fault : undefined)));
-      const one = await lane();
-      one.start("lanes");
+      const gateway = await lane();
+      gateway.start("lanes");
       const before = await bench.node.nonce(address);
-      const ids = await submit(one);
+      const ids = await submit(gateway);
       const [row] = (await settled(ids)) as [Row];
       expect(row.status).to.equal("mined");
-      expect(new Set(rawsOf(row)), "never signed anew").to.deep.equal(new Set([row.raw]));
-      // a send after it takes the next nonce, so nothing was burnt meanwhile
-      const [after] = (await settled(await submit(one))) as [Row];
+      expect(new Set(rawsOf(row)), "never signed again").to.deep.equal(new Set([row.raw]));
+      // the following send takes the next nonce, so no nonce was wasted meanwhile
+      const [after] = (await settled(await submit(gateway))) as [Row];
       expect(Number(after.nonce)).to.equal(Number(row.nonce) + 1);
       expect([await bench.node.nonce(address), await timesOnChain(row)]).to.deep.equal([
         before + 2,
@@ -214,14 +214,14 @@ describe("the lanes", () => {
     });
   }
 
-  it("a transaction that is mined but whose receipt stays away is sent again as it is, and the node's true 'nonce too low' does no harm", async () => {
+  it("a mined transaction without a receipt is sent again unchanged, and the node's correct 'nonce too low' does no harm", async () => {
     let hidden = true;
     through((call) =>
       hidden && call.method === "eth_getTransactionReceipt" ? { answer: null } : undefined,
     );
-    const one = await lane({ resendMs: 50 });
-    one.start("lanes");
-    const ids = await submit(one);
+    const gateway = await lane({ resendMs: 50 });
+    gateway.start("lanes");
+    const ids = await submit(gateway);
     const refused = await until("the node refuses the bytes that it has mined", async () => {
       const [row] = await bench.sql<
         { last_error: string | null; tries: number }[]
@@ -241,9 +241,9 @@ describe("the lanes", () => {
   it("while the node is down sends wait, and when it is back each is done once", async () => {
     let down = true;
     through(() => (down ? "cut" : undefined));
-    const one = await lane();
-    one.start("lanes");
-    const ids = await submit(one, 5);
+    const gateway = await lane();
+    gateway.start("lanes");
+    const ids = await submit(gateway, 5);
     await until("every one was tried in vain", async () =>
       (await rows(ids)).every((row) => row.tries > 0),
     );
@@ -258,9 +258,9 @@ describe("the lanes", () => {
       ]);
   });
 
-  it("two processes on one database give no nonce twice, and every send is one transaction in the order of its queue", async () => {
+  it("two processes on one database use no nonce twice, and every send is one transaction in the order of its queue", async () => {
     const both = [await lane(), await lane()];
-    for (const one of both) one.start("lanes");
+    for (const gateway of both) gateway.start("lanes");
     const batches = await Promise.all(
       Array.from({ length: 8 }, (_, i) => submit(both[i % 2] as Process, 5)),
     );
@@ -279,9 +279,9 @@ describe("the lanes", () => {
   });
 
   it("sends go to the chain in the order in which they were queued", async () => {
-    const one = await lane({ window: 4 });
-    const ids = await submit(one, 30);
-    one.start("lanes");
+    const gateway = await lane({ window: 4 });
+    const ids = await submit(gateway, 30);
+    gateway.start("lanes");
     const done = await settled(ids);
     expect((await onChain()).slice(-30)).to.deep.equal(done.map((row) => row.data));
   });
@@ -298,10 +298,10 @@ describe("the lanes", () => {
       }
       return held && call.method === "eth_getTransactionReceipt" ? { answer: null } : undefined;
     });
-    // two at once, for the window is the lane's, not a process's
+    // two processes at once, because the window belongs to the lane, not to a process
     const both = [await lane({ window: 3 }), await lane({ window: 3 })] as const;
     const ids = await submit(both[0], 12);
-    for (const one of both) one.start("lanes");
+    for (const gateway of both) gateway.start("lanes");
     await until(
       "the window is full",
       async () => (await rows(ids)).filter((row) => row.tries > 0).length === 3,
@@ -320,7 +320,7 @@ describe("the lanes", () => {
     expect(most.out).to.equal(3);
   });
 
-  it("a reverted transaction is told once, with the contract's reason, and the sends after it go on", async () => {
+  it("a reverted transaction is reported once, with the contract's reason, and the sends after it continue", async () => {
     const registry = new Interface(["function setStanding(uint32 index, uint8 standing)"]);
     const data = registry.encodeFunctionData("setStanding", [1, 2]);
     const both = [await lane(), await lane()] as const;
@@ -328,56 +328,56 @@ describe("the lanes", () => {
       both[0].lanes.submit(tx, RELAY_LANE, { to: bench.deployment.registry, data, gas: 300_000n }),
     );
     const good = await submit(both[0]);
-    for (const one of both) one.start("lanes");
+    for (const gateway of both) gateway.start("lanes");
     const [failed, mined] = (await settled([bad, ...good])) as [Row, Row];
     expect([failed.status, mined.status]).to.deep.equal(["failed", "mined"]);
-    // both processes have seen the receipt: whatever they do with it is done when they have ended
-    for (const one of both) await one.end();
-    const told = failures.filter((one) => one.send === bad);
-    expect(told).to.have.length(1);
-    expect(revertReason(told[0]?.reason ?? "")).to.deep.equal({
+    // both processes have seen the receipt, and after they end they have finished all work on it
+    for (const gateway of both) await gateway.end();
+    const reports = failures.filter((failure) => failure.send === bad);
+    expect(reports).to.have.length(1);
+    expect(revertReason(reports[0]?.reason ?? "")).to.deep.equal({
       name: "AccessManagedUnauthorized",
       args: [address],
     });
   });
 
-  it("a transaction that was reverted without a word does not hold up the lane", async () => {
-    const one = await bench.process();
-    started.push(one);
-    one.start("lanes");
+  it("a transaction that was reverted without a reason does not block the lane", async () => {
+    const gateway = await bench.process();
+    started.push(gateway);
+    gateway.start("lanes");
     const selector = new Interface(InvoiceLedger__factory.abi).getFunction("act")
       ?.selector as string;
     const bad = await bench.sql.begin((tx) =>
-      one.lanes.submit(tx, RELAY_LANE, {
+      gateway.lanes.submit(tx, RELAY_LANE, {
         to: bench.deployment.ledger,
         data: `${selector}ffff`,
         gas: 300_000n,
       }),
     );
-    const done = await settled([bad, ...(await submit(one, 2))]);
+    const done = await settled([bad, ...(await submit(gateway, 2))]);
     expect(done.map((row) => row.status)).to.deep.equal(["failed", "mined", "mined"]);
   });
 
-  it("a transaction that ran out of gas has failed without a reason", async () => {
+  it("a transaction that ran out of gas fails without a reason", async () => {
     const data = new Interface(["function setClosed(bool)"]).encodeFunctionData("setClosed", [
       true,
     ]);
-    const one = await lane();
-    one.start("lanes");
+    const gateway = await lane();
+    gateway.start("lanes");
     const bad = await bench.sql.begin((tx) =>
-      one.lanes.submit(tx, RELAY_LANE, { to: bench.deployment.ledger, data, gas: 22_000n }),
+      gateway.lanes.submit(tx, RELAY_LANE, { to: bench.deployment.ledger, data, gas: 22_000n }),
     );
     const [row] = (await settled([bad])) as [Row];
     expect(row.status).to.equal("failed");
     expect(failures.filter((failure) => failure.send === bad)).to.have.length(1);
   });
 
-  it("a send is mined when its block is as deep as the network calls final, not before", async () => {
+  it("a send counts as mined when its block has the network's final depth, not earlier", async () => {
     const depth = 6;
     let early = 0;
-    const one = await lane({ finalityDepth: depth });
-    one.start("lanes");
-    const ids = await submit(one);
+    const gateway = await lane({ finalityDepth: depth });
+    gateway.start("lanes");
+    const ids = await submit(gateway);
     const row = await until("it is mined", async () => {
       const head = await bench.node.head();
       const [now] = (await rows(ids)) as [Row];
@@ -390,22 +390,22 @@ describe("the lanes", () => {
     expect(row.tries, "sent once, although it waited").to.equal(1);
   });
 
-  it("what is queued in a transaction that is rolled back is never sent", async () => {
-    const one = await lane();
-    one.start("lanes");
+  it("a send queued in a transaction that is rolled back is never sent", async () => {
+    const gateway = await lane();
+    gateway.start("lanes");
     const data = "0xdeadbeef";
     const thrown = await bench.sql
       .begin(async (tx) => {
-        await one.lanes.submit(tx, RELAY_LANE, { to: target, data, gas: 30_000n });
+        await gateway.lanes.submit(tx, RELAY_LANE, { to: target, data, gas: 30_000n });
         throw new Error("rolled back");
       })
       .catch((cause: Error) => cause.message);
     expect(thrown).to.equal("rolled back");
-    await settled(await submit(one));
+    await settled(await submit(gateway));
     expect(await onChain()).to.not.include(data);
   });
 
-  it("200 sends over a network that loses, doubles and lies, with two processes of which one dies: each is one transaction", async () => {
+  it("200 sends over a network with lost, doubled and false answers, and two processes of which one dies: each is one transaction", async () => {
     const next = random(20_260_711);
     const faults = { count: 0 };
     through((call) => {
@@ -457,7 +457,7 @@ describe("the lanes", () => {
     expect(faults.count).to.be.greaterThan(50);
   });
 
-  it("in all of this no raw transaction went out that was not written before, and the key has as many transactions as there are sends", async () => {
+  it("in all these tests each raw transaction was stored before it was sent, and the key has as many transactions as there are sends", async () => {
     expect(unwritten).to.deep.equal([]);
     expect(broadcasts).to.be.greaterThan(300);
     const [row] = await (bench.sql as Sql)<

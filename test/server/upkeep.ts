@@ -1,6 +1,6 @@
 /**
- * Upkeep on a real chain and database: whatever somebody does to what is stored, the comparison
- * with the chain finds it, and finds nothing while all is well or under way. And the expiry of
+ * Upkeep on a real chain and database: the comparison with the chain finds every change to the
+ * stored data, and finds nothing while data is intact or work is under way. Also the expiry of
  * idempotency keys, and the turns of the jobs.
  */
 import { expect } from "chai";
@@ -27,9 +27,9 @@ import {
 import { until } from "./support/proxy.ts";
 
 const silent = createLog("silent");
-const none = new AbortController().signal;
+const neverAborted = new AbortController().signal;
 
-describe("what is stored, compared with the chain", function () {
+describe("the stored data, compared with the chain", function () {
   this.timeout(120_000);
   let bench: Bench;
   let gateway: Process;
@@ -52,15 +52,15 @@ describe("what is stored, compared with the chain", function () {
       perSecond: more.perSecond ?? 1_000,
       ...(more.patienceSeconds === undefined ? {} : { patienceSeconds: more.patienceSeconds }),
     });
-  const told = async () =>
+  const findingLines = async () =>
     (await findings(bench.sql)).map(({ kind, subject }) => `${kind} ${subject}`);
   const all = async () => {
     const compared = await reconcile.all(() => {});
-    return { compared, told: await told() };
+    return { compared, differences: await findingLines() };
   };
   /**
-   * Does `harm`, expects the comparison to find exactly this and to raise the alarm once, mends it,
-   * and expects all to be well again.
+   * Does `harm`, expects the comparison to find exactly these differences and to raise the alarm
+   * once, repairs it, and expects no difference any more.
    */
   async function finds(
     harm: () => Promise<unknown>,
@@ -69,15 +69,17 @@ describe("what is stored, compared with the chain", function () {
   ): Promise<void> {
     lines = [];
     await harm();
-    const found = await all();
-    expect(found.told, JSON.stringify(await findings(bench.sql))).to.have.members(expected);
+    const outcome = await all();
+    expect(outcome.differences, JSON.stringify(await findings(bench.sql))).to.have.members(
+      expected,
+    );
     const alarms = () => lines.filter((line) => line.includes('"alarm":"reconcile"')).length;
     expect(alarms()).to.equal(expected.length);
-    // found again, it is no new alarm
-    expect((await all()).told).to.have.members(expected);
+    // the same difference again does not raise a new alarm
+    expect((await all()).differences).to.have.members(expected);
     expect(alarms()).to.equal(expected.length);
     await mend();
-    expect((await all()).told).to.deep.equal([]);
+    expect((await all()).differences).to.deep.equal([]);
   }
 
   before(async () => {
@@ -104,9 +106,9 @@ describe("what is stored, compared with the chain", function () {
   });
   after(() => bench?.close());
 
-  it("nothing is found while all is well", async () => {
-    const { compared, told } = await all();
-    expect(told).to.deep.equal([]);
+  it("nothing is found in intact data", async () => {
+    const { compared, differences } = await all();
+    expect(differences).to.deep.equal([]);
     expect(compared.invoices).to.equal(6);
     expect(compared.block).to.equal(compared.end);
     expect(lines).to.deep.equal([]);
@@ -125,7 +127,7 @@ describe("what is stored, compared with the chain", function () {
       () => put(row?.document as Buffer),
       `document ${number}`,
     );
-    // and one that belongs to another number
+    // and a document that belongs to another number
     const [neighbour] = await bench.sql<
       { document: Buffer }[]
     >`select document from invoices where number = ${numbers[4] as string}`;
@@ -136,7 +138,7 @@ describe("what is stored, compared with the chain", function () {
     );
   });
 
-  it("a leaf that says another holder, or another content", async () => {
+  it("a leaf with another holder, or another content", async () => {
     const number = numbers[4] as string;
     const [row] = await bench.sql<{ leaf_holder: string; content: string; lot: string }[]>`
       select i.leaf_holder, i.content, s.lot from invoices i join invoice_states s on s.number = i.number where i.number = ${number}`;
@@ -159,7 +161,7 @@ describe("what is stored, compared with the chain", function () {
     );
   });
 
-  it("a state that the chain does not have: of an invoice that was acted on, and of one that was not", async () => {
+  it("a state that differs from the chain: of an invoice with acts, and of an invoice without", async () => {
     const [claimed, paid, , untouched] = numbers as [string, string, string, string];
     const put = (number: string, state: string, version: number) =>
       bench.sql`update invoice_states set state = ${state}, version = ${version} where number = ${number}`;
@@ -180,7 +182,7 @@ describe("what is stored, compared with the chain", function () {
     );
   });
 
-  it("a row that is gone: of an invoice, a state, a lot", async () => {
+  it("a missing row: of an invoice, a state, a lot", async () => {
     const number = numbers[5] as string;
     for (const [table, key, expected] of [
       ["invoice_states", number, [`state ${number}`]],
@@ -207,7 +209,7 @@ describe("what is stored, compared with the chain", function () {
     }
   });
 
-  it("a lot that nobody sealed", async () => {
+  it("a lot that no issuer sealed", async () => {
     const invented = () => bench.sql`
       insert into lots (first, issuer, segment, count, time, root, block)
       select first + 5000, issuer, segment, count, time, root, block from lots order by first limit 1`;
@@ -221,7 +223,7 @@ describe("what is stored, compared with the chain", function () {
     );
   });
 
-  it("a node that tells of a lot what the contract does not hold", async () => {
+  it("a node that reports a lot differently from the contract", async () => {
     const lying: Bench["node"] = {
       ...bench.node,
       async logs(...range) {
@@ -239,25 +241,25 @@ describe("what is stored, compared with the chain", function () {
     const lots = (await bench.sql<{ first: string }[]>`select first from lots`).map(
       (row) => row.first,
     );
-    expect((await all()).told).to.include.members(lots.map((first) => `lot-slot ${first}`));
+    expect((await all()).differences).to.include.members(lots.map((first) => `lot-slot ${first}`));
     reconcile = honest;
-    expect((await all()).told).to.deep.equal([]);
+    expect((await all()).differences).to.deep.equal([]);
   });
 
   it("an accepted invoice that nobody seals, but not that of a suspended issuer", async () => {
     await gateway.stop("sealer");
     const [number] = (await accepted(bench, gateway, seller, { buyer: firm })) as [string];
     reconcile = make({ patienceSeconds: 0 });
-    expect((await all()).told).to.deep.equal([`unsealed ${number}`]);
+    expect((await all()).differences).to.deep.equal([`unsealed ${number}`]);
     await bench.sql`update taxpayers set standing = 'suspended' where index = ${seller.index}`;
-    expect((await all()).told).to.deep.equal([]);
+    expect((await all()).differences).to.deep.equal([]);
     await bench.sql`update taxpayers set standing = 'active' where index = ${seller.index}`;
-    // and its row may not be gone either
+    // its row must not be missing either
     await bench.sql.unsafe(
       `create table kept_accepted as select * from invoices where number = ${number}`,
     );
     await bench.sql`delete from invoices where number = ${number}`;
-    expect((await all()).told).to.deep.equal([`document-missing ${number}`]);
+    expect((await all()).differences).to.deep.equal([`document-missing ${number}`]);
     await bench.sql.unsafe("insert into invoices select * from kept_accepted");
     gateway.start("sealer");
     await until(
@@ -265,14 +267,14 @@ describe("what is stored, compared with the chain", function () {
       async () =>
         (await bench.sql`select 1 from invoice_states where number = ${number}`).length === 1,
     );
-    await until("nothing is found", async () => (await all()).told.length === 0);
+    await until("nothing is found", async () => (await all()).differences.length === 0);
     reconcile = make();
   });
 
-  it("the job compares what is new at once and everything in bounded parts, and goes on where it was", async () => {
+  it("the job compares new rows at once and all rows in bounded parts, and continues at its last position", async () => {
     await bench.sql`delete from reconcile_cursors`;
-    // a part of ten invoices a turn, and more than that there are
-    const turn = () => make({ perSecond: 1 }).job.run(none);
+    // a part of ten invoices each turn, and there are more than ten
+    const turn = () => make({ perSecond: 1 }).job.run(neverAborted);
     const way = async (name: string) =>
       (
         await bench.sql<
@@ -283,31 +285,31 @@ describe("what is stored, compared with the chain", function () {
     const [fresh] = await sealed(bench, gateway, seller, { buyer: firm });
     await bench.sql`update invoices set leaf_buyer = 0 where number = ${fresh as string}`;
     await turn();
-    expect(await told()).to.include(`state ${fresh}`);
+    expect(await findingLines()).to.include(`state ${fresh}`);
     await bench.sql`update invoices set leaf_buyer = ${firm.index} where number = ${fresh as string}`;
     await until("the sweep comes to its end", async () => {
       await turn();
       return (await way("sweep"))?.ended_at != null;
     });
     const block = (await way("sweep"))?.block;
-    // and the next one is not due
+    // the next sweep is not due yet
     await sealed(bench, gateway, seller, { buyer: firm });
     await turn();
     expect((await way("sweep"))?.block).to.equal(block);
     await bench.sql`update reconcile_cursors set begun_at = now() - interval '8 days', ended_at = now() - interval '7 days' where name = 'sweep'`;
     await until("the next one finds that it is mended", async () => {
       await turn();
-      return (await told()).length === 0;
+      return (await findingLines()).length === 0;
     });
   });
 
-  it("projections that are being rebuilt are no difference", async () => {
+  it("projections under rebuild are not a difference", async () => {
     const [cursor] = await bench.sql`select * from cursor`;
     await gateway.stop("follower");
     await gateway.follower.rebuild();
     await expectRefusal(all());
-    await make().job.run(none);
-    expect(await told()).to.deep.equal([]);
+    await make().job.run(neverAborted);
+    expect(await findingLines()).to.deep.equal([]);
     gateway.start("follower");
     await until(
       "the follower is where it was",
@@ -315,7 +317,7 @@ describe("what is stored, compared with the chain", function () {
         ((await bench.sql<{ block: bigint }[]>`select block from cursor`)[0]?.block ?? 0n) >=
         cursor.block,
     );
-    expect((await all()).told).to.deep.equal([]);
+    expect((await all()).differences).to.deep.equal([]);
   });
 
   async function expectRefusal(work: Promise<unknown>): Promise<void> {
@@ -328,7 +330,7 @@ describe("what is stored, compared with the chain", function () {
 });
 
 describe("stored answers", () => {
-  it("are deleted when their days are over, in batches, and not before; one that is in use is passed over", async () => {
+  it("are deleted after their last day, in batches, and not earlier; an answer in use is skipped", async () => {
     const database = await openDatabase();
     try {
       const { sql } = database;
@@ -339,14 +341,14 @@ describe("stored answers", () => {
       const job = createExpiry({ sql, metrics, days: 7, batch: 10 });
       await sql.begin(async (tx) => {
         await tx`select 1 from idempotency where key = '7' for update`;
-        await job.run(none);
+        await job.run(neverAborted);
       });
       const left = async () =>
         (await sql<{ key: string }[]>`select key from idempotency order by key::int`).map(
           (row) => row.key,
         );
       expect(await left()).to.deep.equal(["7", "26", "27", "28", "29", "30"]);
-      await job.run(none);
+      await job.run(neverAborted);
       expect(await left()).to.deep.equal(["26", "27", "28", "29", "30"]);
       expect((await metrics.scrape()).text).to.match(/^onepiao_idempotency_expired_total 25$/m);
     } finally {
@@ -408,7 +410,7 @@ describe("the turns of upkeep", () => {
     });
     upkeep.start();
     await begun.promise;
-    // neither ends by itself within the time that a test may take
+    // neither would end alone within the time that a test may take
     await upkeep.stop();
   });
 });

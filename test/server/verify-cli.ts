@@ -1,6 +1,6 @@
 /**
- * The `onepiao` command: what was handed to somebody is checked with a file and a node alone, and
- * the exit code says how far.
+ * The `onepiao` command: it checks a received file with nothing but a node, and the exit code says
+ * how far the check went.
  */
 import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -28,18 +28,18 @@ import {
 
 const program = fileURLToPath(new URL("../../server/onepiao.ts", import.meta.url));
 
-type Done = { code: number | null; out: string; said: string };
+type Done = { code: number | null; out: string; errors: string };
 function onepiao(args: readonly string[], input?: string): Promise<Done> {
   return new Promise((resolve, reject) => {
-    // nothing of the environment: it needs no settings
+    // with an empty environment, because the command needs no settings
     const child = spawn(process.execPath, [program, ...args], {
       env: bareEnvironment(),
     });
-    let [out, said] = ["", ""];
+    let [out, errors] = ["", ""];
     child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
-    child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
     child.once("error", reject);
-    child.once("close", (code) => resolve({ code, out, said }));
+    child.once("close", (code) => resolve({ code, out, errors }));
     child.stdin.on("error", () => {});
     child.stdin.end(input ?? "");
   });
@@ -60,9 +60,9 @@ describe("the onepiao command", () => {
     await writeFile(join(folder, name), content);
     return join(folder, name);
   };
-  const bundleOf = (of: string, query = "", by: { token: string } = shop): Promise<Bundle> =>
+  const bundleOf = (invoice: string, query = "", by: { token: string } = shop): Promise<Bundle> =>
     must(
-      call("GET", `/v1/invoices/${of}/bundle${query}`, undefined, { token: by.token }),
+      call("GET", `/v1/invoices/${invoice}/bundle${query}`, undefined, { token: by.token }),
     ) as Promise<Bundle>;
   const altered = (change: (bundle: Loose) => void): string => {
     const other = structuredClone(bundle);
@@ -70,7 +70,7 @@ describe("the onepiao command", () => {
     return JSON.stringify(other);
   };
   const step = ({ out }: Done, name: string): string =>
-    JSON.parse(out).steps.find((one: Loose) => one.step === name)?.outcome;
+    JSON.parse(out).steps.find((step: Loose) => step.step === name)?.outcome;
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "onepiao-verify-"));
@@ -86,14 +86,14 @@ describe("the onepiao command", () => {
     deployment = await keep("deployment.json", JSON.stringify(network.deployment));
     file = await keep("bundle.json", JSON.stringify(bundle));
     const taken = await onepiao(["registry", "--rpc", rpc, "--deployment", deployment]);
-    expect(taken.code, taken.said).equals(0);
+    expect(taken.code, taken.errors).equals(0);
     snapshot = await keep("snapshot.json", taken.out);
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  it("with a node and the network it is trusted on: valid, 0", async () => {
+  it("with a node and a trusted network: valid, 0", async () => {
     const done = await onepiao(["verify", file, "--rpc", rpc, "--deployment", deployment]);
-    expect(done.code, done.said).equals(0);
+    expect(done.code, done.errors).equals(0);
     expect(done.out).includes(number).and.includes("not proven").and.includes("200.00");
     const json = await onepiao(
       ["verify", "-", "--rpc", rpc, "--registry", snapshot, "--json"],
@@ -105,7 +105,7 @@ describe("the onepiao command", () => {
       expect(step(json, name), name).equals("ok");
   });
 
-  it("nothing of the file reaches the terminal raw: neither codes nor direction marks nor lines of its own", async () => {
+  it("no text of the file reaches the terminal raw: no control codes, direction marks or extra lines", async () => {
     const evil = "\u001b]0;x\u0007\u001b[2J\u009b1m\u202e\u200b\u2028\u{e0041}\r\n  ok  VALID";
     const cases: [string, number, (b: Loose) => void][] = [
       ["an unknown member", 1, (b) => Object.assign(b, { [evil]: 1 })],
@@ -117,24 +117,24 @@ describe("the onepiao command", () => {
       ["an unknown part", 1, (b) => Object.assign(b.parts, { [evil]: {} })],
       ["a shown part", 1, (b) => Object.assign(b.parts.remark, { value: evil })],
     ];
-    for (const [what, code, change] of cases) {
+    for (const [label, code, change] of cases) {
       for (const more of [[], ["--json"]]) {
         let out = "";
         const path = await keep("hostile.json", altered(change));
         expect(
           await judge(["verify", path, ...more], (text) => (out += text)),
-          `${what}: ${out}`,
+          `${label}: ${out}`,
         ).equals(code);
-        expect(out, what).not.match(/[^\P{C}\n]|[\u2028\u2029]/u);
-        expect(out, what).not.match(/^ {2}ok {2}VALID/m);
-        if (more.length > 0) expect(JSON.parse(out).exit, what).equals(code);
+        expect(out, label).not.match(/[^\P{C}\n]|[\u2028\u2029]/u);
+        expect(out, label).not.match(/^ {2}ok {2}VALID/m);
+        if (more.length > 0) expect(JSON.parse(out).exit, label).equals(code);
       }
     }
     const named = await onepiao(["verify", `/nowhere/${evil}`]);
-    expect([named.code, /[^\P{C}\n]/u.test(named.said)]).deep.equals([2, false]);
+    expect([named.code, /[^\P{C}\n]/u.test(named.errors)]).deep.equals([2, false]);
   });
 
-  it("without a node it goes up to the issuer's seal, and says that the state was not checked: 3", async () => {
+  it("without a node it checks up to the issuer's seal, and says that the state was not checked: 3", async () => {
     for (const trust of [
       ["--registry", snapshot],
       ["--issuer-key", shop.account],
@@ -151,10 +151,10 @@ describe("the onepiao command", () => {
       "--registry",
       snapshot,
     ]);
-    expect([quiet.code, quiet.said.includes("does not answer")]).deep.equals([3, true]);
+    expect([quiet.code, quiet.errors.includes("does not answer")]).deep.equals([3, true]);
   });
 
-  it("without anything to check the issuer by it holds in itself, and that is all: 6; also with a node that it names itself", async () => {
+  it("without a source for the issuer's key it checks only internal consistency: 6; also with a node that the file itself names", async () => {
     expect((await onepiao(["verify", file])).code).equals(6);
     const done = await onepiao(["verify", file, "--rpc", rpc, "--json"]);
     expect([done.code, step(done, "network"), step(done, "lot")]).deep.equals([
@@ -164,13 +164,13 @@ describe("the onepiao command", () => {
     ]);
   });
 
-  it("with the issuer's key and a node the ledger is the one that this key seals for: 0", async () => {
+  it("with the issuer's key and a node it takes the ledger from the key's seal: 0", async () => {
     expect(
       (await onepiao(["verify", file, "--rpc", rpc, "--issuer-key", shop.account])).code,
     ).equals(0);
   });
 
-  it("what is altered, forged, of another network or not on the chain: 1, with its step", async () => {
+  it("a file that is altered, forged, from another network or not on the chain: 1, with the failed step", async () => {
     const other = await keep(
       "other.json",
       JSON.stringify({ ...(await sandbox()).deployment, network: "another" }),
@@ -220,13 +220,13 @@ describe("the onepiao command", () => {
   });
 
   it("reversed: 4; partly reversed: 5", async () => {
-    const of = await issued(shop, firm, { holder: ann.account });
-    const path = await keep("of.json", JSON.stringify(await bundleOf(of)));
+    const reversed = await issued(shop, firm, { holder: ann.account });
+    const path = await keep("of.json", JSON.stringify(await bundleOf(reversed)));
     const check = () => onepiao(["verify", path, "--rpc", rpc, "--deployment", deployment]);
     await must(
       call(
         "POST",
-        `/v1/invoices/${of}/red-letters`,
+        `/v1/invoices/${reversed}/red-letters`,
         { reason: 4, lines: [{ line: 1, amount: "1.00" }] },
         { token: shop.token },
       ),
@@ -235,7 +235,7 @@ describe("the onepiao command", () => {
     await must(
       call(
         "POST",
-        `/v1/invoices/${of}/red-letters`,
+        `/v1/invoices/${reversed}/red-letters`,
         { reason: 2, whole: true },
         { token: shop.token },
       ),
@@ -243,15 +243,15 @@ describe("the onepiao command", () => {
     expect((await check()).code).equals(4);
   });
 
-  it("of an issuer whose key was rotated since, by chain and by snapshot; and with the key of then", async () => {
+  it("of an issuer whose key was rotated since, by chain and by snapshot; and with the earlier key", async () => {
     const mill = await taxpayer("磨坊", ["issuer"]);
     const rotate = () =>
       must(
         call("POST", `/v1/taxpayers/${mill.taxId}/key-rotations`, { key: { custody: "gateway" } }),
       );
     await rotate();
-    const of = await issued(mill, firm, { holder: ann.account });
-    const path = await keep("mill.json", JSON.stringify(await bundleOf(of, "", mill)));
+    const millNumber = await issued(mill, firm, { holder: ann.account });
+    const path = await keep("mill.json", JSON.stringify(await bundleOf(millNumber, "", mill)));
     const { key } = await rotate();
     const taken = await keep(
       "later.json",
@@ -272,13 +272,13 @@ describe("the onepiao command", () => {
           "verify",
           path,
           "--issuer-key",
-          checkBundle(await bundleOf(of, "", mill)).signer ?? "",
+          checkBundle(await bundleOf(millNumber, "", mill)).signer ?? "",
         ])
       ).code,
     ).equals(3);
   });
 
-  it("a PDF of ours and a signed QR code as well; another print beside the proof is found", async () => {
+  it("our PDF and a signed QR code too; a print that differs from the proof is found", async () => {
     const { body } = await (await clientOf(shop)).bytes("GET /v1/invoices/{number}", {
       params: { number },
       accept: "application/pdf",
@@ -310,7 +310,7 @@ describe("the onepiao command", () => {
     expect([special.code, JSON.parse(special.out).result]).deep.equals([1, "mismatch"]);
   });
 
-  it("what cannot be read, and a call that is none: 2, with a word and no trace of the program", async () => {
+  it("an unreadable file, and an invalid call: 2, with a message and no stack trace", async () => {
     const junk = await keep("junk.json", "{");
     const calls: [string[], string][] = [
       [[], ""],
@@ -333,16 +333,16 @@ describe("the onepiao command", () => {
       [["registry"], ""],
     ];
     for (const [args, input] of calls) {
-      const { code, said, out } = await onepiao(args, input);
+      const { code, errors, out } = await onepiao(args, input);
       expect(code, args.join(" ")).equals(2);
-      expect(said.length, args.join(" ")).greaterThan(10);
-      expect(said + out).not.match(/\n\s+at /);
+      expect(errors.length, args.join(" ")).greaterThan(10);
+      expect(errors + out).not.match(/\n\s+at /);
     }
     expect((await onepiao(["--help"])).code).equals(0);
     expect((await onepiao(["verify", "-", "--json"], '{"format":"other"}')).code).equals(1);
   });
 
-  it("it knows no database, no gateway and no settings: what it is made of says so", async () => {
+  it("it imports no database, no gateway and no settings", async () => {
     const { modules } = await cruiseImports(root, ["server/onepiao.ts"]);
     const folders = modules.flatMap(
       ({ source }) => /^server\/(\w+)\//.exec(source)?.[1] ?? /^protocol\//.exec(source)?.[0] ?? [],
@@ -350,7 +350,7 @@ describe("the onepiao command", () => {
     expect([...new Set(folders)].sort()).deep.equals(["chain", "kernel", "protocol/"]);
   });
 
-  it("its launcher runs it under the project's own Node, whatever Node is there", async () => {
+  it("its launcher runs it under the project's own Node, for any installed Node", async () => {
     const launcher = fileURLToPath(new URL("../../scripts/onepiao.mjs", import.meta.url));
     const done = await new Promise<Done>((resolve) => {
       const child = spawn(process.execPath, [launcher, "verify", file, "--registry", snapshot], {
@@ -358,7 +358,7 @@ describe("the onepiao command", () => {
       });
       let out = "";
       child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
-      child.once("close", (code) => resolve({ code, out, said: "" }));
+      child.once("close", (code) => resolve({ code, out, errors: "" }));
     });
     expect(done.code).equals(3);
   });

@@ -17,7 +17,9 @@ const sources = [
   "console/src/**/*.{ts,tsx}",
 ];
 const documents = ["*.md", "{clients,docs,protocol,samples}/**/*.md"];
-/** Left over from before this check: entries go, none comes. */
+/** This file, because its lists and examples are the words that it looks for. */
+const self = "test/server/words.ts";
+/** Files from before this check. Entries are removed, never added. */
 const notYet: readonly string[] = [
   "scripts/floors.ts",
   "scripts/lab/bench/report.ts",
@@ -27,7 +29,14 @@ const notYet: readonly string[] = [
   "scripts/vectors/all.ts",
   "scripts/vectors/alterations.ts",
   "scripts/vectors/contents.ts",
-  "test/",
+  "test/console/",
+  "test/contracts/",
+  "test/e2e/",
+  "test/formats/",
+  "test/http/",
+  "test/server/a",
+  "test/server/b",
+  "test/server/ca",
 ];
 
 /** Idioms, each with what to write instead. */
@@ -116,7 +125,7 @@ function declaredNames(source: string, tsx: boolean): string[] {
   return names;
 }
 
-/** What breaks the rules in a source file. */
+/** The violations of the rules in a source file. */
 function faultsOf(source: string, tsx = false): string[] {
   const { texts, comments } = codeOf(source);
   const long = comments
@@ -140,7 +149,7 @@ const prose = (page: string) =>
 const filesOf = (patterns: readonly string[]) =>
   globSync([...patterns], { cwd: root, exclude: ["**/node_modules/**", "**/dist/**"] })
     .map((path) => path.replaceAll("\\", "/"))
-    .filter((path) => !notYet.some((entry) => path.startsWith(entry)))
+    .filter((path) => path !== self && !notYet.some((entry) => path.startsWith(entry)))
     .sort();
 const textOf = (path: string) => readFileSync(new URL(path, root), "utf8");
 

@@ -1,6 +1,6 @@
 /**
- * Worker processes for strangers' work: bounded queue, time and memory; whatever becomes of a job,
- * the next one is served.
+ * Worker processes for untrusted work: bounded queue, time and memory; after any outcome of a job,
+ * the next job is served.
  */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -27,7 +27,7 @@ describe("worker processes", () => {
   };
   const folders: string[] = [];
   after(async () => {
-    await Promise.all(open.map((one) => one.close()));
+    await Promise.all(open.map((pool) => pool.close()));
     for (const folder of folders) rmSync(folder, { recursive: true });
   });
 
@@ -39,7 +39,7 @@ describe("worker processes", () => {
     if (!(cause instanceof Problem)) throw cause;
     return cause;
   };
-  /** A job that waits until it is let go; resolves when it is being done. */
+  /** A job that waits until it is released; resolves when a worker runs it. */
   async function held(
     workers: Workers<typeof work>,
   ): Promise<{ done: Promise<string>; letGo(): void }> {
@@ -50,7 +50,7 @@ describe("worker processes", () => {
     return { done, letGo: () => writeFileSync(join(folder, "go"), "") };
   }
 
-  it("give results and refusals as they are, and faults as faults", async () => {
+  it("return results and refusals unchanged, and faults as faults", async () => {
     const workers = workersOf();
     expect(await workers.run("echo", { bytes: new Uint8Array([1, 2]) })).deep.equals({
       bytes: new Uint8Array([1, 2]),
@@ -66,7 +66,7 @@ describe("worker processes", () => {
     expect(await workers.run("echo", 7)).equals(7);
   });
 
-  it("refuse what neither is done nor waits, and do what waits in its order", async () => {
+  it("refuse a job beyond the running and queued ones, and run the queued ones in order", async () => {
     const workers = workersOf();
     const { done, letGo } = await held(workers);
     const order: number[] = [];
@@ -82,34 +82,34 @@ describe("worker processes", () => {
     expect(await workers.run("echo", 4)).equals(4);
   });
 
-  it("end a job that takes too long, and serve those that wait", async () => {
+  it("end a job that takes too long, and serve the waiting jobs", async () => {
     const workers = workersOf({ milliseconds: 5_000 });
     const [spun, next] = [workers.run("spin"), workers.run("echo", "next")];
     expect((await refusal(spun)).violations[0]?.rule).equals("too-costly");
     expect(await next).equals("next");
   });
 
-  it("end a job that takes too much memory, and serve those that wait", async () => {
+  it("end a job that takes too much memory, and serve the waiting jobs", async () => {
     const workers = workersOf();
     const [eaten, next] = [workers.run("eat"), workers.run("echo", "next")];
     expect((await refusal(eaten)).violations[0]?.rule).equals("too-costly");
     expect(await next).equals("next");
   });
 
-  it("end a job that takes too much memory in one step; the gateway's own process goes on", async () => {
+  it("end a job that takes too much memory in one step; the gateway's own process continues", async () => {
     const workers = workersOf();
     const [eaten, next] = [workers.run("gulp"), workers.run("echo", "next")];
     expect((await refusal(eaten)).violations[0]?.rule).equals("too-costly");
     expect(await next).equals("next");
   });
 
-  it("have nothing of the gateway's environment", async () => {
+  it("get no variable of the gateway's environment", async () => {
     expect(await workersOf().run("settings")).deep.equals(
       ["PATH", "SystemRoot", "TZ"].filter((name) => process.env[name]),
     );
   });
 
-  it("closed take no more, and refuse what waits", async () => {
+  it("accept no job once closed, and refuse the waiting jobs", async () => {
     const workers = workersOf();
     const { done } = await held(workers);
     const waits = workers.run("echo", 1);

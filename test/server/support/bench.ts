@@ -1,7 +1,7 @@
 /**
- * A gateway's mechanisms without HTTP: a database and a deployment of their own on the run's chain,
- * the node behind a faulty network, and any number of processes (each with its own connections),
- * whose parts are started and stopped by themselves.
+ * A gateway's mechanisms without HTTP: a separate database and deployment on the run's chain, the
+ * node behind a faulty network, and any number of processes (each with its own connections), whose
+ * parts are started and stopped separately.
  */
 import { randomBytes, randomUUID } from "node:crypto";
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
@@ -58,7 +58,7 @@ import { freshTaxId, invoiceOf } from "../network.ts";
 import { type FaultyNode, startProxy, until } from "./proxy.ts";
 
 export type BenchOptions = {
-  /** A chain of one's own instead of the run's. */
+  /** A separate chain instead of the run's. */
   rpcUrl?: string;
   claimTermSeconds?: number;
 };
@@ -74,8 +74,8 @@ export type ProcessOptions = {
   failed?: typeof sendFailed;
   deployment?: Deployment;
   /**
-   * Work by leases that last so long. Without it every process takes itself for the one at work:
-   * what the transactions then hold.
+   * Duration of leases. Without it every process acts as the lease holder, and the tests check the
+   * transactions' guarantees in that case.
    */
   leaseMs?: number;
   applied?: (events: readonly ChainEvent[]) => void;
@@ -92,15 +92,15 @@ const log = createLog(process.env["LOG_LEVEL"] ?? "silent");
 let started: Promise<{ rpcUrl: string; databaseUrl: string; close(): Promise<void> }> | undefined;
 
 /**
- * The chain and the database server of all benches of a run; no gateway of the sandbox's runs
- * beside them and takes their time.
+ * The chain and the database server of all benches of a run; no gateway of the sandbox runs next to
+ * them and takes their CPU time.
  */
 function ground() {
   started ??= (async () => {
-    const given = process.env["DATABASE_URL"];
+    const databaseUrl = process.env["DATABASE_URL"];
     const [chain, postgres] = await Promise.all([
       startSandboxChain({ intervalMs: 10, idleMs: 200 }),
-      given === undefined ? startPostgres() : { url: given, close: async () => {} },
+      databaseUrl === undefined ? startPostgres() : { url: databaseUrl, close: async () => {} },
     ]);
     return {
       rpcUrl: chain.url,
@@ -119,7 +119,7 @@ after(async () => {
   started = undefined;
 });
 
-/** A database of one's own on the run's server, with the schema and nothing in it. */
+/** A separate database on the run's server, with the schema and no rows. */
 export async function openDatabase() {
   const { databaseUrl } = await ground();
   const name = `bench_${randomBytes(6).toString("hex")}`;
@@ -145,7 +145,7 @@ export async function openBench(options: BenchOptions = {}) {
   const masterKey = randomBytes(32).toString("hex");
   const proxy: FaultyNode = await startProxy(rpcUrl);
   const database = await openDatabase();
-  /** The tests' own eyes: not behind the proxy, and there after a crash. */
+  /** The tests' own connection: not behind the proxy, and open after a crash. */
   const { name, url: databaseUrl, sql } = database;
   const node = createChainClient(rpcUrl, SANDBOX_CHAIN_ID);
   const vault = await openVault(sql, masterKey);
@@ -160,7 +160,7 @@ export async function openBench(options: BenchOptions = {}) {
   const documents = createDocuments({ vault, keys: createEncryptionKeys({ vault }), deployment });
   const open: { stop(): Promise<void>; end(): Promise<void> }[] = [];
 
-  /** One gateway process on this database; nothing of it runs until it is started. */
+  /** One gateway process on this database; none of its parts runs until a test starts it. */
   async function start(more: ProcessOptions = {}) {
     const mark = `process_${randomBytes(6).toString("hex")}`;
     const own = openDb(`${databaseUrl}?application_name=${mark}`, { connections: 12 });
@@ -242,7 +242,7 @@ export async function openBench(options: BenchOptions = {}) {
       deployment,
     });
     const invoices = createInvoices({ vault: ownVault, documents, taxpayers });
-    // as in a sandbox: the tests' invoices have dates of their own
+    // as in a sandbox: the tests' invoices have fixed dates
     const bounds = { aheadMinutes: 10, backDays: 3_650 };
     const redLetters = createRedLetters({ vault: ownVault, taxpayers, quotas, invoices, bounds });
     const issuing = createIssuing({
@@ -266,7 +266,7 @@ export async function openBench(options: BenchOptions = {}) {
     const running = new Set<PartName>();
     let ended = false;
 
-    const one = {
+    const gateway = {
       sql: own,
       keys: ownKeys,
       relay,
@@ -280,16 +280,16 @@ export async function openBench(options: BenchOptions = {}) {
       lanes,
       leases,
       operations: createOperations({ contracts: spoken }),
-      /** Starts parts; all of them unless some are named. */
+      /** Starts the named parts, or all of them. */
       start(...names: PartName[]) {
         for (const part of names.length > 0 ? names : (Object.keys(parts) as PartName[])) {
           if (!running.has(part)) void parts[part].start();
           running.add(part);
         }
-        return one;
+        return gateway;
       },
       async stop(...names: PartName[]) {
-        // leases first come, last go: what runs finishes, then it is handed over
+        // leases start first and stop last: running work finishes before the hand-over
         for (const part of names.length > 0
           ? names
           : [...running].sort((a, b) => Number(a === "leases") - Number(b === "leases"))) {
@@ -297,8 +297,7 @@ export async function openBench(options: BenchOptions = {}) {
         }
       },
       /**
-       * As a process ends that is killed: from one moment on none of its connections says anything
-       * more.
+       * Ends like a killed process: from one moment on none of its connections sends anything more.
        */
       async crash() {
         ended = true;
@@ -312,10 +311,10 @@ export async function openBench(options: BenchOptions = {}) {
         await until("its connections are cut", async () => (await cut()).length === 0);
         proxy.release();
         chain.close();
-        await Promise.all([closing, one.stop()]);
+        await Promise.all([closing, gateway.stop()]);
       },
       async end() {
-        await one.stop();
+        await gateway.stop();
         if (ended) return;
         ended = true;
         chain.close();
@@ -324,8 +323,8 @@ export async function openBench(options: BenchOptions = {}) {
         await own.end({ timeout: 1 });
       },
     };
-    open.push(one);
-    return one;
+    open.push(gateway);
+    return gateway;
   }
 
   const bench = {
@@ -344,7 +343,7 @@ export async function openBench(options: BenchOptions = {}) {
     process: start,
     async close() {
       proxy.rule = undefined;
-      for (const one of open) await one.end();
+      for (const gateway of open) await gateway.end();
       node.close();
       await proxy.close();
       await database.close();
@@ -358,7 +357,7 @@ export async function openBench(options: BenchOptions = {}) {
         return ids;
       }),
 
-    /** The operation once it has come to its end. */
+    /** The operation after its end. */
     ended: (id: string): Promise<Operation> =>
       until(`operation ${id} comes to its end`, async () => {
         const operation = await find(sql, id);
@@ -369,7 +368,7 @@ export async function openBench(options: BenchOptions = {}) {
 
     operation: async (id: string): Promise<Operation> => (await find(sql, id)) as Operation,
 
-    /** Throws unless it ends well. */
+    /** Throws unless the operation succeeds. */
     async done(...ids: string[]): Promise<Operation[]> {
       const all: Operation[] = [];
       for (const id of ids) {
@@ -383,15 +382,13 @@ export async function openBench(options: BenchOptions = {}) {
       return all;
     },
 
-    /** The contracts' events as the chain tells them, from the deployment on. */
+    /** The contracts' events on the chain, from the deployment on. */
     async events(): Promise<ChainEvent[]> {
       const logs = await node.logs(contracts.addresses, deployment.block, await node.head());
-      return logs.map((one) => contracts.event(one)).filter((event) => event !== undefined);
+      return logs.map((log) => contracts.event(log)).filter((event) => event !== undefined);
     },
 
-    /**
-     * Sends a call from an address that nobody knows, past the gateway, and waits for its receipt.
-     */
+    /** Sends a call from an unknown address, without the gateway, and waits for its receipt. */
     async stranger(
       to: string,
       data: string,
@@ -427,7 +424,7 @@ async function foreignTransaction(to: string, data: string, gasLimit: bigint) {
 
 export type Party = Taxpayer & { wallet: Wallet; caller: Caller };
 
-/** The bureau as the features see it. */
+/** The bureau in the features' form. */
 const bureauOf = (bench: Bench): Caller => ({
   keyId: "bureau",
   account: bench.bureau,
@@ -451,8 +448,8 @@ export const byBureau = (
 });
 
 /**
- * An enrolled taxpayer whose key the test knows. It is kept by the gateway as well, unless it is
- * `own`. An issuer has quota, all of it drawn, and a segment.
+ * An enrolled taxpayer whose key the test knows. The gateway keeps the key too, unless it is `own`.
+ * An issuer has quota, all of it drawn, and a segment.
  */
 export async function enrolled(
   bench: Bench,
@@ -472,8 +469,8 @@ export async function enrolled(
   };
   const { operation } = await bench.sql.begin((tx) => via.registration.enrol(tx, bureau, named));
   await bench.done(operation);
-  // enrolled as its own, for the gateway takes no key from outside; from here on it is custodial
-  // all the same
+  // enrolled with its own key, because the gateway accepts no custodial key from outside; from here
+  // on the key is custodial
   if (!more.own) await bench.keys.take(bench.sql, wallet.privateKey);
   const taxpayer = (await via.taxpayers.byTaxId(bench.sql, taxId)) as Taxpayer;
   if (capabilities.includes("issuer")) {
@@ -516,7 +513,7 @@ export async function holder(bench: Bench, more: { own?: boolean } = {}): Promis
 }
 
 /**
- * Accepts one invoice of 200.00, untitled or titled, in a transaction of the caller's. Returns its
+ * Accepts one invoice of 200.00, untitled or titled, in the caller's transaction. Returns its
  * number.
  */
 export async function acceptedIn(
@@ -538,7 +535,7 @@ export async function acceptedIn(
   return result.number;
 }
 
-/** Accepts so many; they are not sealed yet. */
+/** Accepts so many invoices; they are not sealed yet. */
 export async function accepted(
   bench: Bench,
   via: Process,
@@ -552,7 +549,7 @@ export async function accepted(
   return numbers;
 }
 
-/** The same, sealed and known. */
+/** The same, sealed and read by the follower. */
 export async function sealed(
   bench: Bench,
   via: Process,
@@ -573,7 +570,7 @@ export const known = (bench: Bench, numbers: string[]): Promise<true> =>
     return rows.length === numbers.length ? true : undefined;
   });
 
-/** The number of a red letter, once this process has seen its act through. */
+/** The number of a red letter, after this process has completed its act. */
 export const redLetterOf = (bench: Bench, via: Process, id: string): Promise<string> =>
   until("the red letter is issued", async () => {
     await via.redLetterJob.run(new AbortController().signal);
@@ -609,8 +606,8 @@ export const decisionBy = (
   signers: [employer.account],
 });
 /**
- * A part of an invoice is taken off by some red letter that nobody has opened here; `consent`: the
- * employer agrees.
+ * A red letter that was not opened here takes off a part of an invoice; `consent`: the employer
+ * agrees.
  */
 export const adjustBy = (issuer: Account, number: string, consent?: Account): NewOperation => ({
   kind: "adjust",
@@ -651,7 +648,7 @@ export const admissionBy = (
   },
   signers: [employer.account],
 });
-/** Some id of an invoice issued elsewhere. */
+/** A random id of an invoice issued elsewhere. */
 export const freshExternalId = (): string =>
   (EXTERNAL | (BigInt(`0x${randomBytes(32).toString("hex")}`) >> 1n)).toString();
 export const transferTo = (

@@ -1,6 +1,6 @@
 /**
- * A way to a gateway that breaks in the middle of an answer: passes bytes on in both directions, and
- * cuts a connection when so many bytes of answers have come back on it.
+ * A proxy to a gateway that breaks in the middle of an answer: passes bytes on in both directions,
+ * and cuts a connection after a given number of answer bytes.
  */
 
 import type { AddressInfo } from "node:net";
@@ -12,11 +12,11 @@ export async function startCuttingWay(target: string) {
   const way = {
     url: "",
     /**
-     * Bytes after which a connection is cut. The next cut counts for connections that come after
-     * it; when there are no more, nothing is cut.
+     * Bytes after which a connection is cut. The next cut applies to later connections; after the
+     * last cut, nothing is cut.
      */
     cuts: [] as number[],
-    /** When connections came (performance.now). */
+    /** Times of connections (performance.now). */
     came: [] as number[],
     /** Connections that were cut. */
     cut: 0,

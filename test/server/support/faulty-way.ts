@@ -1,19 +1,19 @@
 /**
- * A faulty network between a client and a gateway: passes requests on, and does to each what a test
- * says.
+ * A faulty network between a client and a gateway: passes requests on, with the faults that a test
+ * sets.
  */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /**
  * cut: the connection breaks before the gateway sees the request. lose: the gateway does the work
- * and the connection breaks. half: it breaks in the middle of the answer. status: somebody between
+ * and the connection breaks. half: it breaks in the middle of the answer. status: an intermediary
  * answers, with a page of HTML.
  */
 export type Fault = "cut" | "lose" | "half" | { status: number; headers?: Record<string, string> };
 export type Seen = { method: string; path: string; headers: IncomingHttpHeaders; at: number };
 
-/** Headers of a connection are its own. */
+/** Headers of the connection itself are not passed on. */
 const own = ["host", "connection", "keep-alive", "content-length", "transfer-encoding"];
 const passedOn = (headers: Iterable<[string, string]>): Record<string, string> =>
   Object.fromEntries([...headers].filter(([name]) => !own.includes(name)));
@@ -21,11 +21,11 @@ const passedOn = (headers: Iterable<[string, string]>): Record<string, string> =
 export async function startFaultyWay(target: string) {
   const way = {
     url: "",
-    /** Faults of the next requests, in order; when there are no more, requests pass. */
+    /** Faults of the next requests, in order; after the last fault, requests pass. */
     faults: [] as Fault[],
-    /** Requests as they came from the client, in order. */
+    /** Requests from the client, in order. */
     seen: [] as Seen[],
-    /** Called with each request before anything is done with it. */
+    /** Called with each request before the proxy handles it. */
     heard: (_seen: Seen): void => {},
     async close() {
       server.close();

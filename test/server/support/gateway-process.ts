@@ -1,7 +1,7 @@
 /**
- * A gateway in a process of its own, in the place of the sandbox's: for the tests that read its log
- * or kill it. Settings are in its environment, the deployment is on its standard input, its log on
- * its standard output; it ends when its standard input does.
+ * A gateway in a separate process, in place of the sandbox's, for the tests that read its log or
+ * kill it. It reads settings from its environment and the deployment from its standard input, and
+ * writes its log to its standard output. It ends when its standard input ends.
  */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -14,8 +14,8 @@ import { readConfig } from "../../../server/kernel/config.ts";
 export type GatewayProcess = { log(): string; kill(): void };
 
 /**
- * Stops the sandbox's gateway and puts one in a process of its own in its place; `restart()` of the
- * sandbox ends it again.
+ * Stops the sandbox's gateway and starts one in a separate process in its place; the sandbox's
+ * `restart()` ends that process.
  */
 export async function moveOut(place: Sandbox, level: string): Promise<GatewayProcess> {
   await place.gateway.stop();
@@ -29,31 +29,32 @@ export async function moveOut(place: Sandbox, level: string): Promise<GatewayPro
     stdio: ["pipe", "pipe", "pipe"],
   });
   let log = "";
-  const gone = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const url = await new Promise<string>((resolve, reject) => {
     const listen = (chunk: Buffer) => {
       log += chunk.toString();
-      const [, found] = /"url":"(http[^"]+)"/.exec(log) ?? [];
-      if (found !== undefined) resolve(found);
+      const [, url] = /"url":"(http[^"]+)"/.exec(log) ?? [];
+      if (url !== undefined) resolve(url);
     };
     child.stdout.on("data", listen);
     child.stderr.on("data", listen);
-    child.stdin.on("error", () => {}); // a killed one takes no more
+    child.stdin.on("error", () => {}); // a killed process reads no more
     child.stdin.write(`${JSON.stringify(place.deployment)}\n`);
-    void gone.then(() => reject(new Error(`The gateway ended: ${log}`)));
+    void closed.then(() => reject(new Error(`The gateway ended: ${log}`)));
   });
   place.gateway = {
     ...place.gateway,
     url,
     async stop() {
       child.stdin.end();
-      await gone;
+      await closed;
     },
   };
   return { log: () => log, kill: () => void child.kill("SIGKILL") };
 }
 
-// only a process that was started for it is one: a test runner loads every file of this folder
+// only a process that was started for this purpose runs a gateway: a test runner loads every file
+// of this folder
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const input = createInterface({ input: process.stdin });
   input.once("line", async (line) => {

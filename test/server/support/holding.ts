@@ -1,13 +1,13 @@
 /**
- * Parts of the run's network held still, so that a test asks before they have worked, and not
- * whenever it happens to be first. Each lets go when the work is over, whatever became of it.
+ * Pauses parts of the run's network, so that a test's request reliably comes before their work.
+ * Each pause ends after the test's work, also if that fails.
  */
 import { sealerLock } from "../../../server/sealing/sealer.ts";
 import { BLOCK_MS, sandbox } from "../network.ts";
 import { database } from "../observe.ts";
 
 /**
- * No lot is closed meanwhile: the sealer's lock is taken, as by a second gateway on the same
+ * Meanwhile no lot is closed: this holds the sealer's lock, like a second gateway on the same
  * database.
  */
 export async function whileNothingIsSealed<T>(work: () => Promise<T>): Promise<T> {
@@ -17,7 +17,7 @@ export async function whileNothingIsSealed<T>(work: () => Promise<T>): Promise<T
   });
 }
 
-/** The chain makes no block meanwhile: what is sent waits. */
+/** Meanwhile the chain mines no block: transactions wait. */
 export async function whileNoBlockComes<T>(work: () => Promise<T>): Promise<T> {
   const { rpcUrl } = await sandbox();
   const every = async (milliseconds: number) => {

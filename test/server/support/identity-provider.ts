@@ -1,7 +1,7 @@
 /**
  * An identity provider in this process: a certified OpenID Connect server with its own sign-in
- * page, as an operator would run one beside the gateway. Whoever types a login that it knows is
- * that person.
+ * page, as an operator would run one next to the gateway. It accepts every known login without a
+ * password.
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -12,7 +12,7 @@ import type { Configuration } from "oidc-provider";
 export type KnownPerson = { email: string; email_verified: boolean };
 export type IdentityProvider = Awaited<ReturnType<typeof openIdentityProvider>>;
 
-/** A server whose address is known before what answers there is. */
+/** A server whose address is known before its handler. */
 export async function openListener(): Promise<{
   url: string;
   answer(listener: RequestListener): void;
@@ -37,8 +37,8 @@ export async function openListener(): Promise<{
 }
 
 /**
- * `people`: by login, which is their subject as well. It knows its client once `serve` has been
- * told where that one is.
+ * `people`: by login, which is also their subject. The provider knows its client after `serve` has
+ * the client's address.
  */
 export async function openIdentityProvider(people: ReadonlyMap<string, KnownPerson>) {
   const listener = await openListener();
@@ -76,11 +76,13 @@ export async function openIdentityProvider(people: ReadonlyMap<string, KnownPers
   };
 }
 
-/** A browser at the provider: its cookies, and what it was asked there. */
+/** A browser at the provider: its cookies, and the prompts that it got there. */
 export type Browser = { jar: Map<string, string>; prompts: string[] };
 export const openBrowser = (): Browser => ({ jar: new Map(), prompts: [] });
 
-/** What a browser does that is sent away to end its session: it says yes on the provider's page. */
+/**
+ * The steps of a browser that is redirected to end its session: it confirms on the provider's page.
+ */
 export async function signOutThere(href: string, { jar }: Browser): Promise<void> {
   const cookie = () => [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
   const keep = (response: Response) => {
@@ -111,8 +113,8 @@ export async function signOutThere(href: string, { jar }: Browser): Promise<void
 }
 
 /**
- * What a browser does from `href` on: signs in and consents on the provider's pages. Returns what
- * it brings back to the gateway's page.
+ * The steps of a browser from `href` on: it signs in and consents on the provider's pages. Returns
+ * the parameters that it brings back to the gateway's page.
  */
 export async function signInThere(
   href: string,

@@ -1,7 +1,4 @@
-/**
- * A client of streams: writes lines and reads results on one connection, at whatever pace a test
- * says.
- */
+/** A client of streams: writes lines and reads results on one connection, at the test's pace. */
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
@@ -66,13 +63,13 @@ export function openLines(
   return {
     key,
     results,
-    /** Its status, as soon as it is there. */
+    /** The answer's status, as soon as it arrives. */
     status: async () => (await answered).statusCode,
-    /** Resolves when there is room for more. */
+    /** Resolves when the connection has room for more. */
     async write(text: string | Uint8Array): Promise<void> {
       if (!sending.write(text)) await Promise.race([once(sending, "drain"), closed]);
     },
-    /** Values as lines, as fast as they are taken. */
+    /** Sends values as lines, as fast as the server reads them. */
     async send(values: Iterable<unknown>): Promise<void> {
       for (const value of values) {
         if (ended) return;
@@ -81,7 +78,7 @@ export function openLines(
     },
     end: () => void sending.end(),
     read: () => void response?.resume(),
-    /** Waits until so many results are there. */
+    /** Waits for so many results. */
     async got(count: number): Promise<Loose[]> {
       await until(
         `${count} results`,
@@ -96,7 +93,7 @@ export function openLines(
       );
       return results;
     },
-    /** All results, when the answer has come to its end. */
+    /** All results, after the answer's end. */
     async all(): Promise<Loose[]> {
       await answered;
       await until("the answer's end", () => ended, 120_000);
@@ -109,7 +106,7 @@ export function openLines(
   };
 }
 
-/** The whole of it: all lines, all results. */
+/** Sends all lines and returns all results. */
 export async function sendLines(
   url: string,
   values: Iterable<unknown>,

@@ -1,8 +1,8 @@
 /**
- * A gateway's database as it is after years: 200,000 invoices of 2,000 issuers in 20,000 segments,
- * with what becomes of them, written by SQL. Three parties stand out, whose own lists are long: an
- * issuer, an employer and a holder. Numbers, times and parties are in no order with one another, so
- * that nothing is found by chance.
+ * A gateway's database after years of use: 200,000 invoices of 2,000 issuers in 20,000 segments,
+ * with their later history, written by SQL. Three parties have long lists of their own: an issuer,
+ * an employer and a holder. Numbers, times and parties are not correlated, so that no query is fast
+ * by chance.
  */
 import { randomBytes } from "node:crypto";
 import type { Contracts } from "../../../server/chain/contracts.ts";
@@ -17,7 +17,7 @@ export const SEGMENTS = 20_000;
 /** Segments with invoices that wait for their lot. */
 export const WAITING = 100;
 const IN_SEGMENT = INVOICES / SEGMENTS;
-/** Of those beside the three, the first index. */
+/** The first index of the parties other than the three. */
 const OTHERS = 1_000;
 const CLAIMS = 40_000;
 const TRANSFERS = 20_000;
@@ -31,7 +31,7 @@ export type Many = {
   issuer: Standing;
   employer: Standing;
   holder: { account: string };
-  /** One who was given to read. */
+  /** A person with a grant to read. */
   reader: { account: string };
   bureau: { account: string };
 };
@@ -101,7 +101,7 @@ export async function fillWithMany(
     await tx.unsafe(
       "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0",
     );
-    // rows that triggers make are written below with the others
+    // rows that triggers would write are written below with the others
     await tx.unsafe("set local session_replication_role = replica");
 
     const others = range(ISSUERS).map((n) => OTHERS + n);
@@ -134,7 +134,10 @@ export async function fillWithMany(
       first: numberOf(n * IN_SEGMENT),
       issuer: issuerOf(n * IN_SEGMENT),
     }));
-    const [firsts, issuers] = [segments.map((one) => one.first), segments.map((one) => one.issuer)];
+    const [firsts, issuers] = [
+      segments.map((segment) => segment.first),
+      segments.map((segment) => segment.issuer),
+    ];
     await tx`
       insert into segments (first, issuer, length) select first, issuer, ${IN_SEGMENT}::bigint from unnest(${firsts}::numeric[], ${issuers}::int[]) as n (first, issuer)`;
     await tx`insert into segment_accepted (segment, accepted) select n, ${IN_SEGMENT}::bigint from unnest(${firsts}::numeric[]) n`;
@@ -169,37 +172,37 @@ export async function fillWithMany(
         from unnest(${some.map(numberOf)}::numeric[], ${some.map(stateOf)}::text[]) as s (number, state) join invoices i on i.number = s.number`;
     }
     await tx`insert into reads (number, account, form, key_id) select number, ${bureau.account}, 'audit', 'audit' from invoices`;
-    // one that has been read every day for years
+    // a party that has read every day for years
     await tx`
       insert into reads (number, account, form, day, key_id)
       select ${numberOf(1)}::numeric, ${holder.account}, 'json', date '2014-01-01' + n, 'many' from generate_series(1, 4000) n`;
 
-    // what is accepted and waits: an issuer's own, and others'
+    // accepted invoices that wait: the issuer's, and other issuers'
     const waiting = range(WAITING).map((n) => ({
       first: (21_442n * 10n ** 15n + BigInt(n) * 100n).toString(),
       issuer: n < 50 ? issuer.index : OTHERS + n,
     }));
-    for (const { first, issuer: of } of waiting) {
-      await tx`insert into segments (first, issuer, length) values (${first}, ${of}, 50)`;
-      await tx`insert into segment_free (issuer, first) values (${of}, ${first})`;
+    for (const { first, issuer: owner } of waiting) {
+      await tx`insert into segments (first, issuer, length) values (${first}, ${owner}, 50)`;
+      await tx`insert into segment_free (issuer, first) values (${owner}, ${first})`;
       await tx`insert into segment_accepted (segment, accepted, waiting_since) values (${first}, 10, now())`;
       const numbers = range(10).map((n) => (BigInt(first) + BigInt(n)).toString());
       await tx`
         insert into invoices (number, issuer, segment, content, salt, leaf_holder, leaf_buyer, document)
-        select number, ${of}::int, ${first}::numeric, '0x', '\\x00', ${holder.account}, ${employer.index}, document
+        select number, ${owner}::int, ${first}::numeric, '0x', '\\x00', ${holder.account}, ${employer.index}, document
         from unnest(${numbers}::numeric[], ${numbers.map((number) => documents.seal(number, document))}::bytea[]) as n (number, document)`;
     }
     await tx`
       insert into unsealed (number, issuer, holder, buyer, accepted_at)
       select number, issuer, leaf_holder, leaf_buyer, accepted_at from invoices where number >= ${21_442n * 10n ** 15n} and number < ${22_442n * 10n ** 15n}`;
-    // and what is in lots that the chain does not take: it stands still
+    // and invoices in lots that are stuck because the chain does not accept them
     await tx`
       insert into unsealed (number, issuer, holder, buyer, accepted_at)
       select ${23_442n * 10n ** 15n}::numeric + n, ${OTHERS} + n % ${ISSUERS}, '0x' || lpad(to_hex(500000 + n % 5000), 40, '0'), 0, now()
       from generate_series(1, 20000) n`;
     await tx`update lotted set invoices = ${INVOICES}`;
 
-    // claims, of invoices and of what was issued elsewhere
+    // claims, on invoices of this network and on invoices issued elsewhere
     const claims = range(CLAIMS + ELSEWHERE);
     const claimOf = (n: number) => idOf("002", n);
     const claimStates = [
@@ -240,10 +243,10 @@ export async function fillWithMany(
     }));
     await tx`
       insert into claim_invoices (claim, number)
-      select * from unnest(${elsewhere.map((one) => one.claim)}::uuid[], ${elsewhere.map((one) => one.number)}::numeric[])`;
+      select * from unnest(${elsewhere.map((entry) => entry.claim)}::uuid[], ${elsewhere.map((entry) => entry.number)}::numeric[])`;
     await tx`
       insert into external_invoices (claim, number, employer, holder, document)
-      select * from unnest(${elsewhere.map((one) => one.claim)}::uuid[], ${elsewhere.map((one) => one.number)}::numeric[],
+      select * from unnest(${elsewhere.map((entry) => entry.claim)}::uuid[], ${elsewhere.map((entry) => entry.number)}::numeric[],
         ${elsewhere.map(({ n }) => claimEmployer(n))}::int[], ${elsewhere.map(({ n }) => claimHolder(n))}::text[],
         ${elsewhere.map(({ claim }) => vault.seal("documents", `external/${claim}`, `{"number":"1","document":${document}}`))}::bytea[])`;
     await tx`
@@ -282,7 +285,7 @@ export async function fillWithMany(
              case n % 40 when 0 then 'awaiting-signature' when 1 then 'refused' when 2 then 'failed' else 'done' end
       from unnest(${range(8_000).map((n) => idOf("006", n))}::uuid[]) with ordinality as o (id, n)`;
 
-    // what is told
+    // the feed of events
     await tx`
       insert into feed (position, type, number, accounts, data, at, tx)
       select 1000000 + n, case when n % 100 = 0 then 'reimbursement.refused' when n % 100 = 1 then 'invoice.entered' else 'invoice.issued' end, i.number,
@@ -291,7 +294,7 @@ export async function fillWithMany(
       from (select *, row_number() over (order by number) as n from invoices where number < ${21_442n * 10n ** 15n}) i join taxpayers t on t.index = i.issuer`;
     await tx`insert into feed_accounts (account, position) select distinct unnest(accounts), position from feed on conflict do nothing`;
 
-    // the bureau's
+    // the bureau's rows
     await tx`
       insert into quotas (taxpayer, period, granted, drawn)
       select ${OTHERS} + n % ${ISSUERS}, 202001 + n / ${ISSUERS}, 100000, 50000 from generate_series(0, ${ISSUERS} * 12 - 1) n`;
@@ -301,12 +304,12 @@ export async function fillWithMany(
     }));
     await tx`
       insert into audit_sums (issuer, period, sealed)
-      select * from unnest(${sums.map((one) => one.issuer)}::int[], ${sums.map((one) => one.period)}::int[],
-        ${sums.map(({ issuer: of, period }) => vault.seal("parties", `audit/${of}/${period}`, '[1,"1","1"]'))}::bytea[])`;
+      select * from unnest(${sums.map((sum) => sum.issuer)}::int[], ${sums.map((sum) => sum.period)}::int[],
+        ${sums.map(({ issuer: owner, period }) => vault.seal("parties", `audit/${owner}/${period}`, '[1,"1","1"]'))}::bytea[])`;
     await tx`
       insert into quota_use (taxpayer, period, sealed)
-      select * from unnest(${sums.map((one) => one.issuer)}::int[], ${sums.map((one) => one.period)}::int[],
-        ${sums.map(({ issuer: of, period }) => vault.seal("parties", `quota/${of}/${period}`, "1"))}::bytea[])`;
+      select * from unnest(${sums.map((sum) => sum.issuer)}::int[], ${sums.map((sum) => sum.period)}::int[],
+        ${sums.map(({ issuer: owner, period }) => vault.seal("parties", `quota/${owner}/${period}`, "1"))}::bytea[])`;
     await tx`
       insert into audit_findings (kind, issuer, subject, found_at)
       select 'document-invalid', ${OTHERS} + n % ${ISSUERS}, n, timestamptz '2020-01-01' + n * interval '1 minute' from generate_series(1, 20000) n`;

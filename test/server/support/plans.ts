@@ -1,6 +1,6 @@
 /**
- * How the database goes about the statements that the product runs: the server's own module
- * auto_explain tells of every statement as it is done, those of triggers too, with the rows that
+ * The database's plans for the statements that the product runs: the server's own module
+ * auto_explain reports every executed statement, including those of triggers, with the rows that
  * each step has read.
  */
 import pg from "pg";
@@ -16,13 +16,13 @@ type Node = {
   "Rows Removed by Index Recheck"?: number;
   Plans?: Node[];
 };
-type Told = {
+type PlanMessage = {
   "Query Text": string;
   Plan: Node & { "Shared Hit Blocks"?: number; "Shared Read Blocks"?: number };
 };
 /**
- * What a statement has read: rows of tables, counted at the scans, and pages. `scans`: tables that
- * were read from one end to the other.
+ * The rows (counted at the scans) and pages that a statement has read. `scans`: tables with a full
+ * scan.
  */
 export type Done = {
   statement: string;
@@ -34,7 +34,7 @@ export type Done = {
 
 const nodesOf = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)];
 
-function read({ "Query Text": text, Plan: plan }: Told): Done {
+function read({ "Query Text": text, Plan: plan }: PlanMessage): Done {
   const scans = nodesOf(plan).filter(
     (node) =>
       node["Relation Name"] !== undefined &&
@@ -67,8 +67,8 @@ const done: Done[] = [];
 const { connect } = pg.Client.prototype;
 
 /**
- * From here on every connection that this process opens tells of its statements. A prepared
- * statement is planned for the values of each time, or once for any; the server may choose either.
+ * From here on every connection that this process opens reports its statements. The server may plan
+ * a prepared statement for the values of each execution, or once for any values.
  */
 export async function watchPlans(
   sql: Sql,
@@ -84,17 +84,17 @@ export async function watchPlans(
     "auto_explain.log_format": "json",
     "auto_explain.log_level": "notice",
     plan_cache_mode: plans === "for any values" ? "force_generic_plan" : "force_custom_plan",
-    // what is counted is what one process reads
+    // only the rows that one process reads are counted
     max_parallel_workers_per_gather: "0",
   };
   for (const [name, value] of Object.entries(settings))
     await sql.unsafe(`alter role current_user set ${name} = ${value}`);
-  pg.Client.prototype.connect = function (this: pg.Client, ...given: unknown[]) {
+  pg.Client.prototype.connect = function (this: pg.Client, ...args: unknown[]) {
     this.on("notice", ({ message = "" }) => {
       const at = message.indexOf("plan:\n");
-      if (at >= 0) done.push(read(JSON.parse(message.slice(at + 6)) as Told));
+      if (at >= 0) done.push(read(JSON.parse(message.slice(at + 6)) as PlanMessage));
     });
-    return (connect as (...given: unknown[]) => unknown).apply(this, given);
+    return (connect as (...args: unknown[]) => unknown).apply(this, args);
   } as typeof connect;
 }
 
@@ -103,7 +103,7 @@ export async function unwatchPlans(sql: Sql): Promise<void> {
   await sql.unsafe("alter role current_user reset all");
 }
 
-/** What was done meanwhile. */
+/** The statements executed during `work`. */
 export async function during(work: () => Promise<unknown>): Promise<Done[]> {
   done.length = 0;
   await work();

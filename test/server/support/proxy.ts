@@ -1,10 +1,10 @@
 /**
- * A faulty network between a gateway and its node: passes JSON-RPC on over HTTP, and does to single
- * calls what a test's rule says.
+ * A faulty network between a gateway and its node: passes JSON-RPC on over HTTP, and applies the
+ * faults of a test's rule to single calls.
  *
- * Calls of a batch are taken one after the other, as a node may. A cut or a lost answer takes the
- * whole batch's answer with it. It refuses the transactions that geth refuses for their size or
- * their gas, which the sandbox's node takes.
+ * Calls of a batch are handled one after the other, as a node may do. A cut or a lost answer loses
+ * the whole batch's answer. It refuses the transactions that geth refuses for their size or their
+ * gas, which the sandbox's node takes.
  */
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -15,10 +15,10 @@ export type Call = { method: string; params: unknown[] };
 /**
  * cut: the connection breaks before the node sees the call. lose: the node takes it and the
  * connection breaks. hang: nobody answers, the node does not see it. double: the node gets it twice
- * and the second answer counts. refuse: answered with an error that the node never said. deny: the
- * node takes it and the answer is an error nevertheless. answer: a result of the proxy's own. edit:
- * the node gets other parameters. status: the whole request is answered with this HTTP status and a
- * page of HTML.
+ * and the second answer counts. refuse: the proxy answers with an error that the node did not send.
+ * deny: the node takes it and the answer is an error nevertheless. answer: the proxy's own result.
+ * edit: the node gets other parameters. status: the whole request is answered with this HTTP status
+ * and a page of HTML.
  */
 export type Fault =
   | "cut"
@@ -36,15 +36,15 @@ export type Rule = (call: Call) => Fault | undefined | Promise<Fault | undefined
 
 export type FaultyNode = {
   url: string;
-  /** What happens to calls from now on; without a rule they pass. */
+  /** The faults of calls from now on; without a rule calls pass. */
   rule: Rule | undefined;
-  /** Calls as they came from the gateway, whatever became of them. */
+  /** Calls from the gateway, with and without faults. */
   seen: Call[];
   /** Calls that nobody answers. */
   hanging(): number;
   /** Cuts their connections. */
   release(): void;
-  /** Parameters' first element of the raw transactions that came, in order. */
+  /** The raw transactions that the gateway sent, in order. */
   raws(): string[];
   close(): Promise<void>;
 };
@@ -81,7 +81,7 @@ export async function startProxy(target: string): Promise<FaultyNode> {
   });
 
   /** The answer to one call; undefined: the connection is to be cut. */
-  async function one(
+  async function answerTo(
     call: Rpc,
     response: ServerResponse,
   ): Promise<Record<string, unknown> | undefined> {
@@ -115,18 +115,18 @@ export async function startProxy(target: string): Promise<FaultyNode> {
         Array.isArray(body) &&
         !body.some(({ method }) => method === "eth_sendRawTransaction")
       ) {
-        // as it is: one by one, a page of headers takes seconds where others are at work
+        // the whole batch unchanged: one by one, a page of headers takes seconds on a busy machine
         seen.push(...body.map(({ method, params }) => ({ method, params })));
         response.setHeader("content-type", "application/json");
         return void response.end(await ask(JSON.stringify(body)));
       }
       for (const call of Array.isArray(body) ? body : [body]) {
-        const answer = await one(call, response);
+        const answer = await answerTo(call, response);
         if (answer === undefined) return void request.socket.destroy();
         answers.push(answer);
       }
     } catch {
-      // the node itself is gone
+      // the node itself is down
       return void request.socket.destroy();
     }
     if (response.statusCode !== 200)
@@ -158,8 +158,8 @@ export async function startProxy(target: string): Promise<FaultyNode> {
 }
 
 /**
- * Numbers in [0, 1) that follow from the seed (mulberry32), so that a run with faults can be had
- * again.
+ * Numbers in [0, 1) that follow from the seed (mulberry32), so that a run with faults can be
+ * repeated.
  */
 export function random(seed: number): () => number {
   let state = seed;
@@ -171,15 +171,15 @@ export function random(seed: number): () => number {
   };
 }
 
-/** Waits until `look` gives something, and returns it; fails with the words after the deadline. */
+/** Polls until `look` returns a value, and returns it; fails with the words after the deadline. */
 export async function until<T>(
   words: string,
   look: () => T | undefined | false | null | Promise<T | undefined | false | null>,
   deadlineMs = 60_000,
 ): Promise<T> {
   for (const end = Date.now() + deadlineMs; ; ) {
-    const found = await look();
-    if (found !== undefined && found !== false && found !== null) return found;
+    const result = await look();
+    if (result !== undefined && result !== false && result !== null) return result;
     if (Date.now() > end) throw new Error(`Not within ${deadlineMs} ms: ${words}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

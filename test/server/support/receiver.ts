@@ -1,5 +1,6 @@
 /**
- * Somebody's webhook endpoint: a real HTTP server that keeps what came, and answers as a test says.
+ * A party's webhook endpoint: a real HTTP server that records its requests, and answers as the test
+ * sets.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -17,7 +18,7 @@ export type Receiver = Awaited<ReturnType<typeof startReceiver>>;
 
 const ok: Answering = (_delivery, response) => void response.end("thanks");
 
-/** `answer` may be changed at any time; one that never ends the response hangs. */
+/** A test may change `answer` at any time; an answer that never ends the response hangs. */
 export async function startReceiver(answer: Answering = ok, host = "127.0.0.1") {
   const deliveries: Delivery[] = [];
   let open = 0;
@@ -53,12 +54,15 @@ export async function startReceiver(answer: Answering = ok, host = "127.0.0.1") 
     port,
     url: `http://${host}:${port}/hook`,
     answer,
-    /** Everything that came, the test delivery included. */
+    /** All deliveries, including the test delivery. */
     deliveries,
     mostAtOnce: 0,
-    /** Ids of events in the order in which they came, tests left out, repeats kept. */
-    ids: () => deliveries.filter((one) => one.type !== "webhook.test").map((one) => one.id),
-    /** What a receiver that keeps to the standard has worked on: each id once. */
+    /** Ids of events in the order of arrival, without test deliveries, with repeats. */
+    ids: () =>
+      deliveries
+        .filter((delivery) => delivery.type !== "webhook.test")
+        .map((delivery) => delivery.id),
+    /** The ids that a receiver by the standard processes: each id once. */
     worked: () => [...new Set(receiver.ids())],
     close: () =>
       new Promise<void>((resolve) => {

@@ -1,6 +1,6 @@
 /**
- * Another organisation's gateway on the sandbox's chain: a process of its own in all but name, with
- * a database and a master key of its own and no bureau.
+ * Another organisation's gateway on the sandbox's chain: like a separate process, with its own
+ * database and master key and without a bureau.
  */
 import { randomBytes } from "node:crypto";
 import { Wallet } from "ethers";
@@ -54,8 +54,8 @@ export async function openSecondGateway(settings: Record<string, string> = {}) {
     keys,
     config,
     /**
-     * A taxpayer that the sandbox's bureau has enrolled, and whose key is with this gateway.
-     * `token` is of this gateway, `elsewhere` of the bureau's.
+     * A taxpayer that the sandbox's bureau has enrolled, and whose key this gateway keeps. `token`
+     * is for this gateway, `elsewhere` for the bureau's.
      */
     async taxpayer(
       called: string,
@@ -82,7 +82,7 @@ export async function openSecondGateway(settings: Record<string, string> = {}) {
       }
       await sql.begin((tx) => keys.take(tx, wallet.privateKey));
       const identity = await must(call("GET", `/v1/taxpayers/${taxId}/identity`));
-      // it follows the chain by itself
+      // it follows the chain without help
       await until(`${called} is enrolled there`, () =>
         sql.begin((tx) => taxpayers.adopt(tx, identity, "CNY")),
       );

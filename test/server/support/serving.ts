@@ -1,6 +1,6 @@
 /**
- * The operator's commands as processes of their own, on a bench's database and chain: `cli.ts
- * serve` and what is run beside it.
+ * The operator's commands as separate processes, on a bench's database and chain: `cli.ts serve`
+ * and the other commands.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
@@ -33,7 +33,7 @@ after(async () => {
   );
 });
 
-/** Runs a command of the operator's with the bench's settings. */
+/** Starts an operator's command with the bench's settings. */
 export async function cli(
   bench: Bench,
   args: readonly string[],
@@ -43,7 +43,7 @@ export async function cli(
   folders.push(folder);
   const DEPLOYMENT = join(folder, "deployment.json");
   await writeFile(DEPLOYMENT, JSON.stringify(bench.deployment));
-  // the tests' invoices have a date of their own, which gets older
+  // the tests' invoices have a fixed date, which gets older
   const own = {
     RPC_URL: bench.rpcUrl,
     DATABASE_URL: bench.databaseUrl,
@@ -59,49 +59,49 @@ export async function cli(
     stdio: ["ignore", "pipe", "pipe"],
   });
   running.add(child);
-  let [out, said] = ["", ""];
+  let [out, output] = ["", ""];
   child.stdout.on("data", (chunk: Buffer) => {
     out += chunk.toString();
-    said += chunk.toString();
+    output += chunk.toString();
   });
-  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
   const ended = new Promise<number | null>((resolve) =>
     child.once("close", (code) => {
       running.delete(child);
       resolve(code);
     }),
   );
-  return { child, out: () => out, said: () => said, ended };
+  return { child, out: () => out, said: () => output, ended };
 }
 
-/** The same, to its end. */
+/** Runs an operator's command to its end. */
 export async function ran(
   bench: Bench,
   args: readonly string[],
   settings: Record<string, string> = {},
 ): Promise<{ code: number | null; out: string; said: string }> {
-  const one = await cli(bench, args, settings);
-  return { code: await one.ended, out: one.out(), said: one.said() };
+  const command = await cli(bench, args, settings);
+  return { code: await command.ended, out: command.out(), said: command.said() };
 }
 
-/** A gateway that takes requests. */
+/** Starts a gateway and waits until it accepts requests. */
 export async function serving(
   bench: Bench,
   settings: Record<string, string> = {},
 ): Promise<Serving> {
-  const one = await cli(bench, ["serve"], settings);
+  const gateway = await cli(bench, ["serve"], settings);
   const url = await until(
     "the gateway takes requests",
     () => {
-      if (one.child.exitCode !== null) throw new Error(`The gateway ended: ${one.said()}`);
-      return /"url":"(http[^"]+)"/.exec(one.out())?.[1];
+      if (gateway.child.exitCode !== null) throw new Error(`The gateway ended: ${gateway.said()}`);
+      return /"url":"(http[^"]+)"/.exec(gateway.out())?.[1];
     },
     120_000,
   );
-  return { ...one, url };
+  return { ...gateway, url };
 }
 
-/** An API key; the party is made known to the database if it is not. */
+/** Creates an API key; adds the party to the database if it is missing. */
 export async function keyFor(bench: Bench, account: string, roles: Role[]): Promise<string> {
   await bench.sql`insert into parties (account, kind, sealed, created_by) values (${account}, 'person', ${Buffer.alloc(1)}, 'test') on conflict do nothing`;
   return createApiKey(bench.sql, { account, roles, createdBy: "test" });

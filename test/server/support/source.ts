@@ -1,10 +1,10 @@
-/** Source text taken apart, for the tests that judge it. */
+/** Splits source text, for the tests that check it. */
 
 /**
- * The code without its comments and regular expressions, each text replaced by its place in
- * `texts`, so that nothing in a text passes for code. What stands in a template's ${…} is code, the
- * pieces around it are texts behind a `+`; templates nest. `comments` have their marks, and
- * the columns before them as blanks.
+ * The code without its comments and regular expressions, each text replaced by its index in
+ * `texts`, so that no text is taken for code. The content of a template's ${…} is code, the pieces
+ * around it are texts after a `+`; templates nest. `comments` keep their marks, and have blanks for
+ * the columns before them.
  */
 export function codeOf(source: string): { code: string; texts: string[]; comments: string[] } {
   const texts: string[] = [];
@@ -12,9 +12,9 @@ export function codeOf(source: string): { code: string; texts: string[]; comment
   let [code, at] = ["", 0];
   const skip = (pattern: RegExp): string | undefined => {
     pattern.lastIndex = at;
-    const found = pattern.exec(source)?.[0];
-    if (found !== undefined) at += found.length;
-    return found;
+    const match = pattern.exec(source)?.[0];
+    if (match !== undefined) at += match.length;
+    return match;
   };
   function template(): void {
     at += 1;
@@ -34,7 +34,7 @@ export function codeOf(source: string): { code: string; texts: string[]; comment
     code += plain ? piece() : `+${piece()}`;
     at += 1;
   }
-  /** Up to the brace that closes it, or the end. */
+  /** Reads up to the closing brace, or the end. */
   function block(): void {
     for (let depth = 0; at < source.length; ) {
       const c = source[at] as string;

@@ -1,7 +1,4 @@
-/**
- * A client of an event stream, as a test needs it: everything that came, in order, and what the
- * connection did.
- */
+/** A client of an event stream for tests: records all frames in order, and the connection's end. */
 
 export type Frame = {
   id?: string;
@@ -14,12 +11,12 @@ export type Frame = {
 export type Stream = {
   status: number;
   headers: Headers;
-  /** What a refusal said. */
+  /** The body of a refusal. */
   problem: any;
   frames: Frame[];
-  /** Frames that carry an event, `resync` left out. */
+  /** Frames that carry an event, without `resync`. */
   events(): any[];
-  /** What a browser would send as Last-Event-ID. */
+  /** The value that a browser would send as Last-Event-ID. */
   lastId(): string | undefined;
   ended(): boolean;
   close(): void;
@@ -69,9 +66,9 @@ export async function openStream(
     frames,
     events: () =>
       frames
-        .filter((one) => one.data !== undefined && one.event !== "resync")
-        .map((one) => one.data),
-    lastId: () => frames.findLast((one) => one.id !== undefined)?.id,
+        .filter((frame) => frame.data !== undefined && frame.event !== "resync")
+        .map((frame) => frame.data),
+    lastId: () => frames.findLast((frame) => frame.id !== undefined)?.id,
     ended: () => ended,
     close: () => cut.abort(),
   };

@@ -1,6 +1,6 @@
 /**
- * Work for worker processes that are tested: it answers, refuses, waits until it is let go, goes on
- * for ever, or takes all memory.
+ * Jobs for the tests of worker processes: they answer, refuse, wait until released, run for ever,
+ * or take all memory.
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ export const work = {
   fail(): never {
     throw new TypeError("a fault of ours");
   },
-  /** Says that it has begun, and waits until it may go on. */
+  /** Reports its start, and waits until it is released. */
   async hold(folder: string): Promise<string> {
     writeFileSync(join(folder, "begun"), "");
     while (!existsSync(join(folder, "go"))) await delay(5);
@@ -31,12 +31,15 @@ export const work = {
     const all: unknown[] = [];
     for (;;) all.push(new Array(10_000).fill(all.length));
   },
-  /** Much more than there is, at once: a thread would end its whole process. */
+  /**
+   * Allocates much more memory than there is, at once: in a thread this would end the whole
+   * process.
+   */
   gulp(): number {
     const all = Array.from({ length: 64 }, (_, i) => new Array(4_000_000).fill({ i }));
     return all.length;
   },
-  /** The names of its environment, without what the system itself adds. */
+  /** The names of its environment variables, without those that the system adds. */
   settings: () =>
     Object.keys(process.env)
       .filter((name) => !name.startsWith("NODE_CHANNEL"))
