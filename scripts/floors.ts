@@ -3,8 +3,8 @@
  * dependency-cruiser holds every import of protocol/, server/, clients/, sandbox/ and console/src/
  * against them (`npm run check`, test/server/architecture.ts), and docs/architecture.md draws them.
  *
- * A folder imports what stands below it and nothing of its own floor but itself. Types count like
- * values: who knows a type has to change with it.
+ * A folder imports the folders below it, and on its own floor only itself. Types count like values:
+ * a folder that uses a type has to change with it.
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -12,8 +12,8 @@ import { cruise, type ICruiseResult, type IForbiddenRuleType } from "dependency-
 import { root } from "./run.ts";
 
 /**
- * `path`: a folder, from the repository's root. `what`: what is in it; without it, the names in the
- * folder say so.
+ * `path`: a folder, from the repository's root. `what`: its contents; if it is missing, the names
+ * of the files say them.
  */
 export type Room = { path: string; floor: number; what?: string };
 
@@ -93,14 +93,14 @@ const storeys: readonly (readonly Omit<Room, "floor">[])[] = [
   [{ path: "clients", what: "the API for programs, typed by its routes" }],
   [{ path: "sandbox", what: "the throw-away network, its samples and traffic" }],
 ];
-/** From the ground up; rooms of one floor do not know each other. */
+/** From the ground up; rooms of the same floor do not import each other. */
 export const rooms: readonly Room[] = storeys.flatMap((storey, floor) =>
   storey.map((room) => ({ ...room, floor })),
 );
-/** The page: it knows the protocol, and nothing of the server. Its areas do not know each other. */
+/** The page imports the protocol, and nothing of the server. Its areas do not import each other. */
 export const page = "console/src";
 
-/** Libraries that some folders alone may know. */
+/** Libraries that only some folders may import. */
 const homes: readonly [library: string, folders: readonly string[]][] = [
   ["ethers", ["protocol/values", "protocol/ledger", "server/chain", "server/keys", "sandbox"]],
   ["pg", ["server/db"]],
@@ -111,7 +111,7 @@ const homes: readonly [library: string, folders: readonly string[]][] = [
   ["pdfkit", ["server/drawing"]],
   ["fontkit", ["server/drawing"]],
 ];
-/** What the protocol is used without: a database, a server, a log, another process. */
+/** The protocol works without these: a database, a server, a log, another process. */
 const notInProtocol = [
   "pg",
   "express",
@@ -273,13 +273,13 @@ export async function cruiseImports(
 export const violationsOf = ({ summary }: ICruiseResult): string[] =>
   summary.violations.map(({ rule, from, to }) => `${from}: imports ${to}: ${rule.name}`);
 
-/** The room of a file; undefined for one that stands on no floor. */
+/** The room of a file; undefined if the file is on no floor. */
 export const roomOf = (file: string): Room | undefined =>
   rooms.find((room) => new RegExp(filesOf(room)).test(file));
 
-/** What is in a room, in words. */
-export function contentsOf({ path, what }: Room): string {
-  if (what !== undefined) return what;
+/** The contents of a room, in words. */
+export function contentsOf({ path, what: contents }: Room): string {
+  if (contents !== undefined) return contents;
   return readdirSync(join(root, path))
     .filter((name) => name.endsWith(".ts"))
     .map((name) => name.replace(/\.ts$/, ""))

@@ -40,7 +40,7 @@ const withFrom = new Set(["extract", "substring", "trim", "overlay"]);
 const isIndex = (words: readonly string[]): boolean =>
   /(^| )(create|unique) index( \w+)?$/.test(words.join(" "));
 
-/** What a statement, or a part of one, does to which relations. */
+/** The relations that a statement, or a part of one, uses, and how. */
 export function usesOf(text: string): Use[] {
   const tokens = [...text.matchAll(token)]
     .map(([word]) => (/^[a-z_]/i.test(word) ? word.toLowerCase() : word))
@@ -127,8 +127,8 @@ type Element = { expression: Node };
 type Quasi = { raw: string; cooked?: string };
 
 /**
- * The SQL of a source file: tagged templates, what `unsafe` is given, names given to a tag, and
- * the tables that a projection lists.
+ * The SQL of a source file: tagged templates, arguments of `unsafe`, names that a tag gets, and the
+ * tables that a projection lists.
  */
 export function statementsOf(source: string): Statement[] {
   const statements: Statement[] = [];
@@ -147,7 +147,7 @@ export function statementsOf(source: string): Statement[] {
       return;
     }
     const node = value as Node;
-    // what a projection empties, by name, when it is replayed
+    // the tables that a replay of the projection empties, by name
     if (node.type === "KeyValueProperty" && (node["key"] as Node)["value"] === "tables")
       for (const { expression } of ((node["value"] as Node)["elements"] ?? []) as Element[])
         if (expression.type === "StringLiteral")
@@ -198,7 +198,7 @@ export function readOwners(): Map<string, Relation> {
 
 /**
  * One line for each use of a table that the file's room may not make. `names`: only whether every
- * relation is there; for what stands outside the server and looks at its tables as a judge would.
+ * relation is there; for code outside the server that inspects its tables.
  */
 export function violationsIn(
   file: string,
@@ -211,7 +211,7 @@ export function violationsIn(
   return statements.flatMap(({ line, text }) =>
     usesOf(text).flatMap(({ name, how }) => {
       const relation = owners.get(name);
-      const says = (what: string) => [`${file}:${line}: ${how} ${name}: ${what}`];
+      const says = (fault: string) => [`${file}:${line}: ${how} ${name}: ${fault}`];
       if (!relation) {
         const isTable = how !== "reads" || /\s/.test(text.trim());
         return !isTable || made.has(name) || name.startsWith("pg_") || after.has(name)
@@ -228,7 +228,7 @@ export function violationsIn(
   );
 }
 
-/** Every use of a foreign table in the server, and of a table that is not there anywhere. */
+/** Every use of a foreign table in the server, and of a table that does not exist. */
 export function tableViolations(): string[] {
   const owners = readOwners();
   const source = (file: string) => readFileSync(join(root, file), "utf8");

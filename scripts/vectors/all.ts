@@ -1,6 +1,5 @@
 /**
- * All vectors of a world: lots to be sealed, the bundles that they give, and what must be found of
- * each.
+ * All vectors of a world: lots to be sealed, their bundles, and the expected verdict on each.
  */
 import type { Bundle, Identity } from "@onepiao/protocol/proofs/bundle.ts";
 import { type PartName, partNames } from "@onepiao/protocol/proofs/parts.ts";
@@ -41,8 +40,8 @@ const withParties = (...value: Identity[]): Operation => ({
 
 function genuine({ issuer, buyer }: World): Vector[] {
   const all: Vector[] = [];
-  const on = (base: string, name: string, what: string, expect: Expected, ...patch: Operation[]) =>
-    all.push({ name, what, bundle: `genuine/${base}`, patch, expect });
+  const on = (base: string, name: string, title: string, expect: Expected, ...patch: Operation[]) =>
+    all.push({ name, what: title, bundle: `genuine/${base}`, patch, expect });
   on("titled", "whole", "all of it, with both parties", holds({}));
   on("alone", "whole-lot-of-one", "the only invoice of its lot: the path is empty", holds({}));
   on("untitled", "whole-untitled", "of no titled buyer: its seller's party alone", holds({}));
@@ -101,15 +100,15 @@ function genuine({ issuer, buyer }: World): Vector[] {
 }
 
 function forgeries({ issuer, victim, buyer, other }: World, contents: readonly Forged[]): Vector[] {
-  const all: Vector[] = contents.map(({ name, what, rules }) => ({
+  const all: Vector[] = contents.map(({ name, what: title, rules }) => ({
     name,
-    what,
+    what: title,
     bundle: `forged/${name}`,
     patch: [],
     expect: contradictory(rules),
   }));
-  const on = (base: string, name: string, what: string, expect: Expected, ...patch: Operation[]) =>
-    all.push({ name: `${base}-${name}`, what, bundle: `forged/${base}`, patch, expect });
+  const on = (base: string, name: string, title: string, expect: Expected, ...patch: Operation[]) =>
+    all.push({ name: `${base}-${name}`, what: title, bundle: `forged/${base}`, patch, expect });
   const unattributed = holds({
     registry: "unattributed",
     chain: "unattributed",

@@ -1,7 +1,7 @@
 /**
- * What anyone who passes a bundle on can do to it: each of its members dropped, swapped and
- * altered, one at a time. As JSON Patch (RFC 6902) on a genuine bundle, with what each must come
- * to.
+ * The alterations that anybody can make who passes a bundle on: each of its members dropped,
+ * swapped and altered, one at a time. As JSON Patch (RFC 6902) on a genuine bundle, with the
+ * verdict that each must get.
  */
 import type { Bundle } from "@onepiao/protocol/proofs/bundle.ts";
 import { type PartName, partNames } from "@onepiao/protocol/proofs/parts.ts";
@@ -20,8 +20,8 @@ type Bundles = { titled: Bundle; untitled: Bundle; elsewhere: Bundle };
  */
 export function alterations(world: World, { titled, untitled, elsewhere }: Bundles): Vector[] {
   const all: Vector[] = [];
-  const on = (name: string, what: string, expect: Expected, ...patch: Operation[]) =>
-    all.push({ name, what, bundle: "genuine/titled", patch, expect });
+  const on = (name: string, title: string, expect: Expected, ...patch: Operation[]) =>
+    all.push({ name, what: title, bundle: "genuine/titled", patch, expect });
   const set = (path: string, value: unknown): Operation => ({ op: "replace", path, value });
   const drop = (path: string): Operation => ({ op: "remove", path });
   const insert = (path: string, value: unknown): Operation => ({ op: "add", path, value });
@@ -403,7 +403,7 @@ function at(value: unknown, path: string): unknown {
     .reduce<unknown>((parent, step) => (parent as Record<string, unknown>)[step], value);
 }
 
-/** A pointer to every member and element of a bundle, but for what stands inside a part's value. */
+/** A pointer to every member and element of a bundle, except inside a part's value. */
 function membersOf(value: unknown, path = ""): string[] {
   if (typeof value !== "object" || value === null || path.endsWith("/value")) return [];
   return Object.entries(value).flatMap(([key, member]) => [

@@ -1,6 +1,6 @@
 /**
- * What an honest issuer seals, and what a dishonest one could: every way that a document can
- * contradict itself, its lot, its leaf and its parties, one at a time.
+ * The contents that an honest issuer seals, and those that a dishonest issuer could seal: every way
+ * that a document can contradict itself, its lot, its leaf and its parties, one at a time.
  */
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { type Parts, partNames, partsOf } from "@onepiao/protocol/proofs/parts.ts";
@@ -63,7 +63,7 @@ const negative = (document: InvoiceDocument, number: string): InvoiceDocument =>
   reverses: { number },
 });
 
-/** What an issuer seals through a gateway. */
+/** Contents that an issuer seals through a gateway. */
 export function genuineContents(world: World): Content[] {
   const { issuer, buyer, holder, first } = world;
   const document = invoice(world);
@@ -85,7 +85,7 @@ export function genuineContents(world: World): Content[] {
       buyer: 0,
     },
     { ...titled("red-letter", negative(document, first)), holder: ZERO },
-    // an issuer that buys of itself: one party for both
+    // an issuer that buys from itself: one party for both
     {
       name: "to-itself",
       parts: partsOf({ ...document, buyer: { taxId: issuer.taxId, name: issuer.name } }),
@@ -102,19 +102,27 @@ export function genuineContents(world: World): Content[] {
   ];
 }
 
-/** What nobody seals through a gateway. */
+/** Contents that no gateway seals. */
 export function forgedContents(world: World): Forged[] {
   const { issuer, victim, buyer, other, holder } = world;
   const document = invoice(world);
   const all: Forged[] = [];
   const forge = (
     name: string,
-    what: string,
+    title: string,
     rules: string[],
     document: InvoiceDocument,
     leaf: { holder?: string; buyer?: number } = {},
   ) =>
-    all.push({ name, what, rules, parts: partsOf(document), holder, buyer: buyer.index, ...leaf });
+    all.push({
+      name,
+      what: title,
+      rules,
+      parts: partsOf(document),
+      holder,
+      buyer: buyer.index,
+      ...leaf,
+    });
 
   forge(
     "seller-of-another",
@@ -145,7 +153,7 @@ export function forgedContents(world: World): Forged[] {
   );
   forge(
     "seller-without-check-digit",
-    "the seller's tax id is none",
+    "the seller's tax id is invalid",
     ["seller-is-issuer", "tax-id-check-digit"],
     {
       ...document,
@@ -278,12 +286,12 @@ export function forgedContents(world: World): Forged[] {
       negativeWith(document, { number: world.first, sourceId: "POS-1" }),
     ],
   ];
-  for (const [name, what, rules, change] of sums) {
+  for (const [name, title, rules, change] of sums) {
     // a red letter belongs to nobody
     const red = "reverses" in change && change.reverses !== undefined;
     forge(
       `sums-${name}`,
-      what,
+      title,
       rules,
       withoutUndefined({ ...document, ...change }),
       red ? { holder: ZERO } : {},
@@ -305,15 +313,22 @@ export function forgedContents(world: World): Forged[] {
   );
   forge(
     "no-holder",
-    "an invoice that is no red letter belongs to nobody",
+    "an invoice that is not a red letter belongs to nobody",
     ["red-letter-holder"],
     document,
     { holder: ZERO },
   );
 
   const parts = partsOf(document);
-  const raw = (name: string, what: string, rules: string[], change: Parts) =>
-    all.push({ name, what, rules, parts: { ...parts, ...change }, holder, buyer: buyer.index });
+  const raw = (name: string, title: string, rules: string[], change: Parts) =>
+    all.push({
+      name,
+      what: title,
+      rules,
+      parts: { ...parts, ...change },
+      holder,
+      buyer: buyer.index,
+    });
   const optional = new Set<string>([
     "sellerDetails",
     "buyerDetails",
@@ -375,8 +390,8 @@ export function forgedContents(world: World): Forged[] {
       { seller: { ...own<object>("seller"), alias: victim.name } },
     ],
   ];
-  for (const [name, what, change] of smuggled)
-    raw(`smuggled-${name}`, what, ["unknown-member"], change);
+  for (const [name, title, change] of smuggled)
+    raw(`smuggled-${name}`, title, ["unknown-member"], change);
   for (const part of ["sellerDetails", "buyerDetails", "terms", "origin"] as const)
     raw(`empty-${part}`, `${part} is there, and has no member`, ["empty-part"], { [part]: {} });
   return all;

@@ -46,16 +46,20 @@ describe("an amount that is shown", () => {
 
 describe("a sum of amounts", () => {
   it("is one for each currency, and never through a float", () => {
-    const of = (currency: string, ...amounts: string[]) =>
+    const amountsIn = (currency: string, ...amounts: string[]) =>
       amounts.map((amount) => ({ amount, currency }));
-    expect(sumsOf(of("CNY", "0.10", "0.20"))).equals("¥0.30");
-    expect(sumsOf([...of("CNY", "1130.00"), ...of("USD", "5.00"), ...of("CNY", "0.01")])).equals(
-      "¥1,130.01 + US$5.00",
-    );
-    expect(sumsOf(of("CNY", "5.00", "-7.50"))).equals("-¥2.50");
-    expect(sumsOf(of("CNY", "0.03", "-0.05"))).equals("-¥0.02");
-    expect(sumsOf(of("CNY", "5.00", "-5.00"))).equals("¥0.00");
-    expect(sumsOf(of("CNY", "9999999999999.99", "9999999999999.99"))).equals(
+    expect(sumsOf(amountsIn("CNY", "0.10", "0.20"))).equals("¥0.30");
+    expect(
+      sumsOf([
+        ...amountsIn("CNY", "1130.00"),
+        ...amountsIn("USD", "5.00"),
+        ...amountsIn("CNY", "0.01"),
+      ]),
+    ).equals("¥1,130.01 + US$5.00");
+    expect(sumsOf(amountsIn("CNY", "5.00", "-7.50"))).equals("-¥2.50");
+    expect(sumsOf(amountsIn("CNY", "0.03", "-0.05"))).equals("-¥0.02");
+    expect(sumsOf(amountsIn("CNY", "5.00", "-5.00"))).equals("¥0.00");
+    expect(sumsOf(amountsIn("CNY", "9999999999999.99", "9999999999999.99"))).equals(
       "¥19,999,999,999,999.98",
     );
     expect(sumsOf([])).equals("");

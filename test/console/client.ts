@@ -105,7 +105,7 @@ describe("the console's client", () => {
     expect((await refusal(get())).passing).equals(true);
   });
 
-  const others: [what: string, answer: Answer, status: number][] = [
+  const others: [label: string, answer: Answer, status: number][] = [
     ["a proxy's page", text(502, "text/html", "<html>Bad Gateway</html>"), 502],
     [
       "a proxy's JSON with a code of its own",
@@ -113,7 +113,7 @@ describe("the console's client", () => {
       504,
     ],
     ["a problem without its retry", json(409, { ...problem, retry: undefined }), 409],
-    ["a problem whose errors are none", json(422, { ...problem, errors: "many" }), 422],
+    ["a problem whose errors are not a list", json(422, { ...problem, errors: "many" }), 422],
     ["a problem with half an error", json(422, { ...problem, errors: [{ field: "/to" }] }), 422],
     ["null", json(500, null), 500],
     ["a number", json(500, 5), 500],
@@ -126,16 +126,16 @@ describe("the console's client", () => {
     ],
     ["half an answer", half(201), 201],
   ];
-  for (const [what, answered, status] of others)
-    it(`cannot read ${what}, and does not know what has become of the work`, async () => {
+  for (const [label, answered, status] of others)
+    it(`cannot read ${label}, and does not know the outcome of the work`, async () => {
       answer = answered;
       const error = await refusal(get());
       expect([error.code, error.status, error.passing]).deep.equals(["unreadable", status, true]);
       expect(error.message).not.equals("");
     });
 
-  for (const [what, answered] of [others[0], others[10]] as typeof others)
-    it(`sends the same work under the same key after ${what}`, async () => {
+  for (const [label, answered] of [others[0], others[10]] as typeof others)
+    it(`sends the same work under the same key after ${label}`, async () => {
       const run = createIntentions();
       const send = () =>
         run("claim", (header) =>

@@ -1,7 +1,6 @@
 /**
- * What an employer's CSV becomes in a spreadsheet, by a small spreadsheet's own rules: whatever it
- * separates cells by, no text of somebody else is a formula, and with commas every text is where it
- * was written.
+ * An employer's CSV in a spreadsheet, by the rules of a small spreadsheet: with every separator of
+ * cells, no foreign text is a formula, and with commas every text is in its own cell.
  */
 import { expect } from "chai";
 import fc from "fast-check";
@@ -38,8 +37,8 @@ function cellsOf(csv: string, separator: string, quotes: boolean): string[] {
 }
 
 /**
- * Whether a spreadsheet may compute a cell; one that drops quotes and what is not seen is reckoned
- * with. An amount is a number.
+ * Whether a spreadsheet may compute a cell; also a spreadsheet that drops quotes and invisible
+ * characters. An amount is a number.
  */
 const computed = (cell: string) => {
   const seen = cell.replace(/^[\s"\p{Cc}\p{Cf}]+/u, "");

@@ -1,4 +1,4 @@
-/** What the bureau's dashboard draws, worked out of the statistics. */
+/** The figures that the bureau's dashboard draws, computed from the statistics. */
 
 import { trades as known } from "@onepiao/protocol/formats/trade.ts";
 import { regionOf } from "@onepiao/protocol/values/tax-id.ts";
@@ -60,7 +60,7 @@ describe("buckets of time", () => {
       buckets: [bucket("2025-12-31T16:00:00.000Z", 7)],
     });
     expect(
-      rows.map(({ at, bucket: found }) => [labelOf("day", at), found?.invoices ?? 0]),
+      rows.map(({ at, bucket: counted }) => [labelOf("day", at), counted?.invoices ?? 0]),
     ).deep.equals([
       ["12-31", 0],
       ["1-1", 7],
@@ -68,7 +68,7 @@ describe("buckets of time", () => {
     ]);
   });
 
-  it("are none of a range that has no length, or cannot be read", () => {
+  it("do not exist for a range that has no length, or cannot be read", () => {
     const at = "2026-01-01T00:00:00Z";
     expect(rowsOf("minute", { from: at, to: at, buckets: [] })).deep.equals([]);
     expect(rowsOf("minute", { from: "soon", to: at, buckets: [] })).deep.equals([]);
@@ -170,7 +170,7 @@ describe("the flow of invoices", () => {
       "unclaimed",
     ].map((name) => [name, name]),
   ) as FlowNames;
-  const none = {
+  const noActs = {
     issued: 0,
     admitted: 0,
     claimed: 0,
@@ -181,8 +181,8 @@ describe("the flow of invoices", () => {
     "reversed-claimed": 0,
     "reversed-reimbursed": 0,
   };
-  const flow = (acts: Partial<typeof none>) =>
-    linksOf({ ...none, ...acts } as Parameters<typeof linksOf>[0], names).map(
+  const flow = (acts: Partial<typeof noActs>) =>
+    linksOf({ ...noActs, ...acts } as Parameters<typeof linksOf>[0], names).map(
       ({ source, target, value }) => `${source} ${target} ${value}`,
     );
 
@@ -223,8 +223,8 @@ describe("the flow of invoices", () => {
   });
   it("is never less than nothing, also when what is decided is from before", () => {
     const counts = fc.record(
-      Object.fromEntries(Object.keys(none).map((name) => [name, fc.nat({ max: 20 })])) as Record<
-        keyof typeof none,
+      Object.fromEntries(Object.keys(noActs).map((name) => [name, fc.nat({ max: 20 })])) as Record<
+        keyof typeof noActs,
         fc.Arbitrary<number>
       >,
     );

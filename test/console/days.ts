@@ -92,8 +92,8 @@ for (const zone of zones)
         from: undefined,
         to: "2026-02-28",
       });
-      for (const none of [null, undefined, [null, null] as const])
-        expect(endsOf(none)).deep.equals({ from: undefined, to: undefined });
+      for (const noRange of [null, undefined, [null, null] as const])
+        expect(endsOf(noRange)).deep.equals({ from: undefined, to: undefined });
     });
 
     it("are days of the calendar", () => {

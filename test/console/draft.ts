@@ -1,5 +1,5 @@
 /**
- * The form of an invoice: what is typed, what it comes to, and the document that the gateway takes.
+ * The form of an invoice: the typed text, its totals, and the document that the gateway accepts.
  */
 
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
@@ -80,7 +80,7 @@ const sum = (amounts: (string | undefined)[]) =>
 
 describe("a line of the form", () => {
   const lines: [
-    what: string,
+    label: string,
     line: DraftLine,
     reckoned: [amount: string, tax: string, discount: string, discountTax: string] | undefined,
   ][] = [
@@ -125,22 +125,22 @@ describe("a line of the form", () => {
     ["with nothing in it", {}, undefined],
     ["with blanks in it", { amount: "  ", quantity: " ", unitPrice: "\u3000" }, undefined],
     [
-      "with a quantity that is no figure",
+      "with a quantity that is not a figure",
       { quantity: "two", unitPrice: "5", amount: "10" },
       undefined,
     ],
     ["with a negative price", { quantity: "2", unitPrice: "-5" }, undefined],
-    ["with a discount that is no amount", { amount: "10", discount: "half" }, undefined],
+    ["with a discount that is not an amount", { amount: "10", discount: "half" }, undefined],
     ["with a negative discount", { amount: "10", discount: "-1" }, undefined],
     ["with a decimal comma, which might be ten times as much", { amount: "12,50" }, undefined],
   ];
-  for (const [what, line, wanted] of lines)
-    it(`${what} comes to ${wanted?.join(", ") ?? "nothing yet"}`, () => {
+  for (const [label, line, expected] of lines)
+    it(`${label} comes to ${expected?.join(", ") ?? "nothing yet"}`, () => {
       const reckoned = reckonLine(line);
       expect(
         reckoned &&
           [reckoned.amount, reckoned.tax, reckoned.discount, reckoned.discountTax].map(formatMoney),
-      ).deep.equals(wanted);
+      ).deep.equals(expected);
       expect(reckoned?.byQuantity ?? hasPrice(line)).equals(hasPrice(line));
     });
 });
@@ -168,7 +168,7 @@ describe("the totals of the form", () => {
   });
 
   const most = "9999999999999.99";
-  const beyond: [what: string, lines: DraftLine[]][] = [
+  const beyond: [label: string, lines: DraftLine[]][] = [
     [
       "quantity times price is beyond what an amount may be, beside another line",
       [
@@ -194,8 +194,8 @@ describe("the totals of the form", () => {
     ],
     ["discounts are larger than the lines", [{ amount: "1", taxRate: "0", discount: "2" }]],
   ];
-  for (const [what, lines] of beyond)
-    it(`are none when ${what}: no line is left out without a word`, () => {
+  for (const [label, lines] of beyond)
+    it(`are undefined when ${label}: no line is left out silently`, () => {
       expect(reckon(lines)).equals(undefined);
       expect(() => documentOf({ kind: "ordinary", buyer, lines }, terms)).to.throw(RangeError);
     });
@@ -330,7 +330,7 @@ describe("a refusal of the gateway", () => {
     ["/lines/0", ["lines", 0, "name"]],
     ["/lines/1/amount", ["lines", 0, "discount"]],
     ["/lines/1", ["lines", 0, "discount"]],
-    // what is no line yet is none of the document's
+    // the form's second line is incomplete, so the document has no line for it
     ["/lines/2/amount", ["lines", 2, "unitPrice"]],
     ["/lines/2/tax", ["lines", 2, "taxRate"]],
     ["/lines/2/quantity", ["lines", 2, "quantity"]],

@@ -1,4 +1,4 @@
-/** What an event makes old, how the stream goes on, and which sheets are open. */
+/** The caches that an event makes stale, how the stream resumes, and which sheets are open. */
 import { expect } from "chai";
 import fc from "fast-check";
 import { namesIn, questionsOf } from "../../console/src/areas/employer/questions.ts";

@@ -1,6 +1,6 @@
 /**
- * Filters of lists: from what is typed to the page's address, from there to what the gateway is
- * asked, and back.
+ * Filters of lists: from the typed text to the page's address, from there to the request to the
+ * gateway, and back.
  */
 import { expect } from "chai";
 import fc from "fast-check";
@@ -72,17 +72,17 @@ describe("the filter of a list of invoices", () => {
     );
   });
 
-  const unread: [what: string, address: string][] = [
+  const unread: [label: string, address: string][] = [
     ["an unknown state", "state=lost"],
     ["a name that every object has", "state=constructor&toString=1&__proto__=1"],
-    ["a day that is none", "from=2026-02-30&to=yesterday"],
-    ["a tax id that is none", "buyer=nobody%20here&seller=91440305MA4JURQ28X"],
+    ["days that are not dates", "from=2026-02-30&to=yesterday"],
+    ["an invalid tax id", "buyer=nobody%20here&seller=91440305MA4JURQ28X"],
     ["blanks", "source=%20%20&buyer=&state="],
     ["an id that is longer than any", `source=${"x".repeat(201)}`],
-    ["what no filter has", "page=2&limit=1000"],
+    ["parameters that no filter has", "page=2&limit=1000"],
   ];
-  for (const [what, address] of unread)
-    it(`is none where ${what} stands in the address`, () => {
+  for (const [label, address] of unread)
+    it(`is empty where ${label} stands in the address`, () => {
       const filter = readInvoiceFilter(new URLSearchParams(address));
       expect([filter, isFiltered(filter), countOf(filter)]).deep.equals([{}, false, 0]);
     });

@@ -16,10 +16,10 @@ const problem = (retry: Problem["retry"]) =>
   }) as Problem;
 const lost = () => new Refusal("offline");
 const refused = () => new Refusal("wrong-state", { status: 409, problem: problem("never") });
-/** Wants something, and says under which key it was asked for. */
+/** Runs an intention and returns the Idempotency-Key of its request. */
 async function keyOf(
   run: ReturnType<typeof createIntentions>,
-  wanted: unknown,
+  intention: unknown,
   failure?: () => Error,
 ): Promise<string> {
   let key = "";
@@ -27,7 +27,7 @@ async function keyOf(
     key = once.key;
     if (failure) throw failure();
   };
-  await run(wanted, work).catch((error: unknown) => {
+  await run(intention, work).catch((error: unknown) => {
     if (!(error instanceof Error)) throw error;
   });
   return key;
@@ -44,7 +44,7 @@ describe("an intention", () => {
     expect(new Set(keys.map((once) => once.key)).size).equals(100);
   });
 
-  const outcomes: [what: string, failure: (() => Error) | undefined, keeps: boolean][] = [
+  const outcomes: [label: string, failure: (() => Error) | undefined, keeps: boolean][] = [
     ["it was answered", undefined, false],
     ["it was refused", refused, false],
     ["it may come later", () => new Refusal("unavailable", { problem: problem("later") }), false],
@@ -62,8 +62,8 @@ describe("an intention", () => {
     ],
     ["its answer broke off", () => new Refusal("unreadable", { status: 201 }), true],
   ];
-  for (const [what, failure, keeps] of outcomes)
-    it(`${keeps ? "keeps its key" : "is over"} when ${what}`, async () => {
+  for (const [label, failure, keeps] of outcomes)
+    it(`${keeps ? "keeps its key" : "is over"} when ${label}`, async () => {
       for (const keep of [true, false]) {
         const run = createIntentions({ keep });
         const first = await keyOf(run, { amount: "5.00" }, failure);
@@ -74,13 +74,23 @@ describe("an intention", () => {
 
   it("is another one for other words, and the same for the same words", async () => {
     const run = createIntentions({ keep: true });
-    const wanted = [undefined, null, "", 0, "a", ["a"], { a: 1 }, { a: 2 }, { a: 1, b: undefined }];
+    const intentions = [
+      undefined,
+      null,
+      "",
+      0,
+      "a",
+      ["a"],
+      { a: 1 },
+      { a: 2 },
+      { a: 1, b: undefined },
+    ];
     const keys = [];
     for (const value of wanted) keys.push(await keyOf(run, value, lost));
     // JSON has no undefined
     expect(keys[8]).equals(keys[6]);
     expect(new Set(keys).size).equals(8);
-    for (const [index, value] of wanted.entries())
+    for (const [index, value] of intentions.entries())
       expect(await keyOf(run, value, lost)).equals(keys[index]);
   });
 
@@ -95,8 +105,8 @@ describe("an intention", () => {
     const run = createIntentions();
     const answers: (() => void)[] = [];
     const keys: string[] = [];
-    const begin = (wanted: string, failure?: () => Error) =>
-      run(wanted, async (once) => {
+    const begin = (intention: string, failure?: () => Error) =>
+      run(intention, async (once) => {
         keys.push(once.key);
         await new Promise<void>((resolve) => answers.push(resolve));
         if (failure) throw failure();
@@ -113,8 +123,8 @@ describe("an intention", () => {
     const run = createIntentions();
     const answers: (() => void)[] = [];
     const keys: string[] = [];
-    const begin = (wanted: string, failure?: () => Error) =>
-      run(wanted, async (once) => {
+    const begin = (intention: string, failure?: () => Error) =>
+      run(intention, async (once) => {
         keys.push(once.key);
         await new Promise<void>((resolve) => answers.push(resolve));
         if (failure) throw failure();
@@ -127,7 +137,7 @@ describe("an intention", () => {
     expect(await keyOf(run, "second")).equals(keys[1]);
   });
 
-  it("asks for the same moment when it is tried again, and for another when it is wanted anew", async () => {
+  it("keeps its moment when it is tried again; the next intention has another moment", async () => {
     const run = createIntentions();
     const moments: number[] = [];
     const work = (failure?: () => Error) => async (_: unknown, at: number) => {
@@ -155,13 +165,13 @@ describe("an intention", () => {
           const run = createIntentions({ keep: true });
           const open = new Map<string, string>();
           const over = new Set<string>();
-          for (const [wanted, failure] of steps) {
-            const key = await keyOf(run, wanted, failure);
+          for (const [intention, failure] of steps) {
+            const key = await keyOf(run, intention, failure);
             expect(over.has(key)).equals(false);
-            if (open.has(wanted)) expect(key).equals(open.get(wanted));
-            if (failure === lost) open.set(wanted, key);
+            if (open.has(intention)) expect(key).equals(open.get(intention));
+            if (failure === lost) open.set(intention, key);
             else {
-              open.delete(wanted);
+              open.delete(intention);
               over.add(key);
             }
           }

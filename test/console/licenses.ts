@@ -62,15 +62,15 @@ describe("the notices of the console's packages", () => {
       "(MIT OR AGPL-3.0) is not a permissive licence",
     ],
     [
-      "what is no licence",
+      "a text that is not a licence",
       { identifier: "SEE LICENSE IN terms.txt", text },
       "SEE LICENSE IN terms.txt is not a permissive licence",
     ],
     ["none", { text }, "does not say its licence"],
     ["one without its text", { identifier: "MIT" }, "has no text of its licence"],
   ];
-  for (const [what, more, why] of refused)
-    it(`refused: ${what}`, () => {
+  for (const [label, more, why] of refused)
+    it(`refused: ${label}`, () => {
       const [objection, ...others] = objections([
         { name: "good", version: "1.0.0", identifier: "(MIT AND BSD-3-Clause)", text },
         { name: "other", version: "2.0.0", ...more },
@@ -81,13 +81,13 @@ describe("the notices of the console's packages", () => {
       expect(others).to.deep.equal([]);
     });
 
-  it("find a text that is no file of its own, and a NOTICE", () => {
-    const found = (name: string) => noticeOf(modules, { name, version: "1", identifier: "MIT" });
-    expect(found("is-mobile").text)
+  it("find a text that is not in a file of its own, and a NOTICE", () => {
+    const notice = (name: string) => noticeOf(modules, { name, version: "1", identifier: "MIT" });
+    expect(notice("is-mobile").text)
       .to.include("Copyright (c) 2013 Julian Gruber")
       .and.include("WITHOUT WARRANTY");
-    expect(found("@ant-design/icons-svg").text).to.include("Ant UED");
-    expect(found("echarts").notices.join()).to.include("Apache ECharts");
+    expect(notice("@ant-design/icons-svg").text).to.include("Ant UED");
+    expect(notice("echarts").notices.join()).to.include("Apache ECharts");
     expect(
       licensesText([
         { name: "a", version: "1", identifier: "MIT", text: "words", notices: ["noted"] },

@@ -1,6 +1,5 @@
 /**
- * What the console says: the same in both languages, with the same things filled in, read out of
- * the source as it stands.
+ * The console's texts: the same in both languages, with the same parameters, read from the source.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

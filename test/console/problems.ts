@@ -1,4 +1,4 @@
-/** What a refusal says to a person, in both languages, and beside which field. */
+/** A refusal's words for a person, in both languages, and the field beside which they stand. */
 
 import { catalogue } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
@@ -32,7 +32,7 @@ const say = (key: string) => `<${key}>`;
 
 describe("a refusal in words", () => {
   const cases: [
-    what: string,
+    label: string,
     error: unknown,
     language: "zh-CN" | "en-US",
     words: { title: string; detail: string },
@@ -86,7 +86,7 @@ describe("a refusal in words", () => {
       { title: "<problem.broken>", detail: "x is not a function" },
     ],
     [
-      "when something was thrown that is no error",
+      "when the thrown value is not an error",
       "oops",
       "en-US",
       { title: "<problem.broken>", detail: "oops" },
@@ -98,8 +98,8 @@ describe("a refusal in words", () => {
       { title: "<problem.broken>", detail: "undefined" },
     ],
   ];
-  for (const [what, error, language, words] of cases)
-    it(`${what}: ${words.title}`, () => {
+  for (const [label, error, language, words] of cases)
+    it(`${label}: ${words.title}`, () => {
       expect(problemWords(error, language, say)).deep.equals(words);
     });
 
@@ -154,13 +154,13 @@ describe("a broken rule in words", () => {
   });
 });
 
-describe("what is said of fields", () => {
+describe("the words beside a field", () => {
   const words = ({ rule, detail }: { rule: string; detail: string }) =>
     rule === "known" ? { text: "已知", more: detail } : { text: detail };
   const broken = (...fields: [field: string, rule: string, detail: string][]) =>
     refusal({ errors: fields.map(([field, rule, detail]) => ({ field, rule, detail })) });
 
-  it("stands beside each field once, with all that is said of it", () => {
+  it("stand beside each field once, with every message for it", () => {
     expect(
       fieldErrorsOf(
         broken(["/to", "known", "d1"], ["/lines/0/amount", "other", "d2"], ["/to", "other", "d3"]),
@@ -172,7 +172,7 @@ describe("what is said of fields", () => {
       { name: ["lines", 0, "amount"], errors: ["d2 (other)"] },
     ]);
   });
-  it("stands nowhere when the form has no such field, and of the whole beside none", () => {
+  it("stand nowhere when the form has no such field; a message for the whole document is beside no field", () => {
     expect(
       fieldErrorsOf(
         broken(["/seller", "other", "d"], ["", "other", "d"]),
@@ -181,7 +181,7 @@ describe("what is said of fields", () => {
       ),
     ).deep.equals([]);
   });
-  it("is nothing when nothing is said of fields", () => {
+  it("are empty when no message is for a field", () => {
     for (const error of [refusal(), new Refusal("offline"), new Error("x"), undefined, null])
       expect(fieldErrorsOf(error, samePath, words)).deep.equals([]);
   });

@@ -1,6 +1,6 @@
 /**
- * Taking an invoice back in the console: what is chosen, the sum that is shown, and what the
- * gateway makes of it.
+ * Taking an invoice back in the console: the chosen parts, the sum that the page shows, and the
+ * gateway's result.
  */
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -64,8 +64,8 @@ const invoice = invoiceOf({
 });
 const lines = invoice.lines;
 
-describe("the sum of what is taken back", () => {
-  const sums: [what: string, parts: LinePart[], sum: string | undefined][] = [
+describe("the sum of the parts to take back", () => {
+  const sums: [label: string, parts: LinePart[], sum: string | undefined][] = [
     ["nothing", [], "0.00"],
     ["a whole line with its discount", [{ line: 1 }], "10.17"],
     ["a whole line by its quantity", [{ line: 1, quantity: "7" }], "10.17"],
@@ -84,12 +84,12 @@ describe("the sum of what is taken back", () => {
     ["no amount", [{ line: 3, amount: "0.00" }], undefined],
     ["a negative amount", [{ line: 3, amount: "-5.00" }], undefined],
     ["units of a line that has none", [{ line: 3, quantity: "1" }], undefined],
-    ["a discount by itself", [{ line: 2 }], undefined],
+    ["a discount alone", [{ line: 2 }], undefined],
     ["a line that is not there", [{ line: 9 }], undefined],
     ["line nought", [{ line: 0 }], undefined],
   ];
-  for (const [what, parts, sum] of sums)
-    it(`of ${what} is ${sum ?? "none"}`, () => {
+  for (const [label, parts, sum] of sums)
+    it(`of ${label} is ${sum ?? "none"}`, () => {
       expect(sumOf(lines, parts)).equals(sum);
     });
 
@@ -157,15 +157,15 @@ describe("the sum of what is taken back", () => {
         const gross = parseMoney(document.totals.gross);
         try {
           const taken = takenBack(document, parts);
-          const beside = parseMoney(sum) - taken;
-          // each line's tax is rounded by itself; the last part takes what is left
-          expect(Number(beside < 0n ? -beside : beside)).most(parts.length);
+          const difference = parseMoney(sum) - taken;
+          // each line's tax is rounded separately; the last part takes the rest
+          expect(Number(difference < 0n ? -beside : difference)).most(parts.length);
           if (parts.every(({ quantity, amount }) => quantity === undefined && amount === undefined))
-            expect(beside).equals(0n);
+            expect(difference).equals(0n);
           expect(taken <= gross).equals(true);
           compared += 1;
         } catch (error) {
-          // what cannot be said to the cent is refused there
+          // the gateway refuses a part that is not exact to the cent
           if (!(error instanceof Problem)) throw error;
         }
         expect(parseMoney(sum) <= gross + BigInt(parts.length)).equals(true);
@@ -186,7 +186,7 @@ describe("the sum of what is taken back", () => {
     });
 });
 
-describe("what is chosen of an invoice", () => {
+describe("the choice of parts of an invoice", () => {
   const wishOf = (...much: (string | undefined)[]): Wish => ({
     how: "lines",
     reason: 2,
@@ -196,14 +196,14 @@ describe("what is chosen of an invoice", () => {
       ),
     ),
   });
-  const bodies: [what: string, wish: Wish, body: object | undefined][] = [
+  const bodies: [label: string, wish: Wish, body: object | undefined][] = [
     ["the whole", { how: "whole", reason: 1, gross: "x" }, { reason: 1, whole: true }],
     [
       "an amount",
       { how: "gross", reason: 4, gross: "１，０００．5" },
       { reason: 4, gross: "1000.50" },
     ],
-    ["an amount that is none", { how: "gross", reason: 4, gross: "abc" }, undefined],
+    ["an amount that cannot be read", { how: "gross", reason: 4, gross: "abc" }, undefined],
     ["no amount yet", { how: "gross", reason: 4 }, undefined],
     ["whole lines", wishOf("", undefined, " "), { reason: 2, lines: [{ line: 1 }, { line: 3 }] }],
     [
@@ -217,7 +217,7 @@ describe("what is chosen of an invoice", () => {
         ],
       },
     ],
-    ["a figure that is none, which is not the whole line", wishOf("abc"), undefined],
+    ["a figure that cannot be read, which is not the whole line", wishOf("abc"), undefined],
     ["a negative figure", wishOf("-1"), undefined],
     ["nought", wishOf("0"), undefined],
     ["more than a line has", wishOf(undefined, undefined, "100.01"), undefined],
@@ -228,8 +228,8 @@ describe("what is chosen of an invoice", () => {
       { reason: 2, lines: [{ line: 3 }] },
     ],
   ];
-  for (const [what, wish, body] of bodies)
-    it(`${what}: ${body === undefined ? "makes no request" : JSON.stringify(body)}`, () => {
+  for (const [label, wish, body] of bodies)
+    it(`${label}: ${body === undefined ? "makes no request" : JSON.stringify(body)}`, () => {
       expect(bodyOf(wish, lines)).deep.equals(body);
     });
 

@@ -1,6 +1,6 @@
 /**
- * What a clerk is shown of a report: the checks of each invoice, what may be entered in the books,
- * rows for accounting software.
+ * A report as a clerk sees it: the checks of each invoice, the invoices that may be entered in the
+ * books, rows for accounting software.
  */
 import { expect } from "chai";
 import fc from "fast-check";
@@ -77,11 +77,11 @@ const keysOf = (checked: ReturnType<typeof checkedOf>) =>
   checked.checks.map(({ key, level }) => `${level} ${key}`);
 const checked = (
   changes: Partial<Invoice>,
-  of: Partial<Claim> = {},
+  claimChanges: Partial<Claim> = {},
   history: Parameters<typeof checkedOf>[3] = past(),
 ) =>
   checkedOf(
-    { ...claim, ...of },
+    { ...claim, ...claimChanges },
     item,
     there<Invoice | External>({ ...invoice, ...changes }),
     history,
@@ -89,7 +89,7 @@ const checked = (
 
 describe("an invoice in a report", () => {
   const cases: [
-    what: string,
+    label: string,
     changes: Partial<Invoice>,
     claim: Partial<Claim>,
     history: Parameters<typeof checkedOf>[3],
@@ -253,9 +253,9 @@ describe("an invoice in a report", () => {
       ["good title.ours", "good state.locked", "good once"],
     ],
   ];
-  for (const [what, changes, of, history, checks] of cases)
-    it(`${what}: ${checks.at(-1)}`, () => {
-      expect(keysOf(checked(changes, of, history))).deep.equals(checks);
+  for (const [label, changes, claimChanges, history, checks] of cases)
+    it(`${label}: ${checks.at(-1)}`, () => {
+      expect(keysOf(checked(changes, claimChanges, history))).deep.equals(checks);
     });
 
   it("says when it was tried last, how often, and how much is left to pay", () => {
@@ -321,7 +321,7 @@ describe("an invoice in a report", () => {
     ]);
   });
 
-  it("is never good to pay when it is anybody else's, whatever else is known of it", () => {
+  it("is never good to pay when it belongs to another party, whatever its other facts are", () => {
     fc.assert(
       fc.property(
         fc.constantFrom<Invoice["status"]>(
@@ -446,7 +446,7 @@ describe("a report as rows", () => {
 
   it("has the parties, the state and the mark each in its column, and the name of nobody it does not know", () => {
     const cells = row({ note: "出差", reason: "重复" }, { entry: "02" }, null);
-    const wanted: [(typeof claimColumns)[number], unknown][] = [
+    const expected: [(typeof claimColumns)[number], unknown][] = [
       ["claim", "c-1"],
       ["holder", ""],
       ["account", invoice.holder],
@@ -460,7 +460,7 @@ describe("a report as rows", () => {
       ["gross", "106.00"],
       ["entry", "02"],
     ];
-    for (const [column, value] of wanted) expect(cell(cells, column), column).equals(value);
+    for (const [column, value] of expected) expect(cell(cells, column), column).equals(value);
   });
 
   it("computes nothing in a spreadsheet that a holder or a seller has written", () => {

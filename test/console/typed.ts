@@ -1,4 +1,4 @@
-/** What people type into the console's forms, and how it is read. */
+/** The texts that people type into the console's forms, and how the console reads them. */
 
 import { formatMoney } from "@onepiao/protocol/values/money.ts";
 import { expect } from "chai";
@@ -80,7 +80,7 @@ describe("an amount that is typed", () => {
     );
   });
 
-  it("is read, or is none, whatever is typed; and what was read is read again as itself", () => {
+  it("is read or undefined, whatever is typed; the text of an amount reads back as that amount", () => {
     fc.assert(
       fc.property(
         fc.string({
@@ -152,7 +152,7 @@ describe("a number in groups", () => {
     expect([digitsOf(), digitsOf("")]).deep.equals(["", ""]);
   });
 
-  it("keeps every letter that is none of full width", () => {
+  it("keeps every letter that is not full-width", () => {
     fc.assert(
       fc.property(
         fc.string({ unit: fc.constantFrom("票", "a", "²", "é", "1", "。", "「") }),

@@ -1,6 +1,6 @@
 /**
- * What the public page reads, remembers and shows without asking anybody: codes, links, files,
- * keys, a stranger's words.
+ * The public page without a gateway: it reads, remembers and shows codes, links, files, keys and a
+ * stranger's texts.
  */
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -62,7 +62,7 @@ describe("the code of an invoice", () => {
     );
   });
 
-  const pickups: [what: string, text: string, pickup: object | undefined][] = [
+  const pickups: [label: string, text: string, pickup: object | undefined][] = [
     ["as the API gives it", JSON.stringify({ number, secret }), { number, secret }],
     ["with more beside it", JSON.stringify({ number, secret, url: "x" }), { number, secret }],
     [
@@ -78,8 +78,8 @@ describe("the code of an invoice", () => {
     ["of nothing", "", undefined],
     ["of some other code", "https://example.com/#hello", undefined],
   ];
-  for (const [what, text, pickup] of pickups)
-    it(`${what} ${pickup === undefined ? "is no pickup" : "is a pickup"}`, () => {
+  for (const [label, text, pickup] of pickups)
+    it(`${label} ${pickup === undefined ? "is not a pickup" : "is a pickup"}`, () => {
       expect(readPickup(text)).deep.equals(pickup);
     });
 
@@ -115,7 +115,7 @@ describe("the code of an invoice", () => {
 
 describe("a file that somebody drops", () => {
   const bytes = (text: string) => new TextEncoder().encode(text).buffer as ArrayBuffer;
-  const files: [what: string, text: string, type: string][] = [
+  const files: [label: string, text: string, type: string][] = [
     ["a PDF", "%PDF-1.7\n", "application/pdf"],
     ["a PDF behind a printer's bytes", "\u001b%-12345X@PJL\r\n%PDF-1.4", "application/pdf"],
     ["XML", "<?xml version='1.0'?><EInvoice/>", "application/xml"],
@@ -128,8 +128,8 @@ describe("a file that somebody drops", () => {
     ["nothing", "", "application/json"],
     ["a picture", "\u0089PNG", "application/json"],
   ];
-  for (const [what, text, type] of files)
-    it(`is ${type.slice(12)} when it is ${what}`, () => {
+  for (const [label, text, type] of files)
+    it(`is ${type.slice(12)} when it is ${label}`, () => {
       expect(mediaTypeOf(bytes(text))).equals(type);
     });
 
@@ -189,7 +189,7 @@ describe("issuers' keys that a gateway has confirmed on this device", () => {
     ).equals("known");
   });
 
-  const others: [what: string, other: Sealed, is: string][] = [
+  const others: [label: string, other: Sealed, is: string][] = [
     ["another key of the same taxpayer", { ...sealed, key: `0x${"11".repeat(20)}` }, "other"],
     ["another name", { ...sealed, name: "别人" }, "other"],
     ["another tax id", { ...sealed, taxId: "DE1" }, "other"],
@@ -201,8 +201,8 @@ describe("issuers' keys that a gateway has confirmed on this device", () => {
     ],
     ["another chain", { ...sealed, network: { ...sealed.network, chainId: 8 } }, "unknown"],
   ];
-  for (const [what, other, is] of others)
-    it(`say of ${what}: ${is}`, () => {
+  for (const [label, other, is] of others)
+    it(`say of ${label}: ${is}`, () => {
       expect(confirmationIn(kept, other).kind).equals(is);
     });
 
@@ -235,7 +235,7 @@ describe("issuers' keys that a gateway has confirmed on this device", () => {
     });
   });
 
-  it("are none in a text that is not as it was kept, and it is mended by the next one", () => {
+  it("are missing from a damaged text, and the next confirmation repairs it", () => {
     for (const text of [
       "",
       "{",
@@ -261,7 +261,7 @@ describe("issuers' keys that a gateway has confirmed on this device", () => {
   });
 });
 
-describe("what a gateway says of the key that has sealed", () => {
+describe("a gateway's answer about the sealing key", () => {
   const steps = (network: string, issuer: string, identity: string) => ({
     steps: Object.entries({ content: "ok", network, issuer, identity }).map(([step, outcome]) => ({
       step,
@@ -269,7 +269,7 @@ describe("what a gateway says of the key that has sealed", () => {
       detail: "",
     })),
   });
-  const answers: [what: string, verified: object, theirs: boolean | undefined][] = [
+  const answers: [label: string, verified: object, theirs: boolean | undefined][] = [
     ["all of it holds", steps("ok", "ok", "ok"), true],
     ["it is another's key", steps("ok", "failed", "ok"), false],
     ["it is another's name", steps("ok", "ok", "failed"), false],
@@ -283,13 +283,13 @@ describe("what a gateway says of the key that has sealed", () => {
       undefined,
     ],
   ];
-  for (const [what, verified, theirs] of answers)
-    it(`when ${what}: ${theirs ?? "nothing that counts"}`, () => {
+  for (const [label, verified, theirs] of answers)
+    it(`when ${label}: ${theirs ?? "nothing that counts"}`, () => {
       expect(isTheirs(verified)).equals(theirs);
     });
 });
 
-describe("what a stranger's file says of itself", () => {
+describe("the text of a stranger's file", () => {
   it("is shown as it is written, the time with its own offset", () => {
     const shown = {
       date: "2026-11-03T00:30:00+08:00",
@@ -422,15 +422,15 @@ describe("a proof in a code, checked on this device", () => {
     );
   });
 
-  const wrong: [what: string, proof: string, printed: typeof printed][] = [
+  const wrong: [label: string, proof: string, printed: typeof printed][] = [
     ["another total is printed", proof, { ...printed, gross: "9.99" }],
     ["another number is printed", proof, { ...printed, number: "26442000000000000002" }],
     ["another day is printed", proof, { ...printed, date: "2001-01-01" }],
     ["half of it is missing", proof.slice(0, proof.length / 2), printed],
-    ["it is no proof", "AAAA", printed],
+    ["it is not a proof", "AAAA", printed],
   ];
-  for (const [what, text, print] of wrong)
-    it(`does not hold when ${what}, and then says of no issuer`, () => {
+  for (const [label, text, print] of wrong)
+    it(`does not hold when ${label}, and then names no issuer`, () => {
       const { holds, issuer } = checkOnDevice(text, print);
       expect([holds, issuer]).deep.equals([false, undefined]);
     });

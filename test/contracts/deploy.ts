@@ -1,6 +1,6 @@
 /**
- * scripts/deploy.ts as it is run: a process of its own, against a node's JSON-RPC over HTTP, with
- * the key in its environment.
+ * scripts/deploy.ts as an operator runs it: in its own process, against a node's JSON-RPC over
+ * HTTP, with the key in its environment.
  */
 
 import { spawn } from "node:child_process";
@@ -273,7 +273,7 @@ describe("scripts/deploy.ts", () => {
     expect(await deployIn(chain, { known: own })).to.deep.equal(own);
   });
 
-  it("does not take a file that is no record, and leaves it alone", async () => {
+  it("does not take a file that is not a record, and leaves it alone", async () => {
     for (const text of ["{", "null", '{"chainId":31337}']) {
       writeFileSync(path(), text);
       await nothingDone(await run(args()), /is not a record of a deployment\. Move it away/);
@@ -307,7 +307,7 @@ describe("scripts/deploy.ts", () => {
     await nothingDone(await run(args(), { DEPLOYER_KEY: "0xabcdef" }), /^The deploying key is not/);
   });
 
-  it("deploys anew, with everything that hangs on it, what a chain has lost", async () => {
+  it("deploys again the contracts that a chain has lost, with everything that depends on them", async () => {
     await run(args());
     const before = record();
     await chain.provider.send("hardhat_setCode", [before.registry, "0x"]);
@@ -327,12 +327,12 @@ describe("scripts/deploy.ts", () => {
   });
 
   it("says when no node answers", async () => {
-    const gone = await startChain();
-    await gone.close();
-    const { code, err } = await run(args(gone.url));
+    const stopped = await startChain();
+    await stopped.close();
+    const { code, err } = await run(args(stopped.url));
     expect([code, err]).to.deep.equal([
       1,
-      `No node answers at ${gone.url}. Nothing was deployed.\n`,
+      `No node answers at ${stopped.url}. Nothing was deployed.\n`,
     ]);
   });
 
@@ -354,7 +354,7 @@ describe("scripts/deploy.ts", () => {
       [args(), { ...key, DEPLOYER_KEY_FILE: "x" }, /^Both DEPLOYER_KEY and/],
       [args(), { DEPLOYER_KEY_FILE: join(folder, "none") }, /^DEPLOYER_KEY_FILE cannot be read/],
     ];
-    const results = await Promise.all(cases.map(([given, env]) => run(given, env)));
+    const results = await Promise.all(cases.map(([options, env]) => run(options, env)));
     for (const [i, [, , message]] of cases.entries()) {
       const { code, err, out } = results[i] as Run;
       expect(err).to.match(message);

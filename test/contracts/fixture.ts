@@ -1,7 +1,7 @@
 /**
  * A network with the contracts deployed as scripts/deploy.ts deploys them, some parties, and short
- * ways to seal and act. What is signed and encoded comes from server/chain, so these tests also
- * hold the gateway's encoding against the contracts.
+ * ways to seal and act. Signatures and calldata come from server/chain, so these tests also compare
+ * the gateway's encoding with the contracts.
  */
 
 import { type ActKind, actKinds, kindNumber } from "@onepiao/protocol/ledger/acts.ts";
@@ -52,8 +52,8 @@ export const keyOf = (name: string): Wallet => new Wallet(keccakText(`onepiao te
 export type Party = { name: string; wallet: Wallet; index: number };
 
 /**
- * Runs `prepare` once for a describe block, and every test of it starts from the chain as it was
- * then.
+ * Runs `prepare` once for a describe block; every test of the block starts from that state of the
+ * chain.
  */
 export function perTest<T extends { on: Deployed }>(prepare: () => Promise<T>): () => T {
   let state: { world: T; restore: () => Promise<void> } | undefined;
@@ -225,7 +225,7 @@ export function messageOf({
 /** An id of an invoice issued elsewhere. */
 export const externalId = (word: string): bigint => EXTERNAL | (BigInt(keccakText(word)) >> 1n);
 
-/** Act argument of `act`, signed by `by`, and by `consent` where one is given. */
+/** Act argument of `act`, signed by `by`, and by `consent` if it is there. */
 export function actOf(on: Deployed, act: ActInput, by: Wallet, consent?: Wallet) {
   const message = messageOf(act);
   return {
@@ -248,14 +248,14 @@ export const leafOf = (word: string, holder: string, buyer = 0): Leaf => ({
 });
 
 /**
- * What the ledger said of one lot or act: the event's name, or the refusal's reason by its error's
+ * The ledger's result for one lot or act: the event's name, or the refusal's reason by its error's
  * name.
  */
 export type Outcome =
   | { event: string; id: bigint; args: Record<string, unknown> }
   | { refused: string; id: bigint; found: bigint; alarm: boolean; act?: string; kind?: number };
 
-/** Everything that the ledger said in a transaction, in order. */
+/** All results of the ledger in a transaction, in order. */
 export function outcomesOf(on: Deployed, receipt: TransactionReceipt): Outcome[] {
   return receipt.logs.map((log) => {
     expect(log.address).to.equal(on.deployment.ledger);
@@ -285,7 +285,7 @@ export async function mined(
   return receipt;
 }
 
-/** Sends acts in one transaction and returns what the ledger said. */
+/** Sends acts in one transaction and returns the ledger's results. */
 export async function tryActs(
   on: Deployed,
   ...acts: IInvoiceLedger.ActStruct[]
@@ -293,7 +293,7 @@ export async function tryActs(
   return outcomesOf(on, await mined(on.ledger.act(acts)));
 }
 
-/** Sends lots in one transaction and returns what the ledger said. */
+/** Sends lots in one transaction and returns the ledger's results. */
 export async function tryLots(
   on: Deployed,
   ...lots: IInvoiceLedger.LotStruct[]
@@ -401,7 +401,7 @@ export const untouched = (lot: SealedLot, ...positions: number[]) => ({
   evidence: positions.map((at) => evidenceOf(lot, at)),
 });
 
-/** Sends one act that must be taken, and says what became of it. */
+/** Sends one act that the ledger must accept, and returns its result. */
 export async function take(
   on: Deployed,
   act: ActInput,
@@ -434,7 +434,7 @@ export const decide = (
   invoices,
 });
 
-/** Some reference that parties know an act by. */
+/** A reference by which the parties know an act. */
 export const REFERENCE = keccakText("an expense report's id");
 
 /** Reason, invoice or lot, and what was found, of an outcome that must be a refusal. */

@@ -1,10 +1,10 @@
 /**
- * What a whole transaction costs (receipt.gasUsed: base fee of 21,000 and calldata included),
+ * The cost of a whole transaction (receipt.gasUsed: base fee of 21,000 and calldata included),
  * against the limits of design §3.2 and, to the last unit, against gas.json beside this file. Keys,
  * addresses and block times are the same at every run, so a difference is a change of contracts,
- * compiler settings or calldata, and is to be looked at. When it is meant: `UPDATE_GAS=1 hardhat
- * test mocha test/contracts/gas.ts` writes gas.json anew. A limit that is not met has its reason,
- * and the limit that holds instead, in docs/adr/0006-gas.md.
+ * compiler settings or calldata, and needs a review. If the change is intended, `UPDATE_GAS=1
+ * hardhat test mocha test/contracts/gas.ts` writes gas.json again. If a limit is not met,
+ * docs/adr/0006-gas.md has the reason and the limit that holds instead.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { keccak } from "@onepiao/protocol/ledger/tree.ts";
@@ -96,7 +96,7 @@ async function measure(): Promise<Snapshot> {
   ): Promise<ContractTransactionReceipt> => {
     await next();
     const receipt = await mined(send());
-    // a cheap transaction that did something else would be a fine number
+    // a transaction that did something else could be cheap, and pass
     expect([...new Set(outcomesOf(on, receipt).map(inAWord))], name).to.deep.equal([words]);
     gas[name] = Number(receipt.gasUsed);
     for (const call of send.load ? callsOf([{ load: send.load }], NO_LIMIT) : [])
@@ -310,7 +310,7 @@ describe("gas and bytecode", () => {
     });
   }
 
-  it("the snapshot has no measurement besides these", () => {
+  it("the snapshot has no other measurement", () => {
     expect(Object.keys(committed.gas).sort()).to.deep.equal(Object.keys(now.gas).sort());
     expect(Object.keys(committed.bytecode).sort()).to.deep.equal(
       Object.keys(BYTECODE_LIMITS).sort(),

@@ -2,8 +2,8 @@
  * Access to the ledger as data: who × state × act → the event, or the reason. `!` marks an alarm.
  *
  * The first table holds every combination of one signer, one state and one act. Its rows name those
- * whose word counts; everyone else is told `SignatureInvalid` whatever the state is, and that is
- * tried for each of them too. The second table holds standing. All refused cells of a state go out
+ * whose signature counts; everyone else gets `SignatureInvalid` in every state, and the test tries
+ * that for each of them too. The second table holds standing. All refused cells of a state go out
  * in one transaction, and the record must be as it was.
  */
 import { acts } from "@onepiao/protocol/ledger/acts.ts";
@@ -92,7 +92,9 @@ const all = (word: string) => [word, word, word, word, word] as const;
 
 // biome-ignore format: a table
 const TABLE: Row[] = [
-  //                                              untouched            issued               claimed              reimbursed            reversed
+  /*
+   *                                              untouched            issued               claimed              reimbursed            reversed
+   */
   ["transfer to the receiver", "holder",          ["Transferred",      "Transferred",       "WrongState",        "WrongState",         "WrongState"]],
   ["transfer that the receiver did not sign", "holder", ["ConsentInvalid", "ConsentInvalid", "WrongState",       "WrongState",         "WrongState"]],
   ["claim from the employer", "holder",           ["Claimed",          "Claimed",           "AlreadyClaimed",    "AlreadyReimbursed!", "WrongState"]],
@@ -129,7 +131,7 @@ const TABLE: Row[] = [
   ...(["other employer", "issuer", "other issuer"] as const).map((who): Row => ["revoke an entry", who, all("NotEmployerOf")]),
   ...(["employer", "other employer"] as const).map((who): Row => ["enter with no such mark", who, all("MarkInvalid")]),
   ...(["issuer", "other issuer"] as const).map((who): Row => ["enter with no such mark", who, all("EmployerNotActive")]),
-  // an id without the top bit is no such id, whoever signs
+  // an id without the top bit is not an external id, regardless of the signer
   ...EVERYONE.map((who): Row => ["admit as if it were issued elsewhere", who, all("NotExternal")]),
 ];
 
@@ -320,7 +322,7 @@ describe("who may do what with an invoice", () => {
   }
 });
 
-describe("what standing and capabilities stop", () => {
+describe("acts that standing and capabilities stop", () => {
   const fixture = perTest(world);
   const SUSPENDED = 2;
 
@@ -344,7 +346,7 @@ describe("what standing and capabilities stop", () => {
     ["a suspended issuer's invoices can be handed on",          suspended("issuer"),   "untouched",  "transfer to the receiver", "holder", "Transferred"],
     ["a suspended issuer's invoices can be reimbursed",         suspended("issuer"),   "claimed",    "reimburse", "employer", "Reimbursed"],
     ["nothing can be claimed from a suspended employer",        suspended("employer"), "untouched",  "claim from the employer", "holder", "EmployerNotActive"],
-    ["nothing can be claimed from who is no employer",          stripped("employer"),  "untouched",  "claim from the employer", "holder", "EmployerNotActive"],
+    ["nothing can be claimed from who is not an employer",      stripped("employer"),  "untouched",  "claim from the employer", "holder", "EmployerNotActive"],
     ["a suspended employer cannot reimburse",                   suspended("employer"), "claimed",    "reimburse", "employer", "EmployerNotActive"],
     ["who is no longer an employer cannot reimburse",           stripped("employer"),  "claimed",    "reimburse", "employer", "EmployerNotActive"],
     ["a suspended employer can reject",                         suspended("employer"), "claimed",    "reject", "employer", "Rejected"],

@@ -1,7 +1,7 @@
 /**
- * What acts do to invoices: what they say, title and consent, all or none inside an act,
- * neighbours. Who may act is ledger-access.ts, whose signature counts ledger-signatures.ts, where
- * acts end ledger-limits.ts.
+ * The effect of acts on invoices: events, title and consent, all or none inside an act, neighbours.
+ * ledger-access.ts tests who may act, ledger-signatures.ts whose signature counts, ledger-limits.ts
+ * where acts end.
  */
 
 import { digest } from "@onepiao/protocol/ledger/messages.ts";
@@ -32,7 +32,7 @@ import {
 const TERM = 30 * 86_400;
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
-describe("what each act says", () => {
+describe("the event of each act", () => {
   const fixture = perTest(() => consortium({ claimTermSeconds: TERM }));
 
   it("every event carries the invoice, the digest that was signed, the party, the reference and the new version", async () => {
@@ -233,7 +233,7 @@ describe("the title", () => {
     });
   });
 
-  it("who handed an invoice on can do nothing with it any more", async () => {
+  it("a holder that handed an invoice on can do nothing with it any more", async () => {
     const c = fixture();
     const { on } = c;
     const invoices = [{ id: idOf(c.untitled, 0), version: 1 }];
@@ -255,7 +255,7 @@ describe("the title", () => {
 describe("a reversal with consent", () => {
   const fixture = perTest(() => consortium());
 
-  it("over invoices claimed from two employers needs both, so one word serves neither", async () => {
+  it("over invoices claimed from two employers needs both, so one consent serves neither", async () => {
     const c = fixture();
     const { on } = c;
     await take(on, claim(c, c.employer, 0), c.holder);
@@ -425,11 +425,11 @@ describe("all or none inside an act", () => {
   it("invoices of two holders do not go in one act of either", async () => {
     const c = fixture();
     const { on } = c;
-    const mine = untouched(c.untitled, 0);
+    const own = untouched(c.untitled, 0);
     const theirs = untouched(c.others, 0);
     const both = {
-      invoices: [...mine.invoices, ...theirs.invoices],
-      evidence: [...mine.evidence, ...theirs.evidence],
+      invoices: [...own.invoices, ...theirs.invoices],
+      evidence: [...own.evidence, ...theirs.evidence],
     };
     const outcomes = await tryActs(
       on,

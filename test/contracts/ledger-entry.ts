@@ -1,7 +1,7 @@
 /**
- * Book entry, and what it changes for everything else: an invoice that stands in an employer's
- * books, or no longer does, by state and act. That others than its employer cannot enter it, and
- * states without an entry, are in ledger-access.ts.
+ * Book entry, and its effect on all other acts: an invoice that stands in an employer's books, or
+ * no longer does, by state and act. ledger-access.ts tests that only its employer can enter it, and
+ * the states without an entry.
  */
 import { expect } from "chai";
 import { ZeroAddress } from "ethers";
@@ -182,7 +182,7 @@ describe("an invoice in an employer's books", () => {
     }
   }
 
-  it("a refusal names the mark as it is, the employer whose it is, or the mark that there is not", async () => {
+  it("a refusal names the present mark, its employer, or the mark that is missing", async () => {
     const c = fixture();
     const { on, employer, otherEmployer } = c;
     const [first, second] = [idOf(c.titled, 0), idOf(c.titled, 1)];
@@ -220,7 +220,7 @@ describe("an invoice in an employer's books", () => {
     expect(outcomes.every((o) => !("alarm" in o && o.alarm))).to.equal(true);
   });
 
-  it("an untitled invoice is entered by whoever has reimbursed it, and by nobody before", async () => {
+  it("an untitled invoice is entered by the employer that has reimbursed it, and by nobody before", async () => {
     const c = fixture();
     const { on, employer, otherEmployer } = c;
     const id = idOf(c.untitled, 0);

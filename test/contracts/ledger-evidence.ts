@@ -1,7 +1,7 @@
 /**
- * What shows that an untouched invoice is issued, and what does not: another lot's header, another
- * position, another leaf. The first touch is the only moment at which content, holder and title
- * enter the ledger, so a forged leaf here would be a forged invoice.
+ * The evidence that an untouched invoice is issued, and evidence that fails: another lot's header,
+ * another position, another leaf. The first touch is the only moment at which content, holder and
+ * title enter the ledger, so a forged leaf here would be a forged invoice.
  */
 import { expect } from "chai";
 import { AbiCoder, keccak256, toBeHex, ZeroAddress, ZeroHash } from "ethers";
@@ -45,7 +45,7 @@ describe("evidence", () => {
     });
   }
 
-  it("a header with any field changed is no lot", async () => {
+  it("a header with any field changed belongs to no lot", async () => {
     const c = fixture();
     const good = evidenceOf(c.untitled, 5);
     const id = idOf(c.untitled, 5);
@@ -61,11 +61,11 @@ describe("evidence", () => {
       { ...lot, root: ZeroHash },
       { ...lot, first: 0n, count: 0, issuer: 0, time: 0, root: ZeroHash },
     ];
-    const said = await reasons(
+    const refusals = await reasons(
       c,
       ...changed.map((header) => claimWith(c, id, [{ ...good, lot: header }])),
     );
-    expect(said).to.deep.equal(changed.map((header) => ["LotUnknown", header.first]));
+    expect(refusals).to.deep.equal(changed.map((header) => ["LotUnknown", header.first]));
     for (const header of changed)
       expect(await c.on.ledger.proves(id, { ...good, lot: header })).to.equal(false);
     expect(await c.on.ledger.proves(id, good)).to.equal(true);
@@ -83,18 +83,18 @@ describe("evidence", () => {
       { ...leaf, buyer: 0 },
       { ...leaf, buyer: c.otherEmployer.index },
     ];
-    const said = await reasons(
+    const refusals = await reasons(
       c,
       ...forged.map((other) =>
         claimWith(c, idOf(c.titled, 1), [{ ...good, leaf: other }], c.otherEmployer.index),
       ),
     );
-    expect(said.map(([reason]) => reason)).to.deep.equal(forged.map(() => "ProofInvalid"));
+    expect(refusals.map(([reason]) => reason)).to.deep.equal(forged.map(() => "ProofInvalid"));
   });
 
   it("a proof holds for its own position alone", async () => {
     const c = fixture();
-    const said = await reasons(
+    const refusals = await reasons(
       c,
       claimWith(c, idOf(c.untitled, 6), [evidenceOf(c.untitled, 5)]),
       claimWith(c, idOf(c.untitled, 5), [
@@ -108,7 +108,7 @@ describe("evidence", () => {
       ]),
       claimWith(c, idOf(c.untitled, 5), [{ ...evidenceOf(c.untitled, 5), proof: [] }]),
     );
-    expect(said.map(([reason]) => reason)).to.deep.equal(Array(5).fill("ProofInvalid"));
+    expect(refusals.map(([reason]) => reason)).to.deep.equal(Array(5).fill("ProofInvalid"));
   });
 
   it("a number outside the lot is not in it, however near", async () => {
@@ -116,13 +116,13 @@ describe("evidence", () => {
     const { untitled, titled } = c;
     const last = untitled.header.count - 1;
     expect(idOf(untitled, last) + 1n).to.equal(titled.header.first);
-    const said = await reasons(
+    const refusals = await reasons(
       c,
       claimWith(c, idOf(untitled, last) + 1n, [evidenceOf(untitled, last)]),
       claimWith(c, untitled.header.first - 1n, [evidenceOf(untitled, 0)]),
       claimWith(c, idOf(titled, 2) + 1n, [evidenceOf(titled, 2)]),
     );
-    expect(said).to.deep.equal([
+    expect(refusals).to.deep.equal([
       ["LotUnknown", untitled.header.first],
       ["LotUnknown", untitled.header.first],
       ["LotUnknown", titled.header.first],
@@ -137,13 +137,13 @@ describe("evidence", () => {
       ...untouched(c.untitled, 3, 9),
     };
     const [e3, e9] = two.evidence as [Evidence, Evidence];
-    const said = await reasons(
+    const refusals = await reasons(
       c,
       ...[[], [e3], [e9, e3]].map((evidence) => actOf(c.on, { ...two, evidence }, c.holder)),
     );
-    expect(said[0]).to.deep.equal(["EvidenceMissing", 0n]);
-    expect(said[1]).to.deep.equal(["EvidenceMissing", 1n]);
-    expect(said[2]?.[0]).to.equal("ProofInvalid");
+    expect(refusals[0]).to.deep.equal(["EvidenceMissing", 0n]);
+    expect(refusals[1]).to.deep.equal(["EvidenceMissing", 1n]);
+    expect(refusals[2]?.[0]).to.equal("ProofInvalid");
     await take(c.on, two, c.holder);
   });
 
@@ -216,14 +216,14 @@ describe("evidence", () => {
         c.holder,
         c.receiver,
       );
-    const said = await reasons(
+    const refusals = await reasons(
       c,
       act({ kind: "Claim", taxpayer: c.employer.index }, forged),
       act({ kind: "Claim", taxpayer: c.employer.index }, evidenceOf(c.untitled, 0)),
       act({ kind: "Transfer", to: c.receiver.address }, forged),
       act({ kind: "Reverse", taxpayer: c.issuer.index }, forged),
     );
-    expect(said.map(([reason]) => reason)).to.deep.equal(Array(4).fill("LotUnknown"));
+    expect(refusals.map(([reason]) => reason)).to.deep.equal(Array(4).fill("LotUnknown"));
     expect(
       await reasons(
         c,
@@ -241,12 +241,12 @@ describe("evidence", () => {
     const c = fixture();
     const id = (1n << 256n) - 1n;
     const header = { ...c.untitled.header, first: id, count: 0xffffffff };
-    const said = await reasons(
+    const refusals = await reasons(
       c,
       claimWith(c, id, [{ ...evidenceOf(c.untitled, 0), lot: header }]),
       claimWith(c, id, [evidenceOf(c.untitled, 0)]),
     );
-    expect(said.map(([reason]) => reason)).to.deep.equal(["LotUnknown", "LotUnknown"]);
+    expect(refusals.map(([reason]) => reason)).to.deep.equal(["LotUnknown", "LotUnknown"]);
   });
 
   it("a reversal names the lot of every invoice, touched or not, so no other issuer reverses it", async () => {
@@ -281,7 +281,7 @@ describe("evidence", () => {
         },
         by,
       );
-    const said = await reasons(
+    const refusals = await reasons(
       c,
       reverse(other.index),
       reverse(other.index, other.wallet, [evidenceOf(theirs, 0)]),
@@ -294,7 +294,7 @@ describe("evidence", () => {
       reverse(other.index, other.wallet, [evidenceOf(c.untitled, 1)]),
       reverse(issuer.index, other.wallet, [evidenceOf(c.untitled, 1)]),
     );
-    expect(said).to.deep.equal([
+    expect(refusals).to.deep.equal([
       ["EvidenceMissing", 0n],
       ["LotUnknown", theirs.header.first],
       ["LotUnknown", c.untitled.header.first],

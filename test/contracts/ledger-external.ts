@@ -50,7 +50,7 @@ const TABLE: Row[] = [
   // claimed             rejected          reimbursed            reimbursed and entered
   ["admit", "Admit", "employer", {},                                       ["Claimed",         "AlreadyClaimed",   "Claimed",        "AlreadyReimbursed!", "AlreadyReimbursed!"]],
   ["admit for another employer", "Admit", "otherEmployer", {},             ["Claimed",         "AlreadyClaimed!",  "Claimed",        "AlreadyReimbursed!", "AlreadyReimbursed!"]],
-  ["admit as who is no employer", "Admit", "issuer", {},                   all("EmployerNotActive")],
+  ["admit as who is not an employer", "Admit", "issuer", {},               all("EmployerNotActive")],
   ["admit in the employer's name", "Admit", "otherEmployer", { taxpayer: "employer" }, all("SignatureInvalid")],
   ["admit as a person", "Admit", "holder", { taxpayer: "employer" },       all("SignatureInvalid")],
   ["claim", "Claim", "holder", { taxpayer: "employer" },                   ["EvidenceMissing", "AlreadyClaimed",   "Claimed",        "AlreadyReimbursed!", "AlreadyReimbursed!"]],
@@ -65,7 +65,7 @@ const TABLE: Row[] = [
   ["enter", "Enter", "employer", { mark: 2 },                              ["EvidenceMissing", "WrongState",       "NotEmployerOf",  "Entered",            "AlreadyEntered"]],
   ["enter for another", "Enter", "otherEmployer", { mark: 3 },             ["EvidenceMissing", "NotEmployerOf",    "NotEmployerOf",  "NotEmployerOf",      "NotEmployerOf"]],
   ["revoke", "Enter", "employer", { mark: 6 },                             ["EvidenceMissing", "NotEntered",       "NotEmployerOf",  "NotEntered",         "Entered"]],
-  // who issued it, no lot here says
+  // no lot of this ledger names its issuer
   ["reverse", "Reverse", "issuer", {},                                     all("EvidenceMissing")],
   ["adjust", "Adjust", "issuer", {},                                       all("EvidenceMissing")],
 ];
@@ -134,7 +134,7 @@ describe("an invoice issued elsewhere", () => {
         refused.map((row) => `${row[0]}: ${wordOf(row)}`),
       );
       expect(await recordOf(c.on, ID)).to.deep.equal(before);
-      for (const row of TABLE.filter((one) => TAKEN.includes(wordOf(one)))) {
+      for (const row of TABLE.filter((candidate) => TAKEN.includes(wordOf(candidate)))) {
         const snapshot = await c.on.networkHelpers.takeSnapshot();
         const [outcome] = await tryActs(c.on, attempt(c, row, version));
         expect(inAWord(outcome as Outcome), row[0]).to.equal(wordOf(row));
@@ -147,7 +147,7 @@ describe("an invoice issued elsewhere", () => {
     });
   }
 
-  it("an admission says what a claim says, of the holder that it names", async () => {
+  it("the event of an admission has the members of a claim's, with the holder that it names", async () => {
     const c = fixture();
     const { on, employer } = c;
     const [outcome] = await tryActs(
@@ -184,7 +184,7 @@ describe("an invoice issued elsewhere", () => {
       put(otherEmployer, 0),
       put(otherEmployer, 1),
     );
-    // on the version that it did not know of it is stale, and nobody's fault
+    // an act on the version before is stale, and raises no alarm
     expect(outcomes.map(inAWord)).to.deep.equal(["Claimed", "StaleVersion", "AlreadyClaimed!"]);
     expect(refusal(outcomes[2])).to.deep.equal(["AlreadyClaimed", ID, BigInt(employer.index)]);
   });

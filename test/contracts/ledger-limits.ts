@@ -244,7 +244,7 @@ describe("the last versions", () => {
 describe("closing the ledger", () => {
   const fixture = perTest(() => consortium());
 
-  it("stops what writes and lets refusals be said, until it is opened again", async () => {
+  it("stops acts that write, and still reports refusals, until it is opened again", async () => {
     const c = fixture();
     const { on } = c;
     const asBureau = on.ledger.connect(on.bureau);
@@ -264,7 +264,7 @@ describe("closing the ledger", () => {
     await expect(on.ledger.seal([lot])).to.be.revertedWithCustomError(on.ledger, "LedgerClosed");
     expect((await tryActs(on, bad)).map(inAWord)).to.deep.equal(["SignatureInvalid"]);
     expect((await tryLots(on, { ...lot, leaves: [] })).map(inAWord)).to.deep.equal(["LotSize"]);
-    // what was sealed stays provable, and what was decided readable
+    // sealed invoices stay provable, and decisions stay readable
     expect(await on.ledger.proves(idOf(c.untitled, 0), evidenceOf(c.untitled, 0))).to.equal(true);
     expect((await recordOf(on, idOf(c.untitled, 0))).state).to.equal("None");
 

@@ -1,6 +1,6 @@
 /**
  * Sealing: a lot takes the next numbers of its issuer's own segment, under that issuer's seal, and
- * is judged by itself.
+ * is judged separately.
  */
 import { expect } from "chai";
 import { ZeroHash } from "ethers";

@@ -1,7 +1,7 @@
 /**
  * Whose signature counts, and for what: one act, one version, one kind, one contract, one chain,
  * one network, one key. Every refusal here must leave the record alone and must not raise an alarm:
- * nobody is framed by a replay or by junk.
+ * a replay or junk must not incriminate anybody.
  */
 
 import { acts, opensExternal } from "@onepiao/protocol/ledger/acts.ts";
@@ -83,7 +83,7 @@ describe("replays", () => {
       "Reimbursed",
       "StaleVersion",
     ]);
-    // the same signature put at the current version is not the employer's word on that version
+    // the same signature at the current version is not the employer's consent to that version
     expect(
       (await tryActs(c.on, { ...act, invoices: [{ id, version: 2 }] })).map(inAWord),
     ).to.deep.equal(["SignatureInvalid"]);
@@ -220,7 +220,7 @@ describe("replays", () => {
       });
     }
 
-    it("an employer's word on a claim is no consent to a reversal", async () => {
+    it("an employer's signature on a claim is not a consent to a reversal", async () => {
       const { on, party, lot } = inEveryRole();
       const invoices = [{ id: idOf(lot, 1), version: 1 }];
       const reverse = actOf(
@@ -248,7 +248,7 @@ describe("replays", () => {
       expect(outcomes.map(inAWord)).to.deep.equal(["ConsentInvalid", "ConsentInvalid"]);
     });
 
-    it("a consent to an adjustment is none to a reversal, nor the other way round, nor for another red letter", async () => {
+    it("a consent to an adjustment does not serve for a reversal, nor the other way round, nor for another red letter", async () => {
       const { on, party, lot } = inEveryRole();
       const invoices = [{ id: idOf(lot, 1), version: 1 }];
       const red = (kind: "Reverse" | "Adjust", number: number): ActInput => ({
@@ -278,7 +278,7 @@ describe("replays", () => {
     });
   });
 
-  it("a signature for another contract on the same chain counts for nothing", async () => {
+  it("a signature for another contract on the same chain does not count", async () => {
     const c = fixture();
     const { on } = c;
     const factory = new InvoiceLedger__factory(on.bureau);
@@ -315,11 +315,11 @@ describe("replays", () => {
     expect(twin.interface.getError(log?.args["reason"])?.name).to.equal("SealInvalid");
   });
 
-  for (const [what, other] of [
+  for (const [label, other] of [
     ["another network with the same chain id and addresses", { network: "another-network" }],
     ["another chain with the same network name and addresses", { chainId: 31_338 }],
   ] as const) {
-    it(`signatures of ${what} count for nothing`, async () => {
+    it(`signatures of ${label} do not count`, async () => {
       const c = fixture();
       const d = await consortium({ claimTermSeconds: TERM, ...other });
       expect([d.on.deployment.ledger, d.on.deployment.registry, d.segment]).to.deep.equal([
@@ -345,7 +345,7 @@ describe("replays", () => {
   }
 });
 
-describe("signatures that are none", () => {
+describe("invalid signatures", () => {
   const fixture = perTest(() => consortium({ claimTermSeconds: TERM }));
   const refusedWithZero = async (
     c: Consortium,
@@ -440,8 +440,8 @@ describe("signatures that are none", () => {
       vs: "0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a1",
     },
   };
-  for (const [what, signature] of Object.entries(junk)) {
-    it(`${what} recovers nobody, who holds no red letter and leads no unknown taxpayer`, async () => {
+  for (const [label, signature] of Object.entries(junk)) {
+    it(`${label} recovers nobody, who holds no red letter and leads no unknown taxpayer`, async () => {
       const c = fixture();
       const { on, issuer, segment } = c;
       const lot = await sealLot(on, issuer, segment, [
@@ -470,7 +470,7 @@ describe("signatures that are none", () => {
       }
     });
 
-    it(`${what} is no receiver's and no employer's consent, and no seal`, async () => {
+    it(`${label} is not a receiver's or an employer's consent, and not a seal`, async () => {
       const c = fixture();
       const { on } = c;
       await refusedWithZero(c, "ConsentInvalid", {

@@ -192,7 +192,7 @@ describe("the lot tree", () => {
       const path = lotTree(seven).proof(at);
       expect(rootFrom(path, at, 6, six[at] as string)).to.not.equal(lotTree(six).root);
     }
-    // the last leaf of six hangs two levels higher than in seven: its own path is no path there
+    // the last leaf of six hangs two levels higher than in seven: its own path does not fit there
     expect(rootFrom(lotTree(six).proof(5), 5, 7, six[5] as string)).to.not.equal(
       lotTree(seven).root,
     );
@@ -206,7 +206,7 @@ describe("the lot tree", () => {
       hashes = lot.leaves.map(naiveLeaf);
     };
 
-    it("an inner node does not pass for a leaf: its 65 bytes are no leaf's 57", async () => {
+    it("an inner node does not pass for a leaf: its 65 bytes are not the 57 of a leaf", async () => {
       const { on, issuer, segment } = fixture();
       await prepare(on, issuer, segment);
       // without prefixes, a leaf with the left child as content would hash like the node

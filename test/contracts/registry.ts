@@ -1,6 +1,6 @@
 /**
- * The bureau's book of taxpayers: enrolment, standing, keys, quota and segments. Who may call what
- * is roles.ts.
+ * The bureau's book of taxpayers: enrolment, standing, keys, quota and segments. roles.ts tests who
+ * may call which function.
  */
 
 import { digest, type Message, noSignature } from "@onepiao/protocol/ledger/messages.ts";
@@ -20,7 +20,7 @@ import {
 
 const PERIOD = 202_611;
 const IDENTITY = keccakText("salted name and tax id");
-const [NONE, ACTIVE, SUSPENDED] = [0, 1, 2];
+const [UNENROLLED, ACTIVE, SUSPENDED] = [0, 1, 2];
 const SERIES_SIZE = 10n ** 15n;
 
 const drawMessage = (
@@ -43,7 +43,7 @@ const world = async () => {
   const issuer = await on.enrol("issuer", ISSUER);
   return { on, issuer, employer: await on.enrol("employer", EMPLOYER), person: keyOf("person") };
 };
-/** Expectation of a revert with one of the registry's errors. */
+/** Expects a revert with one of the registry's errors. */
 const refuses = (on: Deployed, sent: Promise<unknown>, error: string, ...args: unknown[]) =>
   expect(sent)
     .to.be.revertedWithCustomError(on.registry, error)
@@ -101,7 +101,7 @@ describe("enrolment", () => {
       expect([...(await on.registry.taxpayer(index))]).to.deep.equal([
         ZeroAddress,
         ZeroAddress,
-        BigInt(NONE),
+        BigInt(UNENROLLED),
         0n,
         ZeroHash,
       ]);
@@ -152,7 +152,12 @@ describe("standing and capabilities", () => {
 
   it("nobody is un-enrolled, and an unknown taxpayer has no standing to change", async () => {
     const { on, issuer } = fixture();
-    await refuses(on, on.registry.setStanding(issuer.index, NONE), "StandingInvalid", NONE);
+    await refuses(
+      on,
+      on.registry.setStanding(issuer.index, UNENROLLED),
+      "StandingInvalid",
+      UNENROLLED,
+    );
     for (const index of [0, 99])
       await refuses(on, on.registry.setStanding(index, SUSPENDED), "TaxpayerUnknown", index);
   });
@@ -510,7 +515,7 @@ describe("segments", () => {
   const fixture = perTest(world);
   const base = BigInt(SERIES) * SERIES_SIZE;
 
-  it("of a series follow one another without a gap, whoever they are for", async () => {
+  it("of a series follow one another without a gap, for every issuer", async () => {
     const { on, issuer } = fixture();
     const other = await on.enrol("other issuer", ISSUER);
     await expect(on.registry.allotSegment(issuer.index, SERIES, 100))

@@ -1,4 +1,4 @@
-/** Who may call what: every restricted function of both contracts, and the role that opens it. */
+/** Every restricted function of both contracts, and the role that may call it. */
 import { expect } from "chai";
 import { id as keccakText } from "ethers";
 import { AccessManager__factory } from "../../types/ethers-contracts/factories/@openzeppelin/contracts/access/manager/AccessManager__factory.ts";

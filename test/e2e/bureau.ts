@@ -1,6 +1,6 @@
 /**
- * The bureau's area: a dashboard that lives and agrees with /v1/stats, and everything that the
- * bureau does.
+ * The bureau's area: a live dashboard that agrees with /v1/stats, and everything that the bureau
+ * does.
  */
 
 import { expect } from "chai";
@@ -30,21 +30,22 @@ async function stats(query: Api["GET /v1/stats/invoices"]["query"]): Promise<Loo
   return (await client("GET /v1/stats/invoices", { query, token: await bureauKey() })).body;
 }
 
-/** Looks again until it is so. */
+/** Looks again until `look` returns a value. */
 async function until<T>(
-  what: string,
+  expectation: string,
   look: () => Promise<T | undefined | false>,
   milliseconds = 15_000,
 ): Promise<T> {
   for (const end = Date.now() + milliseconds; ; ) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (Date.now() > end) throw new Error(`It did not come about in ${milliseconds} ms: ${what}`);
+    const value = await look();
+    if (value !== undefined && value !== false) return value;
+    if (Date.now() > end)
+      throw new Error(`It did not come about in ${milliseconds} ms: ${expectation}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
-/** What the dashboard says: the figure's digits. */
+/** The digits of a figure on the dashboard. */
 const figure = async (page: Page, name: string): Promise<string> =>
   ((await page.locator(`[data-figure=${name}] .figure-value`).textContent()) ?? "").replaceAll(
     /[^\d.-]/g,
@@ -61,17 +62,17 @@ const today = async (): Promise<{
   const acts = buckets.at(-1)?.acts ?? {};
   return {
     invoices: String(totals.invoices),
-    gross: totals.amounts.find((one: Loose) => one.currency === "CNY")?.gross ?? "0.00",
+    gross: totals.amounts.find((amount: Loose) => amount.currency === "CNY")?.gross ?? "0.00",
     refused: String(acts.refused ?? 0),
     reimbursed: String(acts.reimbursed ?? 0),
   };
 };
 const agrees = (page: Page) =>
   until("the dashboard says what /v1/stats says", async () => {
-    const told = await today();
-    for (const [name, value] of Object.entries(told))
+    const figures = await today();
+    for (const [name, value] of Object.entries(figures))
       if ((await figure(page, name)) !== value) return undefined;
-    return told;
+    return figures;
   });
 
 describe("the bureau", function () {
@@ -139,8 +140,8 @@ describe("the bureau", function () {
     await latest.getByRole("button").click();
     const drawer = page.getByRole("dialog", { name: "Duplicate claim stopped" });
     await drawer.getByText("A holder claimed it again").waitFor();
-    const told = (await drawer.textContent()) ?? "";
-    expect(told)
+    const drawerText = (await drawer.textContent()) ?? "";
+    expect(drawerText)
       .to.contain(employer.name)
       .and.contain("same employer as the first time")
       .and.contain("already-reimbursed");
@@ -158,7 +159,7 @@ describe("the bureau", function () {
     await shot(page, "bureau-invoice");
   });
 
-  it("goes on by itself after the gateway has restarted", async () => {
+  it("continues without a reload after the gateway has restarted", async () => {
     const { sandbox } = await stage();
     const page = await open("/bureau", {
       key: await bureauKey(),
@@ -169,7 +170,7 @@ describe("the bureau", function () {
     const before = await agrees(page);
     await sandbox.gateway.stop();
     await page.getByText("Connection lost. Reconnecting").waitFor();
-    // what was there stays there
+    // the earlier rows stay
     expect(await figure(page, "invoices")).to.equal(before.invoices);
     await isAccessible(page);
     await shot(page, "bureau-offline");
@@ -206,8 +207,8 @@ describe("the bureau", function () {
     const row = page
       .getByRole("region", { name: "By region" })
       .getByRole("row", { name: /Guangdong/ });
-    const of = regions.find((one: Loose) => one.region === "44");
-    expect(await row.getByRole("cell").nth(1).textContent()).to.equal(String(of.documented));
+    const guangdong = regions.find((region: Loose) => region.region === "44");
+    expect(await row.getByRole("cell").nth(1).textContent()).to.equal(String(guangdong.documented));
     await isAccessible(page);
     await shot(page, "bureau-tables");
   });
@@ -230,7 +231,7 @@ describe("the bureau", function () {
         .getByLabel(/税号|Tax ID/)
         .fill(`${taxId.slice(0, 17)}${taxId.endsWith("0") ? "1" : "0"}`);
       await enrol.click();
-      // what is refused is said, with field and code
+      // the page shows the refusal with its field and code
       await drawer.getByRole("alert").filter({ hasText: "/taxId" }).waitFor();
       await drawer.getByLabel(/税号|Tax ID/).fill(taxId);
       await isAccessible(page);
@@ -337,7 +338,7 @@ describe("the bureau", function () {
     await shot(page, "bureau-taxpayers");
   });
 
-  it("is told what the auditor has found, and that it has found nothing", async () => {
+  it("sees the auditor's findings, or that there are none", async () => {
     const { sandbox, demo } = await stage();
     const page = await open("/bureau/audit", { key: await bureauKey() });
     await page.getByText("没有发现问题").waitFor();

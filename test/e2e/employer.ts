@@ -139,7 +139,7 @@ describe("an employer's clerk", () => {
     await isAccessible(page);
     await shot(page, "employer-inbox-empty");
 
-    // it comes by itself: a titled invoice of which three boxes were sent back, and an untitled one
+    // without a reload: a titled invoice with three boxes sent back, and an untitled one
     const worker = await newWorker(firm, "李晓明");
     const [titled, untitled] = [await issue(worker, firm), await issue(worker)];
     const red = { reason: 2 as const, lines: [{ line: 1, quantity: "3" }] };
@@ -204,7 +204,7 @@ describe("an employer's clerk", () => {
     expect(files.some((name) => name.includes(titled))).to.equal(true);
   });
 
-  it("rejects with a reason, which the holder is told (en, phone)", async () => {
+  it("rejects with a reason, which the holder reads (en, phone)", async () => {
     const { client } = await stage();
     const firm = await newFirm("Reject Ltd");
     const { worker, id } = await ready(firm, "taxi");
@@ -229,17 +229,17 @@ describe("an employer's clerk", () => {
     await yes(page, "Reject");
     await page.getByText("Rejected. The invoices are unlocked.").waitFor();
     await page.getByText("the receipt's second page is missing").waitFor();
-    const { body: told } = await client("GET /v1/claims/{id}", {
+    const { body: decided } = await client("GET /v1/claims/{id}", {
       params: { id },
       token: worker.token,
     });
-    expect([told["status"], told["reason"]]).to.deep.equal([
+    expect([decided["status"], decided["reason"]]).to.deep.equal([
       "rejected",
       "the receipt's second page is missing",
     ]);
   });
 
-  it("decides several at once, with a result for each, and is told which a colleague was faster with", async function () {
+  it("decides several at once, with a result for each, and sees which one a colleague has decided before", async function () {
     this.timeout(120_000);
     const { client } = await stage();
     const firm = await newFirm("批量审核公司");
@@ -308,18 +308,18 @@ describe("an employer's clerk", () => {
     await page.getByLabel("外部票的销售方税号").fill("");
     await page.getByRole("button", { name: "查找", exact: true }).click();
     await page.waitForURL(`**/employer?state=all&invoice=${paid.number}`);
-    const found = rows.filter({ hasText: "查找甲" });
-    await found.getByText("已报销").waitFor();
-    await found.getByText("¥1,130.00").waitFor();
+    const foundRow = rows.filter({ hasText: "查找甲" });
+    await foundRow.getByText("已报销").waitFor();
+    await foundRow.getByText("¥1,130.00").waitFor();
     expect(await rows.count()).to.equal(2);
     await isAccessible(page);
     await shot(page, "employer-find");
     await page.reload();
-    await found.waitFor();
+    await foundRow.waitFor();
     expect(await page.getByLabel("其中发票的号码").inputValue()).to.equal(paid.number);
     await page.getByLabel("其中发票的号码").fill("WD-7");
     await page.getByRole("button", { name: "查找", exact: true }).click();
-    // what is no number of ours needs its seller, and the gateway says so
+    // a number from elsewhere needs its seller, and the gateway says so
     await page.getByRole("alert").filter({ hasText: "invoice-name" }).waitFor();
     await page.getByRole("button", { name: "清除条件" }).click();
     await rows.filter({ hasText: "查找乙" }).waitFor();
@@ -343,7 +343,7 @@ describe("an employer's clerk", () => {
     await fitsItsWidth(small);
   });
 
-  it("two employers drop the same invoice at once: one has it, the other is told that and when", async function () {
+  it("two employers drop the same invoice at once: one gets it, the other sees that and when", async function () {
     this.timeout(120_000);
     const { client, sandbox } = await stage();
     const firms = [await newFirm("抢先公司甲"), await newFirm("抢先公司乙")] as const;
@@ -373,7 +373,7 @@ describe("an employer's clerk", () => {
     await isAccessible(losing);
     await shot(losing, "employer-external-lost");
 
-    // paid by the one: the other is told that now
+    // the first employer has paid: the other now sees that
     await winning.getByRole("region", { name: "登记结果" }).getByRole("link").click();
     await winning
       .getByText("付款前请先到全国增值税发票查验平台查验")
@@ -426,7 +426,7 @@ describe("an employer's clerk", () => {
     expect(await lost.getByRole("row").filter({ hasText: "两处报销" }).count()).to.equal(0);
   });
 
-  it("two clerks reimburse the same report at once: one does, the other is told", async () => {
+  it("two clerks reimburse the same report at once: one does, the other sees a refusal", async () => {
     const firm = await newFirm("两位会计公司");
     const { id } = await ready(firm, "同时");
     const pages = await Promise.all([
@@ -441,11 +441,11 @@ describe("an employer's clerk", () => {
     await en.getByRole("button", { name: "Reimburse", exact: true }).click();
     await Promise.all([yes(zh, "报销"), yes(en, "Reimburse")]);
     const done = [zh.getByText("完成：1 / 1"), en.getByText("Done: 1 of 1")];
-    const told = [
+    const refusals = [
       zh.getByText("这张发票已经报销过，本次没有报销"),
       en.getByText("This invoice is already reimbursed. Nothing was reimbursed this time"),
     ];
-    await Promise.all(pages.map((_, at) => done[at]?.or(told[at] as never).waitFor()));
+    await Promise.all(pages.map((_, at) => done[at]?.or(refusals[at] as never).waitFor()));
     const outcome = await Promise.all(
       pages.map(async (_, at) => ((await done[at]?.isVisible()) ? "done" : "told")),
     );
@@ -467,22 +467,22 @@ describe("an employer's clerk", () => {
     const page = await open("/employer/external", as(firm, { language: "en-US" }));
     await page.getByRole("combobox", { name: "Claimant" }).click();
     await page.getByTitle(/^Wang Fang/).click();
-    const [one, two] = [foreign(), foreign()];
-    await page.locator('input[type="file"]').setInputFiles([one, bad, used, two]);
+    const [single, repeated] = [foreign(), foreign()];
+    await page.locator('input[type="file"]').setInputFiles([single, bad, used, repeated]);
     const results = page.getByRole("region", { name: "Registration results" });
     await results.getByText("Registered: 2 of 4").waitFor({ timeout: 30_000 });
     const line = (name: string) => results.getByRole("listitem").filter({ hasText: name }).first();
     await line("broken.xml").getByText("malformed-document").waitFor();
     await line(used.name).getByText("This invoice is already in another report").waitFor();
-    await line(one.name).getByRole("button", { name: "Proven and not proven" }).click();
-    await line(one.name).getByText("Whether it was ever issued").waitFor();
+    await line(single.name).getByRole("button", { name: "Proven and not proven" }).click();
+    await line(single.name).getByText("Whether it was ever issued").waitFor();
     await isAccessible(page);
     await shot(page, "employer-external");
     // once more: it is there already, and nothing happens
-    await page.locator('input[type="file"]').setInputFiles(two);
+    await page.locator('input[type="file"]').setInputFiles(repeated);
     await results.getByText("Your organisation has already registered this invoice").waitFor();
     const { body: listed } = await client("GET /v1/external-invoices", { token: firm.token });
-    // what the chain has refused stays on record as such
+    // an invoice that the chain has refused stays on record as refused
     expect(listed.items.find(({ number }) => number === used.number)?.claim.status).to.equal(
       "refused",
     );
@@ -490,15 +490,15 @@ describe("an employer's clerk", () => {
       listed.items
         .flatMap(({ number, claim: { status } }) => (status === "claimed" ? [number] : []))
         .sort(),
-    ).to.deep.equal([one.number, two.number].sort());
+    ).to.deep.equal([single.number, repeated.number].sort());
     const small = await open("/employer/external", as(firm, { ...phone, dark: true }));
-    await small.getByText(grouped(one.number)).waitFor();
+    await small.getByText(grouped(single.number)).waitFor();
     await fitsItsWidth(small);
     await isAccessible(small);
     await shot(small, "employer-external-phone-dark");
   });
 
-  it("enters an invoice once: a second clerk is told the first one's mark and time; it is revoked and stays on record", async function () {
+  it("enters an invoice once: a second clerk sees the first one's mark and time; it is revoked and stays on record", async function () {
     this.timeout(120_000);
     const firm = await newFirm("入账公司");
     const { number } = await ready(firm, "入账");
@@ -556,21 +556,21 @@ describe("an employer's clerk", () => {
     this.timeout(120_000);
     const { client, demo } = await stage();
     const firm = await newFirm("红冲公司");
-    const [one, two] = [await ready(firm, "甲"), await ready(firm, "乙")];
+    const [agreed, denied] = [await ready(firm, "甲"), await ready(firm, "乙")];
     const token = demo.keys.issuer.token;
     const page = await open("/employer/red-letters", as(firm));
     await page.getByText("没有待确认的红字信息确认单").waitFor();
-    // they come by themselves
+    // they come without a reload
     for (const { number, gross } of [
-      { number: one.number, gross: "113.00" },
-      { number: two.number, gross: "226.00" },
+      { number: agreed.number, gross: "113.00" },
+      { number: denied.number, gross: "226.00" },
     ])
       await client("POST /v1/invoices/{number}/red-letters", {
         params: { number },
         body: { reason: 4, gross },
         token,
       });
-    const [first, second] = [one, two].map(({ number }) =>
+    const [first, second] = [agreed, denied].map(({ number }) =>
       page.getByRole("article", { name: `发票 ${number} 的红字信息确认单` }),
     );
     if (!first || !second) throw new Error("no sheets");
@@ -593,7 +593,7 @@ describe("an employer's clerk", () => {
     await small.getByText("No confirmation sheets are waiting for you.").waitFor();
     await fitsItsWidth(small);
     await isAccessible(small);
-    const report = await open(`/employer/claims/${one.id}`, as(firm));
+    const report = await open(`/employer/claims/${agreed.id}`, as(firm));
     await report.getByText("剩余 ¥1,017.00，只应报销剩余部分").waitFor();
 
     // wholly: nothing is left to reimburse, and the report says so
@@ -614,7 +614,7 @@ describe("an employer's clerk", () => {
     await shot(reversed, "employer-claim-reversed");
   });
 
-  it("exports reports as CSV that a spreadsheet reads, and that is no formula", async () => {
+  it("exports reports as CSV that a spreadsheet reads, and that has no formula", async () => {
     const firm = await newFirm("导出公司");
     const worker = await newWorker(firm, "+86 王芳");
     const number = await issue(worker, firm);
@@ -683,7 +683,7 @@ describe("an employer's clerk", () => {
     await fitsItsWidth(small);
   });
 
-  it("is told when the gateway does not answer, tries again, and the report is reimbursed once", async () => {
+  it("sees that the gateway does not answer, tries again, and the report is reimbursed once", async () => {
     const firm = await newFirm("断线公司");
     const { id } = await ready(firm, "断线");
     const page = await open(

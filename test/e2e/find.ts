@@ -12,8 +12,7 @@ const day = (away: number) =>
   new Date(Date.now() + 8 * 3_600_000 + away * 86_400_000).toISOString().slice(0, 10);
 const links = (page: Page) => page.getByRole("link", { name: /^\d{5} \d{5} \d{5} \d{5}$/ });
 /**
- * The one that is left of a list that had several: when those are gone, and what was asked for has
- * come.
+ * The only row of a list that had several: waits until the others are gone and the answer is there.
  */
 async function theOnly(page: Page): Promise<string | null> {
   await links(page).nth(1).waitFor({ state: "detached" });
@@ -117,7 +116,7 @@ describe("finding invoices", function () {
     await page.waitForURL(`**/merchant/invoices/${number}`);
   });
 
-  it("a merchant finds by buyer and by days, and is told of a tax id that is none (en, dark)", async () => {
+  it("a merchant finds by buyer and by days, and sees that a tax id is invalid (en, dark)", async () => {
     const { demo } = await stage();
     const number = await issueAs(`POS-${crypto.randomUUID()}`);
     const page = await open("/merchant", { key: await merchant(), language: "en-US", dark: true });

@@ -1,6 +1,6 @@
 /**
  * The stage of the console's tests: one sandbox with the demo's parties, one browser, and short
- * ways to be somebody in it.
+ * ways to sign in as one of them.
  *
  * A page that logs an error, breaks the Content-Security-Policy or throws fails its test. Files do
  * not disturb one another as long as each makes what it changes (`issueTo`, `newPerson`).
@@ -108,26 +108,25 @@ after(async function () {
 });
 
 export type Look = {
-  /** An API key to be signed in with from the beginning. */
+  /** An API key that the page is signed in with from the beginning. */
   key?: string;
   language?: "zh-CN" | "en-US";
   dark?: boolean;
   /** 360: a small phone. */
   width?: number;
   height?: number;
-  /** What may be in the browser's log: a refused request is told there by the browser itself. */
+  /** Entries that the browser's log may have; the browser itself logs a refused request there. */
   expected?: RegExp;
 };
 
-/** Tells the test's end of whatever goes wrong in the page. */
+/** Reports a fault of the page, which fails the test at its end. */
 function watch(page: Page, expected: RegExp | undefined): void {
   const fault = (text: string) => {
     if (!expected?.test(text)) faults.push(text);
   };
   page.on("pageerror", (error) => fault(`thrown: ${error.message}`));
   page.on("console", (message) => {
-    // to be told that nobody is signed in, or what is refused, is the answer that the page asked
-    // for
+    // a 4xx is an answer that the page asked for: nobody is signed in, or a request is refused
     if (["error", "warning"].includes(message.type()) && !/status of 4\d\d/.test(message.text()))
       fault(`logged: ${message.text()}`);
   });
@@ -172,7 +171,7 @@ export async function another(page: Page, path: string, expected?: RegExp): Prom
   return next;
 }
 
-/** Waits until nothing moves any more: what fades in has not its colours yet. */
+/** Waits until nothing moves any more: an element that fades in does not have its colours yet. */
 export async function still(page: Page): Promise<void> {
   await page.waitForFunction(() =>
     document.getAnimations().every(({ playState }) => playState !== "running"),
@@ -182,8 +181,8 @@ export async function still(page: Page): Promise<void> {
 /** A picture of so few bytes shows nothing yet. */
 const EMPTY = 10_000;
 /**
- * Waits until a part of the page shows something, and looks the same twice: for what the browser
- * itself draws there, such as its PDF viewer.
+ * Waits until a part of the page shows something, and looks the same twice: for a part that the
+ * browser draws, such as its PDF viewer.
  */
 export async function drawn(part: Locator): Promise<void> {
   let before = await part.screenshot();
@@ -201,21 +200,21 @@ export async function isAccessible(page: Page): Promise<void> {
   const { violations } = await new AxeBuilder({ page })
     .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"])
     .analyze();
-  const told = violations
+  const grave = violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
     .map(
       ({ id, help, nodes }) =>
         `${id}: ${help}\n${nodes.map((node) => `    ${node.html}\n      ${node.failureSummary}`).join("\n")}`,
     );
-  expect(told.join("\n"), page.url()).to.equal("");
+  expect(grave.join("\n"), page.url()).to.equal("");
 }
 
 /** Nothing stands out of the page to the right. */
 export async function fitsItsWidth(page: Page): Promise<void> {
   const { content, window, out } = await page.evaluate(() => {
     const { scrollWidth, clientWidth } = document.documentElement;
-    // what stands out by itself, and not as part of something that scrolls, for whoever has to mend
-    // it
+    // for the error message: elements that stand out, unless they are part of an element that
+    // scrolls
     const wide = [...document.body.querySelectorAll("*")].filter(
       (each) => each.getBoundingClientRect().right > clientWidth + 1,
     );

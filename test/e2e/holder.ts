@@ -88,7 +88,7 @@ describe("a holder", () => {
     await other.getByText("等待报销单位审核").waitFor();
     await isAccessible(other);
 
-    // decided elsewhere: the page is told by itself
+    // decided elsewhere: the page shows it without a reload
     const { token } = demo.keys.employer;
     const { body: claims } = await client("GET /v1/claims", { query: { limit: 1 }, token });
     const id = claims.items[0]?.id ?? "";
@@ -228,7 +228,7 @@ describe("a holder", () => {
     await shot(page, "holder-invoices-dark");
   });
 
-  it("is told when there is no network, and sees what was last known", async () => {
+  it("sees that there is no network, and the last known state", async () => {
     const { demo } = await stage();
     const page = await open("/holder", {
       key: demo.keys.holder.token,

@@ -205,7 +205,7 @@ describe("a merchant", function () {
     ])
       await page.getByRole("alert").filter({ hasText: text }).first().waitFor();
     await looked(page, "merchant-files-zh-CN");
-    // by what is in them: another name is no other invoice
+    // by their contents: the same file under another name is the same invoice
     await input.setInputFiles(
       fresh.slice(0, 2).map((file) => ({ ...file, name: `copy of ${file.name}.xml` })),
     );
@@ -331,7 +331,7 @@ describe("a merchant", function () {
     await page.getByRole("button", { name: "Withdraw" }).click();
     await yes(page, "Withdraw");
     await page.getByText("08 Void: withdrawn").waitFor();
-    // another, and this time the employer agrees: the page is told
+    // another request: this time the employer agrees, and the page shows it
     await page.goto(`/merchant/invoices/${number}/red-letter`);
     await page.getByText("By amount", { exact: true }).click();
     await page.getByLabel("Amount to reverse, tax included").fill("113");

@@ -1,6 +1,6 @@
 /**
- * Signing in at the organisation's identity provider, with its own pages in between: given access,
- * choosing a party, refused.
+ * Signing in at the organisation's identity provider, with its own pages in between: access
+ * granted, a party chosen, refused.
  */
 import { expect } from "chai";
 import type { Page } from "playwright-core";
@@ -9,7 +9,7 @@ import { fitsItsWidth, isAccessible, open, shot, stage } from "./fixture.ts";
 /** The provider's own pages ask the net for a typeface. */
 const elsewhere = /fonts\.googleapis|ERR_/;
 
-/** On the provider's pages: who one is, and that the gateway may know. */
+/** On the provider's pages: enters the login and allows access. */
 async function signInThere(page: Page, login: string): Promise<void> {
   await page.getByPlaceholder("Enter any login").fill(login);
   await page.getByPlaceholder("and password").fill("any");
@@ -120,7 +120,7 @@ describe("signing in at an identity provider", function () {
     await page.waitForURL("**/merchant");
   });
 
-  it("who is known there and has no access here, who says no there, and an answer that was not asked for are told so (zh)", async () => {
+  it("a person without access here, a person who refuses there, and an answer without a request get a message (zh)", async () => {
     const { people } = await stage();
     people.set("nobody", { email: "nobody@example.com", email_verified: true });
     const page = await open("/sign-in", { expected: elsewhere });

@@ -1,6 +1,6 @@
 /**
- * The API reference at /docs: what a person reads there, in a page that reaches nothing else of the
- * gateway.
+ * The API reference at /docs: the texts that a person reads there, in a page that has no access to
+ * the rest of the gateway.
  */
 import { expect } from "chai";
 import type { Page } from "playwright-core";

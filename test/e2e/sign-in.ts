@@ -48,7 +48,7 @@ describe("signing in", () => {
     await page.waitForURL("**/bureau");
   });
 
-  it("is asked for again when the session has expired, and leads back to where one was", async () => {
+  it("is asked for again when the session has expired, and leads back to the page before", async () => {
     const { sandbox, demo } = await stage();
     const page = await open("/holder", { key: demo.keys.holder.token, language: "en-US" });
     await page.getByRole("heading", { level: 1 }).waitFor();

@@ -59,8 +59,8 @@ describe("anybody", () => {
     await fitsItsWidth(page);
     await isAccessible(page);
     await shot(page, "verify-phone");
-    const ask = async (what: string, total: string) => {
-      await page.getByLabel("发票号码").fill(what);
+    const ask = async (invoiceNumber: string, total: string) => {
+      await page.getByLabel("发票号码").fill(invoiceNumber);
       await page.getByLabel("开票日期").fill("2026-11-03");
       await page.keyboard.press("Enter");
       await page.getByLabel("价税合计").fill(total);
@@ -82,7 +82,7 @@ describe("anybody", () => {
     await page.getByRole("heading", { name: "查无此票" }).waitFor();
   });
 
-  it("is told which field is wrong before anything is asked (en)", async () => {
+  it("sees which field is wrong before the page sends a request (en)", async () => {
     const page = await open("/", { language: "en-US" });
     await page.getByLabel("Invoice number").fill("123");
     await page.locator("form").getByRole("button", { name: "Verify" }).click();
@@ -168,7 +168,7 @@ describe("anybody", () => {
     await isAccessible(page);
     await shot(page, "verify-pickup-phone");
     expect(sent.join("\n")).to.not.contain(pickup.secret.slice(2));
-    // the code is for whoever signs in first
+    // the code is for the first person who signs in
     await page.getByRole("link", { name: "取票" }).click();
     await page.waitForURL("**/sign-in");
     await page.getByRole("button", { name: /^王芳/ }).click();
@@ -313,7 +313,7 @@ describe("anybody", () => {
     await shot(page, "verify-valid-dark");
   });
 
-  it("is told when there is no such page (en)", async () => {
+  it("sees that there is no such page (en)", async () => {
     const page = await open("/verify/nothing", { language: "en-US" });
     await page.getByRole("heading", { name: "Page not found" }).waitFor();
     await isAccessible(page);

@@ -11,7 +11,7 @@ import { freshTaxId } from "../server/network.ts";
 import { fitsItsWidth, open, stage } from "./fixture.ts";
 
 const long = (letter: string, length: number) => letter.repeat(length);
-/** What is no page of the console is sandboxed: the browser notes that it is of no origin. */
+/** Paths outside the console are sandboxed: the browser logs that they have no origin. */
 const expected = /origin-keyed/;
 const month = () => new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 7);
 

@@ -21,11 +21,14 @@ const files: ArchiveFile[] = [
 describe("an archive pack", () => {
   it("has every file as it was, and a manifest with the hash of each as the last", async () => {
     const packed = await pack(files);
-    const found = unzipSync(packed);
-    expect(Object.keys(found)).to.deep.equal([...files.map(({ name }) => name), "manifest.json"]);
+    const unpacked = unzipSync(packed);
+    expect(Object.keys(unpacked)).to.deep.equal([
+      ...files.map(({ name }) => name),
+      "manifest.json",
+    ]);
     for (const { name, bytes } of files)
-      expect(Buffer.from(found[name] as Uint8Array).equals(Buffer.from(bytes))).to.equal(true);
-    const manifest = JSON.parse(strFromU8(found["manifest.json"] as Uint8Array));
+      expect(Buffer.from(unpacked[name] as Uint8Array).equals(Buffer.from(bytes))).to.equal(true);
+    const manifest = JSON.parse(strFromU8(unpacked["manifest.json"] as Uint8Array));
     expect([manifest.format, manifest.made]).to.deep.equal([
       "onepiao-archive/1",
       made.toISOString(),

@@ -1,4 +1,4 @@
-/** Documents that may be issued, as fast-check makes them up: what every writer must cope with. */
+/** Documents that may be issued, made by fast-check: every writer must handle them. */
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { formats } from "@onepiao/protocol/formats/formats.ts";
@@ -154,7 +154,7 @@ export const documents: fc.Arbitrary<InvoiceDocument> = fc
       foreign,
       seller,
       buyer,
-      terms: said,
+      terms: drawnTerms,
       off: whole,
       byRate,
     }) => {
@@ -203,7 +203,7 @@ export const documents: fc.Arbitrary<InvoiceDocument> = fc
         lines,
         totals: { net: formatMoney(net), tax: formatMoney(tax), gross: formatMoney(net + tax) },
         sourceId,
-        ...said,
+        ...drawnTerms,
         reverses: red
           ? byNumber
             ? { number: "26440000000000000041" }

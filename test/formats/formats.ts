@@ -1,4 +1,4 @@
-/** The table of formats: what its rows promise, and that no other code tells formats apart. */
+/** The table of formats: its rows' promises, and that no other code distinguishes formats. */
 import { readdirSync, readFileSync } from "node:fs";
 import {
   endingOf,
@@ -30,20 +30,20 @@ const own = "protocol/formats/";
  */
 function knows(source: string): string[] {
   const { code, texts } = codeOf(source);
-  const found: string[] = [];
+  const traces: string[] = [];
   for (const name of sourceFormats) {
     const inText = texts.filter(
       (text) =>
         text === name || text.endsWith(`.${name}`) || text.includes(formats[name].mediaType),
     );
     const inCode = [...code.matchAll(new RegExp(`(?<![\\w$])${name}(?![\\w$])`, "g"))];
-    found.push(...inText, ...inCode.map(([word]) => word));
+    traces.push(...inText, ...inCode.map(([word]) => word));
   }
   for (const { 1: before, 2: after } of code.matchAll(
     /(?:(?:[=!]==?|\?\?|\bcase)\s*"(\d+)")|(?:"(\d+)"\s*[=!]==?)/g,
   ))
-    if (texts[Number(before ?? after)] === "json") found.push("json");
-  return found;
+    if (texts[Number(before ?? after)] === "json") traces.push("json");
+  return traces;
 }
 
 function sources(): Map<string, string> {
@@ -67,7 +67,7 @@ describe("the table of formats", () => {
     const files = sources();
     expect(files.size).greaterThan(300);
     expect(
-      [...files].flatMap(([name, source]) => knows(source).map((what) => `${name}: ${what}`)),
+      [...files].flatMap(([name, source]) => knows(source).map((trace) => `${name}: ${trace}`)),
     ).deep.equals([]);
   });
 
@@ -148,7 +148,7 @@ describe("the table of formats", () => {
     }
   });
 
-  it("what is no invoice at all is refused by the reader of JSON", () => {
+  it("a text that is not an invoice is refused by the reader of JSON", () => {
     for (const start of ["", "  ", "PK\u0003\u0004", "%PDF-1.7"])
       expect(typeOfText(start)).equals("application/json");
   });

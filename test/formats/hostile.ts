@@ -5,8 +5,8 @@ import fc from "fast-check";
 import { bad, good, load, type Sample, samplesRoot } from "./samples.ts";
 
 /**
- * Reads, and says what came of it: the code of a Problem, or "read"; `took`: milliseconds of CPU.
- * Anything else that is thrown fails the test.
+ * Reads, and returns the outcome: the code of a Problem, or "read"; `took`: milliseconds of CPU.
+ * Any other error fails the test.
  */
 function outcome(
   mediaType: string,
@@ -29,8 +29,7 @@ const small: Sample[] = [...good("json"), ...good("shudian"), ...good("ubl"), ..
   ({ body }) => body.length > 0 && body.length < 8000,
 );
 /**
- * Milliseconds of CPU, generous for a slow machine; what it must catch is quadratic or exponential
- * work.
+ * Milliseconds of CPU, generous for a slow machine; it must catch quadratic or exponential work.
  */
 const bound = 2000;
 
@@ -210,7 +209,7 @@ describe("hostile XML", () => {
     ).to.equal("encoding-not-utf8");
     expect(
       outcome("application/xml", Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), body])).code,
-      "a byte-order mark is no harm",
+      "a byte-order mark is harmless",
     ).to.equal("read");
   });
   it("that is cut off anywhere is refused", () => {
@@ -240,10 +239,10 @@ describe("hostile XML", () => {
       ["undeclared prefix", "<x:EInvoice/>"],
       ["same attribute twice", "<EInvoice a='1' a='2'/>"],
     ];
-    for (const [what, body] of cases) {
+    for (const [label, body] of cases) {
       const { code, took } = xml(body);
-      expect(code, what).to.equal("malformed-document");
-      expect(took, what).to.be.lessThan(bound);
+      expect(code, label).to.equal("malformed-document");
+      expect(took, label).to.be.lessThan(bound);
     }
   });
   it("beyond the size of a body is refused unread", () => {
@@ -276,7 +275,7 @@ describe("hostile JSON", () => {
     });
     expect(
       json(text.replace("午餐 4人", '\\"kind\\": {\\\\')).code,
-      "a quote in a text is no member",
+      "a quote in a text is not a member",
     ).to.equal("read");
   });
   it("with prototype members is refused as with any unknown member", () => {

@@ -159,7 +159,7 @@ describe("Chinese figures", () => {
       fc.property(
         cents,
         cents,
-        (one, other) => one === other || !sameFigures(chineseFigures(one), other),
+        (amount, other) => amount === other || !sameFigures(chineseFigures(amount), other),
       ),
     );
     fc.assert(

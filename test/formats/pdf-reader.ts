@@ -1,4 +1,4 @@
-/** What stands in a PDF of ours: its texts by page, its attachments, its facts. For tests alone. */
+/** Reads a PDF of the gateway: its texts by page, its attachments, its facts. For tests only. */
 import {
   decodePDFRawStream,
   PDFArray,
@@ -17,14 +17,14 @@ const utf16 = (hex: string): string => Buffer.from(hex, "hex").swap16().toString
 
 /** Glyph → text ("\0": a glyph without one), by the font's ToUnicode map. */
 function textsOf(font: PDFDict): Map<number, string> {
-  const found = new Map<number, string>();
+  const texts = new Map<number, string>();
   const map = bytesOf(font.lookup(PDFName.of("ToUnicode")));
   for (const [, from = "", list = ""] of map.matchAll(/<([0-9a-f]+)> <[0-9a-f]+> \[([^\]]*)\]/gi)) {
     // a ligature's letters stand apart: <0066 0069>
     for (const [at, [, hex = ""]] of [...list.matchAll(/<([0-9a-f ]*)>/gi)].entries())
-      found.set(Number.parseInt(from, 16) + at, utf16(hex.replaceAll(" ", "")));
+      texts.set(Number.parseInt(from, 16) + at, utf16(hex.replaceAll(" ", "")));
   }
-  return found;
+  return texts;
 }
 
 export type ReadPdf = {

@@ -1,5 +1,5 @@
 /**
- * Invoices as PDF: what stands on the pages, what is attached, and that no document, however odd,
+ * Invoices as PDF: the texts on the pages, the attachments, and that no document, however odd,
  * breaks them.
  */
 
@@ -37,7 +37,7 @@ const pagesOf = async (
   more: Partial<PdfParts> = {},
   reverses?: string,
 ) => readPdf(await writePdf(document, { number, reverses }, { ...parts, ...more }));
-/** All texts in one, without what only breaks lines. */
+/** All texts in one, without line breaks. */
 const plain = (pages: string[][]) => pages.flat().join("").replace(/\s/g, "");
 const bare = (text: string) => shown(text).text.replace(/\s/g, "");
 
@@ -69,7 +69,7 @@ describe("an invoice as PDF", () => {
         const { pages } = await pagesOf(document, {}, document.reverses && "26442000000000000041");
         const text = plain(pages);
         const { seller, buyer, totals, lines, passengers = [] } = document;
-        const wanted = [
+        const expected = [
           number,
           seller.name,
           seller.taxId,
@@ -95,7 +95,7 @@ describe("an invoice as PDF", () => {
           ...(document.allowances ?? []).flatMap((each) => [each.reason, each.amount]),
           ...(document.reverses ? ["红字发票", "被红冲蓝字发票号码：26442000000000000041"] : []),
         ];
-        for (const each of wanted) if (each !== undefined) expect(text).to.include(bare(each));
+        for (const each of expected) if (each !== undefined) expect(text).to.include(bare(each));
         expect(text).to.not.include("\0");
       });
     }
@@ -165,13 +165,13 @@ describe("an invoice as PDF", () => {
 
   it("is the same bytes for the same input", async () => {
     const bundle = Buffer.from("{}");
-    const [one, other] = await Promise.all([
+    const [first, other] = await Promise.all([
       writePdf(invoice(), { number }, { ...parts, bundle }),
       writePdf(invoice(), { number }, { ...parts, bundle }),
     ]);
-    expect(one.equals(other)).to.equal(true);
-    expect(one.subarray(0, 8).toString()).to.equal("%PDF-1.7");
-    expect(one.length).to.be.below(60_000);
+    expect(first.equals(other)).to.equal(true);
+    expect(first.subarray(0, 8).toString()).to.equal("%PDF-1.7");
+    expect(first.length).to.be.below(60_000);
   });
 
   it("with forty lines is several pages of the same size, with 小计, page numbers and the head again", async () => {
@@ -198,7 +198,7 @@ describe("an invoice as PDF", () => {
     expect(subtotals.reduce((sum, each) => sum + each, rest)).to.equal(parseMoney("5986.00"));
   });
 
-  it("of another currency names it, in figures and in words; tax that is not due is no amount", async () => {
+  it("of another currency names it, in figures and in words; tax that is not due has no amount", async () => {
     const euro = await pagesOf(invoice({ currency: "EUR" }));
     expect(plain(euro.pages))
       .to.include("EUR200.00")
@@ -211,7 +211,7 @@ describe("an invoice as PDF", () => {
     expect((await pagesOf(free)).pages[0]).to.include.members(["免税", "***", "¥0.00"]);
   });
 
-  it("shows a character that the font has not as its plain letter or as 〓, and says so", async () => {
+  it("shows a character that is not in the font as its plain letter or as 〓, and says so", async () => {
     const { pages } = await pagesOf(
       invoice({
         seller: { taxId: "PL1234567890", name: "Żółć 😀 𠮷野家 \u202eab\u0301" },
@@ -356,15 +356,15 @@ describe("lines of text", () => {
     expect(linesOf(" \n ", 50, 8)).to.deep.equal([]);
   });
 
-  it("lose no character but blanks, and are no wider than told", () => {
+  it("lose only blanks, and keep within the width", () => {
     const text = fc.string({
       unit: fc.constantFrom("票", "W", "i", " ", "，", "（", "-", "1", "\n", "é"),
       maxLength: 300,
     });
     fc.assert(
-      fc.property(text, fc.integer({ min: 10, max: 200 }), (given, width) => {
-        const lines = linesOf(given, width, 8);
-        expect(lines.join("").replace(/\s/g, "")).to.equal(given.replace(/\s/g, ""));
+      fc.property(text, fc.integer({ min: 10, max: 200 }), (input, width) => {
+        const lines = linesOf(input, width, 8);
+        expect(lines.join("").replace(/\s/g, "")).to.equal(input.replace(/\s/g, ""));
         for (const each of lines) expect(widthOf(each, 8)).to.be.at.most(width);
       }),
     );

@@ -1,6 +1,6 @@
 /**
- * Thread of purity.ts: what is made of every sample, in the order that `workerData` says; posts
- * name and outcome of each.
+ * Thread of purity.ts: makes all outputs of every sample, in the order of `workerData`; posts name
+ * and outcome of each.
  */
 import { createHash } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
@@ -34,7 +34,7 @@ function sharing(): Sample[] {
   );
 }
 
-/** What some work gives, or its refusal. */
+/** The result of some work, or its refusal. */
 function tried(work: () => unknown): unknown {
   try {
     return work();
@@ -44,7 +44,7 @@ function tried(work: () => unknown): unknown {
   }
 }
 
-/** All that is made of a document. */
+/** All outputs of a document. */
 async function made(document: InvoiceDocument): Promise<Record<string, unknown>> {
   const content = contentHash(seed, document);
   const leaf = leafHash({ content, holder: account, buyer: document.lines.length });
@@ -79,7 +79,7 @@ async function made(document: InvoiceDocument): Promise<Record<string, unknown>>
   };
 }
 
-/** All that is made of a sample, or its refusal, as one text. */
+/** All outputs of a sample, or its refusal, as one text. */
 async function outcome({ mediaType, body }: Sample): Promise<string> {
   const read = tried(() => readInvoice(mediaType, body).document);
   return JSON.stringify(

@@ -1,10 +1,10 @@
 /**
- * Same input, same output: what is read, written, drawn or hashed owes nothing to what the process
- * has handled before.
+ * Same input, same output: reading, writing, drawing and hashing do not depend on the inputs that
+ * the process has handled before.
  *
  * Every sample goes through all of it in two threads, each with modules of its own, one in the
- * opposite order: state that outlives a call shows as a difference, also state that keeps what came
- * first. Among the samples stand texts that share glyphs, and bad ones, after which a reader goes
+ * opposite order: state that outlives a call shows as a difference, also state that keeps the first
+ * input. Among the samples stand texts that share glyphs, and bad ones, after which a reader goes
  * on.
  */
 import { once } from "node:events";
@@ -19,7 +19,7 @@ async function outcomes(order: "forwards" | "backwards"): Promise<Map<string, st
   return new Map(list as [string, string][]);
 }
 
-describe("what formats, proofs and hashes give", function () {
+describe("the output of formats, proofs and hashes", function () {
   // it draws every sample twice
   this.timeout(300_000);
 

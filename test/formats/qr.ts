@@ -1,4 +1,4 @@
-/** What stands in an invoice's QR code, and that a scanner reads it from the picture. */
+/** The text of an invoice's QR code, and that a scanner reads it from the picture. */
 
 import { dateOf, type QrContent, qrFields, qrText, readQr } from "@onepiao/protocol/formats/qr.ts";
 import { expect } from "chai";
@@ -60,8 +60,8 @@ describe("an invoice's QR code", () => {
       { requiredKeys: ["number", "kind", "gross", "date"] },
     );
     fc.assert(
-      fc.property(contents, (given) => {
-        expect(readQr(qrText(url, given))).to.deep.equal(given);
+      fc.property(contents, (content) => {
+        expect(readQr(qrText(url, content))).to.deep.equal(content);
       }),
     );
   });

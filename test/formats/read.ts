@@ -12,18 +12,18 @@ import { bad, expectedRefusals, good, load, samplesRoot } from "./samples.ts";
 
 /** Everything between the tags of a name, read with nothing but a regular expression. */
 const texts = (xml: string, tag: string): string[] =>
-  [...xml.matchAll(new RegExp(`<${tag}(?: [^>]*)?>([^<]*)</${tag}>`, "g"))].map((found) =>
-    (found[1] ?? "")
+  [...xml.matchAll(new RegExp(`<${tag}(?: [^>]*)?>([^<]*)</${tag}>`, "g"))].map((match) =>
+    (match[1] ?? "")
       .trim()
       .replaceAll("&lt;", "<")
       .replaceAll("&gt;", ">")
       .replaceAll("&amp;", "&"),
   );
-const one = (xml: string, tag: string): string => texts(xml, tag)[0] ?? "";
+const firstText = (xml: string, tag: string): string => texts(xml, tag)[0] ?? "";
 const between = (xml: string, tag: string): string =>
   new RegExp(`<${tag}>([\\s\\S]*?)</${tag}>`).exec(xml)?.[1] ?? "";
 const blocks = (xml: string, tag: string): string[] =>
-  [...xml.matchAll(new RegExp(`<${tag}>[\\s\\S]*?</${tag}>`, "g"))].map((found) => found[0]);
+  [...xml.matchAll(new RegExp(`<${tag}>[\\s\\S]*?</${tag}>`, "g"))].map((match) => match[0]);
 /** Numbers as such: the documents write 336.9 where a document says 336.90. */
 const numbers = (strings: readonly (string | undefined)[]) =>
   strings.map((each) => (each === undefined || each === "" ? undefined : Number(each)));
@@ -37,9 +37,9 @@ describe("a 数电票", () => {
         ["Seller", document.seller],
         ["Buyer", document.buyer],
       ] as const) {
-        expect(party).to.deep.include({ name: one(text, `${side}Name`) });
-        const given = ["IdNum", "Addr", "TelNum", "BankName", "BankAccNum"].map((tag) =>
-          orNothing(one(text, side + tag)),
+        expect(party).to.deep.include({ name: firstText(text, `${side}Name`) });
+        const expected = ["IdNum", "Addr", "TelNum", "BankName", "BankAccNum"].map((tag) =>
+          orNothing(firstText(text, side + tag)),
         );
         expect([
           party.taxId,
@@ -47,7 +47,7 @@ describe("a 数电票", () => {
           party.phone,
           party.bankName,
           party.bankAccount,
-        ]).to.deep.equal(given);
+        ]).to.deep.equal(expected);
       }
       const lines = blocks(text, "IssuItemInformation");
       expect(document.lines).to.have.length(lines.length).greaterThan(0);
@@ -83,26 +83,30 @@ describe("a 数电票", () => {
         ),
       ).to.deep.equal(rates);
       expect(document.lines.map((line) => line.discount === true)).to.deep.equal(
-        lines.map((line) => one(line, "Quantity") === ""),
+        lines.map((line) => firstText(line, "Quantity") === ""),
       );
       expect(document.totals).to.deep.equal({
-        net: one(text, "TotalAmWithoutTax"),
-        tax: one(text, "TotalTaxAm"),
-        gross: one(text, "TotalTax-includedAmount"),
-        inWords: one(text, "TotalTax-includedAmountInChinese"),
+        net: firstText(text, "TotalAmWithoutTax"),
+        tax: firstText(text, "TotalTaxAm"),
+        gross: firstText(text, "TotalTax-includedAmount"),
+        inWords: firstText(text, "TotalTax-includedAmountInChinese"),
       });
       expect(document.sourceId)
-        .to.equal(one(text, "InvoiceNumber"))
+        .to.equal(firstText(text, "InvoiceNumber"))
         .and.match(/^\d{20}$/);
       expect(document.kind).to.equal(
-        one(between(text, "GeneralOrSpecialVAT"), "LabelCode") === "01" ? "special" : "ordinary",
+        firstText(between(text, "GeneralOrSpecialVAT"), "LabelCode") === "01"
+          ? "special"
+          : "ordinary",
       );
-      expect(document.issuedAt).to.equal(`${one(text, "RequestTime").replace(" ", "T")}+08:00`);
-      expect(document.remark).to.equal(orNothing(one(text, "Remark")));
-      expect(document.drawer).to.equal(one(text, "Drawer"));
+      expect(document.issuedAt).to.equal(
+        `${firstText(text, "RequestTime").replace(" ", "T")}+08:00`,
+      );
+      expect(document.remark).to.equal(orNothing(firstText(text, "Remark")));
+      expect(document.drawer).to.equal(firstText(text, "Drawer"));
       expect(document.taxBureau).to.deep.equal({
-        code: one(text, "TaxBureauCode"),
-        name: one(text, "TaxBureauName"),
+        code: firstText(text, "TaxBureauCode"),
+        name: firstText(text, "TaxBureauName"),
       });
       expect(document.passengers?.map((each) => each.idNumber) ?? []).to.deep.equal(
         texts(text, "ValidIDNumber"),
@@ -114,11 +118,13 @@ describe("a 数电票", () => {
       ).to.deep.equal(
         blocks(text, "PassengerTransportation").map((each) =>
           ["Traveler", "Departure", "Destination", "Vehicletype"]
-            .map((tag) => one(each, tag))
+            .map((tag) => firstText(each, tag))
             .join(),
         ),
       );
-      expect(document.reverses?.sourceId).to.equal(orNothing(one(text, "OriginalInvoiceCode")));
+      expect(document.reverses?.sourceId).to.equal(
+        orNothing(firstText(text, "OriginalInvoiceCode")),
+      );
       expect(document.source).to.deep.equal({
         format: "shudian",
         sha256: createHash("sha256").update(body).digest("hex"),
@@ -143,23 +149,26 @@ describe("a UBL invoice", () => {
         const line = document.lines[index];
         expect(numbers([line?.amount, line?.quantity, line?.unitPrice])).to.deep.equal(
           numbers([
-            one(xml, "cbc:LineExtensionAmount"),
-            one(xml, "cbc:InvoicedQuantity"),
-            one(xml, "cbc:PriceAmount"),
+            firstText(xml, "cbc:LineExtensionAmount"),
+            firstText(xml, "cbc:InvoicedQuantity"),
+            firstText(xml, "cbc:PriceAmount"),
           ]),
         );
         expect(line?.taxCategory).to.equal(
-          one(between(xml, "cac:ClassifiedTaxCategory"), "cbc:ID"),
+          firstText(between(xml, "cac:ClassifiedTaxCategory"), "cbc:ID"),
         );
         if (line?.taxCategory === "S")
-          expect(Number(line.taxRate) * 100).to.be.closeTo(Number(one(xml, "cbc:Percent")), 1e-9);
+          expect(Number(line.taxRate) * 100).to.be.closeTo(
+            Number(firstText(xml, "cbc:Percent")),
+            1e-9,
+          );
         expect(line?.taxRate === "免税").to.equal(line?.taxCategory === "E");
         expect(line?.taxRate === "不征税").to.equal(line?.taxCategory === "O");
         expect(line?.tax, "UBL has no line tax").to.equal(undefined);
         expect(line?.allowances?.length ?? 0).to.equal(blocks(xml, "cac:AllowanceCharge").length);
         const item = between(xml, "cac:Item");
         if (!item.includes("CDATA") && !item.includes("&"))
-          expect(line?.name).to.equal(one(item, "cbc:Name"));
+          expect(line?.name).to.equal(firstText(item, "cbc:Name"));
       }
       const total = between(outside, "cac:LegalMonetaryTotal");
       const { totals } = document;
@@ -183,7 +192,7 @@ describe("a UBL invoice", () => {
             "PayableAmount",
             "AllowanceTotalAmount",
             "ChargeTotalAmount",
-          ].map((tag) => one(total, `cbc:${tag}`)),
+          ].map((tag) => firstText(total, `cbc:${tag}`)),
         ),
       );
       const subtotals = blocks(outside, "cac:TaxSubtotal");
@@ -191,25 +200,28 @@ describe("a UBL invoice", () => {
         numbers((document.taxBreakdown ?? []).flatMap((part) => [part.taxable, part.tax])),
       ).to.deep.equal(
         numbers(
-          subtotals.flatMap((xml) => [one(xml, "cbc:TaxableAmount"), one(xml, "cbc:TaxAmount")]),
+          subtotals.flatMap((xml) => [
+            firstText(xml, "cbc:TaxableAmount"),
+            firstText(xml, "cbc:TaxAmount"),
+          ]),
         ),
       );
       const supplier = between(text, "cac:AccountingSupplierParty");
-      expect(document.seller.name).to.equal(one(supplier, "cbc:RegistrationName"));
+      expect(document.seller.name).to.equal(firstText(supplier, "cbc:RegistrationName"));
       expect(document.seller.taxId.replace(/^DE/, "")).to.equal(
-        one(between(supplier, "cac:PartyTaxScheme"), "cbc:CompanyID")
+        firstText(between(supplier, "cac:PartyTaxScheme"), "cbc:CompanyID")
           .replace(/[^A-Z0-9]/g, "")
           .replace(/^DE/, ""),
       );
       for (const tag of ["cbc:StreetName", "cbc:CityName", "cbc:PostalZone"])
-        expect(document.seller.address).to.include(one(supplier, tag));
+        expect(document.seller.address).to.include(firstText(supplier, tag));
       const customer = between(text, "cac:AccountingCustomerParty");
-      expect(document.buyer.name).to.equal(one(customer, "cbc:RegistrationName"));
+      expect(document.buyer.name).to.equal(firstText(customer, "cbc:RegistrationName"));
       expect(document.buyer.taxId === undefined).to.equal(!customer.includes("PartyTaxScheme"));
-      expect(document.sourceId).to.equal(one(outside, "cbc:ID"));
-      expect(document.issuedAt.slice(0, 10)).to.equal(one(outside, "cbc:IssueDate"));
-      expect(document.dueDate).to.equal(orNothing(one(outside, "cbc:DueDate")));
-      expect(document.currency).to.equal(one(outside, "cbc:DocumentCurrencyCode"));
+      expect(document.sourceId).to.equal(firstText(outside, "cbc:ID"));
+      expect(document.issuedAt.slice(0, 10)).to.equal(firstText(outside, "cbc:IssueDate"));
+      expect(document.dueDate).to.equal(orNothing(firstText(outside, "cbc:DueDate")));
+      expect(document.currency).to.equal(firstText(outside, "cbc:DocumentCurrencyCode"));
       expect(document.attachments?.length ?? 0).to.equal(
         text.split("<cbc:EmbeddedDocumentBinaryObject").length - 1,
       );
@@ -232,17 +244,17 @@ describe("a UBL invoice", () => {
 describe("an invoice in JSON", () => {
   for (const { name, text, body } of good("json")) {
     it(`keeps its content: ${name}`, () => {
-      const { holder: wanted, ...given } = JSON.parse(text) as InvoiceDocument & {
+      const { holder: expectedHolder, ...expected } = JSON.parse(text) as InvoiceDocument & {
         holder?: string;
       };
       const { document, holder, source } = readInvoice("application/json", body);
-      const marked = given.lines.map((line) =>
+      const marked = expected.lines.map((line) =>
         line.quantity === undefined && line.unitPrice === undefined
           ? { ...line, discount: true }
           : line,
       );
-      expect(document).to.deep.equal({ ...given, lines: marked });
-      expect(holder).to.equal(wanted);
+      expect(document).to.deep.equal({ ...expected, lines: marked });
+      expect(holder).to.equal(expectedHolder);
       expect(source).to.equal(undefined);
     });
   }
@@ -268,8 +280,8 @@ describe("a document that breaks a rule", () => {
       );
   });
   for (const { name, mediaType, body } of bad()) {
-    const wanted = expectedRefusals[name];
-    it(`is refused with ${wanted?.rule}: ${name}`, () => {
+    const expected = expectedRefusals[name];
+    it(`is refused with ${expected?.rule}: ${name}`, () => {
       let refused: unknown;
       try {
         readInvoice(mediaType, body);
@@ -283,7 +295,7 @@ describe("a document that breaks a rule", () => {
         code: refused.code as string,
         field: first?.field,
         rule: first?.rule,
-      }).to.deep.equal(wanted);
+      }).to.deep.equal(expected);
     });
   }
 });

@@ -1,5 +1,6 @@
 /**
- * What a red letter says: of every sample the whole, parts and the rest, never more than is left.
+ * The contents of a red letter: of every sample the whole, parts and the rest, never more than is
+ * left.
  */
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -25,7 +26,7 @@ const number = "26442000000000000001";
 const at = new Date("2026-11-24T02:03:04Z");
 const originals = goodSamples().filter((sample) => !sample.document.reverses);
 const sample = (name: string) =>
-  goodSamples().find((one) => one.name.includes(name))?.document as InvoiceDocument;
+  goodSamples().find((good) => good.name.includes(name))?.document as InvoiceDocument;
 const red = (document: InvoiceDocument, wish: Wish, before: InvoiceDocument[] = []) =>
   redLetterOf({ number, document }, leftOf(document, before), wish, at);
 const text = (document: InvoiceDocument, reds: InvoiceDocument[]) =>
@@ -80,9 +81,9 @@ describe("a red letter", () => {
   }
 
   it("of a sample with a discount says what its sample red letter says", () => {
-    const [made, given] = [red(sample("shudian/04"), { whole: true }), sample("shudian/09")];
-    expect(made.lines).deep.equals(given.lines);
-    expect(made.totals).deep.equals(given.totals);
+    const [made, expected] = [red(sample("shudian/04"), { whole: true }), sample("shudian/09")];
+    expect(made.lines).deep.equals(expected.lines);
+    expect(made.totals).deep.equals(expected.totals);
     expect(
       writeInvoice("application/vnd.onepiao.shudian+xml", made, {
         number: "26442000000000000002",
@@ -112,7 +113,7 @@ describe("a red letter", () => {
     expect(text(mixed, reds)).deep.equals({ net: "45.00", tax: "2.71", gross: "47.71" });
     reds.push(red(mixed, { whole: true }, reds));
     expect(nothingLeft(leftOf(mixed, reds))).equals(true);
-    for (const one of reds) expect(checkDocument(one, formats.shudian.rules)).deep.equals([]);
+    for (const letter of reds) expect(checkDocument(letter, formats.shudian.rules)).deep.equals([]);
   });
 
   it("takes a line's share of the discount back with it", () => {
@@ -182,6 +183,6 @@ describe("a red letter", () => {
     ]);
     reds.push(red(document, { whole: true }, reds));
     expect(nothingLeft(leftOf(document, reds))).equals(true);
-    for (const one of reds) expect(checkDocument(one, formats.shudian.rules)).deep.equals([]);
+    for (const letter of reds) expect(checkDocument(letter, formats.shudian.rules)).deep.equals([]);
   });
 });

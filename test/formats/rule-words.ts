@@ -1,6 +1,6 @@
 /**
- * The console's Chinese words for rules: for each rule of documents there are some, and none for a
- * rule that is not there.
+ * The console's Chinese words for rules: each rule of documents has words, and there are no words
+ * for a rule that does not exist.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,12 +14,12 @@ describe("words for rules", () => {
   it("every rule between the members of a document, and between it and its lot, leaf and parties, has some", () => {
     const source =
       sourceOf("protocol/formats/rules.ts") + sourceOf("protocol/proofs/contradictions.ts");
-    const found = [
+    const refusals = [
       ...source.matchAll(
         /refuse\((?:[^;]*?),\s*"([a-z]+(?:-[a-z]+)+)"|expect\(\s*"\w+",\s*"([a-z]+(?:-[a-z]+)+)"/g,
       ),
     ];
-    const rules = new Set(found.map(([, refused, expected]) => refused ?? expected ?? ""));
+    const rules = new Set(refusals.map(([, refused, expected]) => refused ?? expected ?? ""));
     expect(rules.size).above(25);
     expect([...rules].filter((rule) => ruleWords[rule] === undefined)).deep.equals([]);
   });

@@ -1,4 +1,4 @@
-/** The sample invoices, from samples/ and made, and what each bad one is refused for. */
+/** The sample invoices, from samples/ and generated, and the rule that each bad sample breaks. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FormatName } from "@onepiao/protocol/formats/formats.ts";
@@ -40,7 +40,7 @@ export const good = (folder: FormatName): Sample[] => [
 ];
 export const bad = (): Sample[] => ["json/bad", "shudian/bad", "ubl/bad"].flatMap(list);
 
-/** The refusal that some work ends in; throws when it is done, or fails otherwise. */
+/** The refusal of some work; throws if the work succeeds, or fails with another error. */
 export function refusalOf(work: () => unknown): Problem {
   try {
     work();

@@ -1,6 +1,6 @@
 /**
- * XML that other readers would read otherwise, or a browser would run: refused by name, and what is
- * not read is named.
+ * XML that other readers would read differently, or a browser would run: the reader refuses it by
+ * name, and names the elements that it does not read.
  */
 
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
@@ -11,7 +11,7 @@ import { good, load, samplesRoot } from "./samples.ts";
 const shudian = load(samplesRoot, "shudian/01-restaurant-ordinary.xml").text;
 const ubl = load(samplesRoot, "ubl/01-two-rates.xml").text;
 const read = (text: string) => readInvoice("application/xml", Buffer.from(text));
-/** What came of it: the first violation's rule and field, or "read". */
+/** The outcome: the first violation's rule and field, or "read". */
 function outcome(text: string): string {
   try {
     read(text);
@@ -33,8 +33,7 @@ const total = "/EInvoice/EInvoiceData/BasicInformation/TotalTax-includedAmount";
 const basic = "/EInvoice/EInvoiceData/BasicInformation";
 
 /**
- * Of UBL: where it is delivered, how it is paid, who represents whom: no rule and no reader asks
- * for them.
+ * Of UBL: delivery, payment and representation: no rule and no reader uses them.
  */
 const left = [
   "/Invoice/cac:Delivery/cac:DeliveryLocation/cac:Address/cac:Country/cbc:IdentificationCode",
@@ -213,8 +212,8 @@ describe("an XML original", () => {
       "mixed-content /Invoice/cbc:Note",
     ],
   ];
-  for (const [what, make, expected] of cases)
-    it(`with ${what} is refused`, () => expect(outcome(make())).equals(expected));
+  for (const [label, make, expected] of cases)
+    it(`with ${label} is refused`, () => expect(outcome(make())).equals(expected));
 
   it("stops at twenty violations, and before a parser sees more elements than its lines have", () => {
     const many = (count: number) =>

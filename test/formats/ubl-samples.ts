@@ -22,7 +22,7 @@ type Line = {
   /** Further elements of the item, as XML. */
   item?: string;
 };
-/** What is not a line is XML, in the order of the schema. */
+/** Everything except the lines is XML, in the order of the schema. */
 type Invoice = {
   name: string;
   prefix?: "ubl";
@@ -35,7 +35,7 @@ type Invoice = {
   lines: readonly Line[];
   /** In cents. */
   prepaid?: bigint;
-  /** What the rate 0 is, and why. */
+  /** The category of the rate 0, and its reason. */
   untaxed?: { category: "E" | "O"; reason: string };
   /** Parts of the tax without a line. */
   furtherParts?: string[];
@@ -87,7 +87,7 @@ const address = (street: string, second: string, city: string, zone: string, ...
   );
 const partyName = (name: string) => cac("PartyName", cbc("Name", name));
 const endpoint = (mail: string) => cbc("EndpointID", mail, ' schemeID="EM"');
-const contact = (...of: string[]) => cac("Contact", ...of);
+const contact = (...children: string[]) => cac("Contact", ...children);
 const account = (iban: string, ...more: string[]) =>
   cac("PayeeFinancialAccount", cbc("ID", iban), ...more);
 

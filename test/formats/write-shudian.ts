@@ -1,6 +1,6 @@
 /**
- * Invoices written as 数电票: what is read back is what was written, and what cannot be one is refused
- * with the reason.
+ * Invoices written as 数电票: the reader returns the written document, and the writer refuses a
+ * document that cannot be one, with the reason.
  */
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -28,7 +28,7 @@ const sampleOf = (name: string) =>
     load(samplesRoot, name).body,
   ).document;
 /**
- * `source` ties a document to the bytes that it came in: those are others now, all else must be the
+ * `source` ties a document to its original bytes: the written bytes differ, all else must be the
  * same.
  */
 const content = ({ source, ...document }: InvoiceDocument) => document;
@@ -115,11 +115,11 @@ describe("a 数电票 that the gateway writes", () => {
         ),
         maxLength: 30,
       })
-      .map((given) => given.trim())
+      .map((value) => value.trim())
       .filter(
-        (given) => given !== "" && given.length < 200 && brokenTextRule(given, true) === undefined,
+        (value) => value !== "" && value.length < 200 && brokenTextRule(value, true) === undefined,
       );
-    const oneLine = text.map((given) => given.replaceAll(/[\t\n\r]/g, " "));
+    const oneLine = text.map((value) => value.replaceAll(/[\t\n\r]/g, " "));
     fc.assert(
       fc.property(oneLine, text, oneLine, oneLine, (name, remark, sourceId, traveller) => {
         const document = content({

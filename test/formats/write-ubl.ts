@@ -1,6 +1,6 @@
 /**
- * Invoices written as UBL: what is read back is what was written, under the rules of EN 16931 that
- * the reader checks.
+ * Invoices written as UBL: the reader returns the written document, under the rules of EN 16931
+ * that it checks.
  */
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
@@ -43,7 +43,7 @@ const taxed = (lines: InvoiceDocument["lines"]): InvoiceDocument => {
   };
 };
 
-/** What a line-taxed document says in UBL, of that which the document states itself. */
+/** The facts of a line-taxed document that its UBL must keep. */
 function checkLineTaxed(document: InvoiceDocument): void {
   const xml = write(document);
   const back = read(xml);
@@ -65,7 +65,7 @@ function checkLineTaxed(document: InvoiceDocument): void {
     })),
   );
   for (const [index, line] of document.lines.entries()) {
-    const given =
+    const implied =
       line.quantity === undefined
         ? { quantity: line.amount.startsWith("-") ? -1 : 1, price: Math.abs(Number(line.amount)) }
         : undefined;
@@ -73,8 +73,8 @@ function checkLineTaxed(document: InvoiceDocument): void {
       Number(back.lines[index]?.quantity),
       Number(back.lines[index]?.unitPrice),
     ]).to.deep.equal([
-      given?.quantity ?? Number(line.quantity),
-      given?.price ?? Number(line.unitPrice),
+      implied?.quantity ?? Number(line.quantity),
+      implied?.price ?? Number(line.unitPrice),
     ]);
   }
   const byRate = Map.groupBy(document.lines, ({ taxRate }) => taxRate);
@@ -108,7 +108,7 @@ function checkLineTaxed(document: InvoiceDocument): void {
     `<cbc:InvoiceTypeCode>${document.reverses ? 384 : 380}</cbc:InvoiceTypeCode>`,
   );
   expect(xml).to.include(`<cbc:ID schemeID="ZZZ">${number}</cbc:ID>`);
-  expect(back.attachments, "the number is no attachment").to.equal(undefined);
+  expect(back.attachments, "the number is not an attachment").to.equal(undefined);
 }
 
 /** Which siblings stand before which, in each parent. */
@@ -296,7 +296,7 @@ describe("a UBL invoice that the gateway writes", () => {
       ).to.deep.equal(identifiers);
   });
 
-  it("has words where a code is in no list, and no scheme that is none of ISO 6523", () => {
+  it("has words where a code is in no list, and no scheme outside ISO 6523", () => {
     const base = sampleOf("json/05-breakdown-euro.json");
     const [line] = base.lines;
     if (line === undefined) throw new Error("the sample has a line");
@@ -354,9 +354,9 @@ describe("a UBL invoice that the gateway writes", () => {
         ),
         maxLength: 12,
       })
-      .map((given) => given.trim())
-      .filter((given) => given !== "");
-    const oneLine = text.map((given) => given.replaceAll(/[\t\n\r]/g, " "));
+      .map((value) => value.trim())
+      .filter((value) => value !== "");
+    const oneLine = text.map((value) => value.replaceAll(/[\t\n\r]/g, " "));
     fc.assert(
       fc.property(oneLine, oneLine, text, (name, scheme, note) => {
         const { source, ...document } = base;

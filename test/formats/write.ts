@@ -1,6 +1,6 @@
 /**
- * Whatever document may be issued: in each format it is either refused by name or written so that
- * it is read again.
+ * Every document that may be issued: each format either refuses it by name or writes it so that the
+ * reader can read it.
  */
 
 import { writtenTypes } from "@onepiao/protocol/formats/formats.ts";

@@ -14,7 +14,7 @@ describe("a caller", () => {
     ["without a key", () => ({})],
     ["with another scheme", (key) => ({ authorization: `Basic ${key}` })],
     ["with an empty bearer", () => ({ authorization: "Bearer " })],
-    ["with something that is no key", () => ({ authorization: "Bearer nothing" })],
+    ["with a text that is not a key", () => ({ authorization: "Bearer nothing" })],
     ["with two words", (key) => ({ authorization: `Bearer ${key} ${key}` })],
     [
       "with an unknown id",
@@ -31,7 +31,7 @@ describe("a caller", () => {
     ["with an id alone", (key) => ({ authorization: `Bearer ${key.split(".")[0]}.` })],
   ];
   for (const [who, headersFor] of wrong) {
-    it(`${who} is told to show one`, async () => {
+    it(`${who} is asked for a key`, async () => {
       const { account, key } = await world.party("issuer");
       for (const method of ["GET", "POST"]) {
         const answer = await call(`${world.url}/v1/notes`, {
@@ -58,14 +58,14 @@ describe("a caller", () => {
   });
 
   it("sees only what is scoped to its own account", async () => {
-    const one = await world.party("issuer");
+    const owner = await world.party("issuer");
     const other = await world.party("issuer");
     const { json } = await call(`${world.url}/v1/notes`, {
       method: "POST",
-      key: one.key,
+      key: owner.key,
       body: { name: "mine" },
     });
-    expect((await call(`${world.url}/v1/notes/${json.id}`, { key: one.key })).json.name).to.equal(
+    expect((await call(`${world.url}/v1/notes/${json.id}`, { key: owner.key })).json.name).to.equal(
       "mine",
     );
     expect((await call(`${world.url}/v1/notes/${json.id}`, { key: other.key })).status).to.equal(
@@ -124,7 +124,7 @@ describe("a caller", () => {
   describe("whose key is revoked, and is still remembered", () => {
     const json = { name: "renamed" };
     const writes: [
-      what: string,
+      label: string,
       method: string,
       path: (id: number) => string,
       sent: { body?: unknown },
@@ -149,8 +149,8 @@ describe("a caller", () => {
       return { ...party, note: json.id as number };
     }
 
-    for (const [what, method, path, sent] of writes) {
-      it(`changes nothing by ${what}`, async () => {
+    for (const [label, method, path, sent] of writes) {
+      it(`changes nothing by ${label}`, async () => {
         const { account, key, note } = await revoked();
         const answer = await call(`${world.url}${path(note)}`, { method, key, ...sent });
         expect(answer.status).to.equal(401);

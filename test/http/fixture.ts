@@ -1,7 +1,7 @@
 /**
  * One PostgreSQL for all tests of the HTTP layer, apps on real sockets, and a small feature of
- * their own: notes that are kept, jobs that end later. What the tests ask is always what is in the
- * database and what came over the wire.
+ * their own: notes that are kept, jobs that end later. The tests always check the rows in the
+ * database and the bytes on the wire.
  */
 import { randomBytes, randomUUID } from "node:crypto";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -463,8 +463,8 @@ type Call = {
 export type Answered = { status: number; headers: Headers; text: string; json: any };
 
 /**
- * A request; `body` that is no string or bytes goes as JSON, and a POST has an Idempotency-Key
- * unless told otherwise.
+ * A request. A `body` that is neither text nor bytes goes as JSON. A POST has a random
+ * Idempotency-Key unless `idempotencyKey` is there, also as undefined.
  */
 export async function call(
   url: string,

@@ -1,6 +1,6 @@
 /**
- * A gateway that can be killed: says its URL, then that a request has come into the middle of its
- * work, where it stays.
+ * A gateway that a test can kill: it sends its URL, then a message when a request is in the middle
+ * of its work, where it stays.
  */
 import { openChanges, openDb } from "../../server/db/db.ts";
 import { callers } from "../../server/features/parties/api-keys.ts";

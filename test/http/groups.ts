@@ -3,7 +3,7 @@ import { createGroups } from "../../server/http/groups.ts";
 import { until } from "../server/support/proxy.ts";
 
 describe("a group", () => {
-  /** A worker whose groups end when they are told to. */
+  /** A worker whose groups end when the test ends them. */
   function worker(
     max: number,
     patienceMs: number,
@@ -24,18 +24,18 @@ describe("a group", () => {
           });
         }),
     });
-    return { groups, begun, sizes: () => begun.map((one) => one.items.length) };
+    return { groups, begun, sizes: () => begun.map((group) => group.items.length) };
   }
-  /** Lets what is ready to go on go on. */
+  /** Lets the work that is ready continue. */
   const turn = () => new Promise((resolve) => setImmediate(resolve));
 
   it("of one begins at once; what comes meanwhile goes together, in the order it came, and never more than allowed", async () => {
     const { groups, begun } = worker(3, 60_000);
     const results = ["a", "b", "c", "d", "e"].map((item) => groups.add(item));
-    expect(begun.map((one) => one.items)).to.deep.equal([["a"]]);
+    expect(begun.map((group) => group.items)).to.deep.equal([["a"]]);
     begun[0]?.end();
     await turn();
-    expect(begun.map((one) => one.items)).to.deep.equal([["a"], ["b", "c", "d"]]);
+    expect(begun.map((group) => group.items)).to.deep.equal([["a"], ["b", "c", "d"]]);
     begun[1]?.end();
     await turn();
     begun[2]?.end();
@@ -63,11 +63,11 @@ describe("a group", () => {
     begun[0]?.end();
     expect((await hanging).of).to.equal("hangs");
     await until("the fourth group begins", () => begun.length === 4);
-    for (const one of begun.slice(2)) one.end();
+    for (const group of begun.slice(2)) group.end();
     expect([(await third).of, (await fourth).of]).to.deep.equal(["third", "fourth"]);
   });
 
-  it("does not grow too heavy; one that is too heavy by itself goes alone", async () => {
+  it("does not grow too heavy; an item beyond the limit goes alone", async () => {
     const { groups, begun } = worker(10, 60_000);
     const heavy = "h".repeat(40);
     const results = ["first", "x".repeat(20), "y".repeat(10), "z", heavy, "last"].map((item) =>
@@ -79,7 +79,7 @@ describe("a group", () => {
     }
     begun[4]?.end();
     await Promise.all(results);
-    expect(begun.map((one) => one.items)).to.deep.equal([
+    expect(begun.map((group) => group.items)).to.deep.equal([
       ["first"],
       ["x".repeat(20), "y".repeat(10)],
       ["z"],

@@ -63,8 +63,8 @@ describe("a POST with an Idempotency-Key", () => {
           },
         ],
       ];
-      for (const [what, { path = "/v1/notes", ...other }] of others) {
-        it(`with ${what} is told that the key is used`, async () => {
+      for (const [label, { path = "/v1/notes", ...other }] of others) {
+        it(`with ${label} is refused because the key is used`, async () => {
           const { account, key } = await world.party("issuer");
           const request = {
             method: "POST",
@@ -80,7 +80,7 @@ describe("a POST with an Idempotency-Key", () => {
         });
       }
 
-      it("while the first is running is told to come back, then gets its answer", async () => {
+      it("while the first is running is refused for now, then gets its answer", async () => {
         const { account, key } = await world.party("issuer");
         const name = randomUUID();
         const { entered, open } = gate(name);
@@ -111,7 +111,7 @@ describe("a POST with an Idempotency-Key", () => {
         ["unique", 500, "internal"],
         ["serialize", 503, "unavailable"],
       ] as const) {
-        it(`after ${code} (${name}) is tried afresh: nothing was kept, the key is not burnt`, async () => {
+        it(`after ${code} (${name}) is tried again: nothing was kept, the key is not used up`, async () => {
           const { account, key } = await world.party("issuer");
           const request = { method: "POST", key, idempotencyKey: randomUUID(), body: { name } };
           for (const url of [world.url, urlOf()]) {
@@ -174,10 +174,10 @@ describe("a POST with an Idempotency-Key", () => {
   });
 
   it("belongs to its account: another party may use the same one", async () => {
-    const one = await world.party("issuer");
+    const owner = await world.party("issuer");
     const other = await world.party("issuer");
     const idempotencyKey = randomUUID();
-    for (const { key, account } of [one, other]) {
+    for (const { key, account } of [owner, other]) {
       const answer = await call(`${world.url}/v1/notes`, {
         method: "POST",
         key,
@@ -198,9 +198,9 @@ describe("a POST with an Idempotency-Key", () => {
       execArgv: [],
     });
     try {
-      const said = (await once(child, "message")) as [{ url: string }];
+      const message = (await once(child, "message")) as [{ url: string }];
       const request = { method: "POST", key, idempotencyKey: randomUUID(), body: { gate: name } };
-      const first = call(`${said[0].url}/v1/gated`, request).catch((error: Error) => error);
+      const first = call(`${message[0].url}/v1/gated`, request).catch((error: Error) => error);
       await once(child, "message");
       expect(
         (await call(`${elsewhere}/v1/gated`, request)).json.code,
@@ -219,7 +219,7 @@ describe("a POST with an Idempotency-Key", () => {
     }
   });
 
-  it("whose client hangs up is done all the same, and told to whoever asks again", async () => {
+  it("whose client hangs up is done, and its answer goes to a repeated request", async () => {
     const { account, key } = await world.party("issuer");
     const name = randomUUID();
     const { entered, open } = gate(name);
@@ -319,8 +319,8 @@ describe("PUT, DELETE and public calls", () => {
     expect((await put("second")).json).to.deep.equal({ id: json.id, name: "second" });
     expect((await put("refused")).status).to.equal(409);
     expect(await world.notes(account)).to.deep.equal(["second"]);
-    const gone = await call(`${world.url}/v1/notes/${json.id}`, { method: "DELETE", key });
-    expect([gone.status, gone.text]).to.deep.equal([204, ""]);
+    const deleted = await call(`${world.url}/v1/notes/${json.id}`, { method: "DELETE", key });
+    expect([deleted.status, deleted.text]).to.deep.equal([204, ""]);
     expect(
       (await call(`${world.url}/v1/notes/${json.id}`, { method: "DELETE", key })).status,
     ).to.equal(204);

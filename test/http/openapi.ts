@@ -46,11 +46,11 @@ describe("/openapi.json", () => {
     ]);
     for (const reference of references) {
       expect(reference).to.match(/^#\//);
-      const found = reference
+      const target = reference
         .slice(2)
         .split("/")
         .reduce((at: any, part) => at?.[part], document);
-      expect(found, reference).to.be.an("object");
+      expect(target, reference).to.be.an("object");
     }
   });
 
@@ -63,8 +63,8 @@ describe("/openapi.json", () => {
       const at = `${method} ${path}`;
       expect(operation.summary, at).to.be.a("string").that.is.not.empty;
       expect(tags, at).to.include.members(operation.tags);
-      const parameters = operation.parameters.map((given: any) =>
-        given.$ref ? document.components.parameters[given.$ref.split("/").pop()] : given,
+      const parameters = operation.parameters.map((entry: any) =>
+        entry.$ref ? document.components.parameters[entry.$ref.split("/").pop()] : entry,
       );
       for (const parameter of parameters) {
         expect(["path", "query", "header"], at).to.include(parameter.in);
@@ -234,14 +234,14 @@ describe("a route that cannot be served", () => {
     ["has pages without bound", { query: z.object({ limit: z.coerce.number() }) }, /bound of 100/],
     ["goes on after no 202", { method: "post", settled: async () => undefined }, /202/],
     [
-      "works in groups and is no POST",
+      "works in groups and is not a POST",
       { together: { prepare: () => undefined, run: async () => [] } } as never,
       /only a POST that has a caller/,
     ],
     ["answers nothing", { answers: {} }, /no answer/],
   ];
-  for (const [what, change, fault] of unsound) {
-    it(`is refused at the start: it ${what}`, () => {
+  for (const [label, change, fault] of unsound) {
+    it(`is refused at the start: it ${label}`, () => {
       expect(() => routeTable([{ ...sound, ...change } as Route<Tx>])).to.throw(fault);
     });
   }
@@ -250,10 +250,10 @@ describe("a route that cannot be served", () => {
     expect(() => routeTable([sound, sound])).to.throw(/GET \/v1\/x: it is there twice/);
   });
 
-  it("is told apart from sound ones, which are put words before names", () => {
+  it("differs from sound ones, which stand in order: words before names", () => {
     const paths = ["/v1/a/{b}", "/v1/a/b/c", "/v1/a/b", "/v1/{a}/b"];
     const made = paths.map((path): Route<Tx> => {
-      const names = [...path.matchAll(/\{(\w+)\}/g)].map((found) => found[1] ?? "");
+      const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? "");
       return {
         ...sound,
         path,

@@ -29,7 +29,7 @@ describe("a request", () => {
       error.rule,
     ]);
 
-  /** Every refusal looks the same: RFC 9457 with what the catalogue says. */
+  /** Every refusal has the same form: RFC 9457 with the catalogue's texts. */
   function expectProblem(answer: Answered, code: keyof typeof catalogue): void {
     expect(answer.json?.code, answer.text).to.equal(code);
     const { status, title, retry } = catalogue[code];
@@ -48,7 +48,7 @@ describe("a request", () => {
   }
 
   describe("that breaks rules", () => {
-    it("is told every field and rule", async () => {
+    it("gets a refusal with every field and rule", async () => {
       const answer = await post({
         name: "",
         amount: "1.5",
@@ -69,7 +69,7 @@ describe("a request", () => {
       expect(await world.notes(account)).to.deep.equal([]);
     });
 
-    it("is told what is missing", async () => {
+    it("gets a refusal with the missing members", async () => {
       expect(violations(await post({ parts: [{}] }))).to.have.deep.members([
         ["/name", "required"],
         ["/parts/0/size", "required"],
@@ -93,7 +93,7 @@ describe("a request", () => {
       ["?__proto__=1", ["?__proto__", "unknown-member"]],
     ];
     for (const [text, expected] of query) {
-      it(`is told so of its query: ${text}`, async () => {
+      it(`gets a refusal of its query: ${text}`, async () => {
         const answer = await get(`/v1/notes${text}`);
         expectProblem(answer, "invalid-request");
         expect(violations(answer)).to.deep.equal([expected]);
@@ -130,7 +130,7 @@ describe("a request", () => {
 
   describe("with a body", () => {
     const malformed: [string, string | Uint8Array, string, string?][] = [
-      ["that is no JSON", '{"name":"x"', "not-json"],
+      ["that is not JSON", '{"name":"x"', "not-json"],
       ["with a comment", '{"name":"x"} // y', "not-json"],
       [
         "that is not UTF-8",
@@ -161,15 +161,15 @@ describe("a request", () => {
         "/parts",
       ],
     ];
-    for (const [what, body, rule, field = ""] of malformed) {
-      it(`${what} is malformed`, async () => {
+    for (const [label, body, rule, field = ""] of malformed) {
+      it(`${label} is malformed`, async () => {
         const answer = await post(body);
         expectProblem(answer, "malformed-request");
         expect(violations(answer)).to.deep.equal([[field, rule]]);
       });
     }
 
-    it("of members that nobody knows is told of twenty, and has a short answer", async () => {
+    it("with many unknown members gets a short answer that names twenty", async () => {
       const long = "m".repeat(350);
       const many = Array.from({ length: 25 }, (_, at) => `"${long}${at}":0`).join();
       const answer = await post(`{${many}}`);
@@ -195,7 +195,7 @@ describe("a request", () => {
       expectProblem(await post(`${"[".repeat(32)}${"]".repeat(32)}`), "invalid-request");
     });
 
-    it("of another kind is told which kinds are read", async () => {
+    it("of another media type gets the list of types that are read", async () => {
       for (const type of ["text/plain", "application/xml", "application/json; charset=gbk", ""]) {
         const answer = await post('{"name":"x"}', { "content-type": type });
         expectProblem(answer, "unsupported-media-type");
@@ -250,8 +250,8 @@ describe("a request", () => {
     });
   });
 
-  describe("for what is not there", () => {
-    it("is told so, with or without a key", async () => {
+  describe("for a missing resource", () => {
+    it("gets a refusal, with or without a key", async () => {
       for (const path of [
         "/",
         "/v1",
@@ -267,7 +267,7 @@ describe("a request", () => {
       }
     });
 
-    it("by method is told which methods are", async () => {
+    it("with another method gets the list of methods", async () => {
       for (const [method, path, allow] of [
         ["PATCH", "/v1/notes", "GET, POST, HEAD, OPTIONS"],
         ["DELETE", "/v1/notes", "GET, POST, HEAD, OPTIONS"],
@@ -280,7 +280,7 @@ describe("a request", () => {
       }
     });
 
-    it("by media type is told which there are", async () => {
+    it("with another media type gets the list of types", async () => {
       const { json } = await post({ name: "served" });
       const path = `/v1/notes/${json.id}`;
       const answer = await get(path, { accept: "image/png" });
@@ -320,7 +320,7 @@ describe("a request", () => {
     });
   });
 
-  describe("whatever becomes of it", () => {
+  describe("with any outcome", () => {
     it("has security headers and no word of what serves it", async () => {
       for (const path of ["/v1/open", "/v1/notes", "/nothing", "/livez"]) {
         const { headers } = await call(`${world.url}${path}`);
@@ -355,7 +355,7 @@ describe("a request", () => {
       expectProblem(await get("/v1/notes", crowd), "malformed-request");
     });
 
-    for (const [what, bytes] of [
+    for (const [label, bytes] of [
       ["no HTTP", "hello\r\n\r\n"],
       [
         "headers past 16 KiB",
@@ -366,7 +366,7 @@ describe("a request", () => {
         "POST /v1/verify HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
       ],
     ] as const) {
-      it(`that is ${what} is answered with a problem and the connection closed`, async () => {
+      it(`that is ${label} is answered with a problem and the connection closed`, async () => {
         const text = await new Promise<string>((resolve, reject) => {
           const socket = connect(Number(new URL(world.url).port), "127.0.0.1", () =>
             socket.write(bytes),
@@ -382,7 +382,7 @@ describe("a request", () => {
       });
     }
 
-    it("breaks on our side without telling how", async () => {
+    it("fails on the server's side without showing the cause", async () => {
       const answer = await post({ name: "crash" });
       expectProblem(answer, "internal");
       expect(answer.text).to.not.contain("words of its own").and.not.contain(".ts");
@@ -473,7 +473,7 @@ describe("a request", () => {
       ]).to.deep.equal([200, 200, 429]);
     });
 
-    it("without a good key is counted by its address; a good key is served all the same", async () => {
+    it("without a good key is counted by its address; a good key is still served", async () => {
       const { url } = await world.app({
         config: {
           MAX_BODY_BYTES: 10_000,
@@ -561,7 +561,7 @@ describe("a request", () => {
       expect(asked).to.equal(1);
     });
 
-    it("is told no when the check itself breaks, and not why", async () => {
+    it("gets a negative answer when the check itself breaks, without the reason", async () => {
       const { url } = await world.app({
         readiness: () => Promise.reject(new Error("postgres://user:password@db")),
       });
@@ -618,7 +618,7 @@ describe("a request", () => {
         expect(text, secret).to.not.contain(secret);
     });
 
-    it("says where our own fault was", async () => {
+    it("shows the place of a fault of the server", async () => {
       const answer = await post({ name: "crash" }, { "x-request-id": "crash-1" });
       expect(answer.status).to.equal(500);
       const line = world

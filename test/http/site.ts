@@ -37,7 +37,7 @@ describe("the console's files", () => {
 
   for (const path of [
     "/",
-    ...consolePaths.map((one) => `/${one}`),
+    ...consolePaths.map((name) => `/${name}`),
     "/holder/invoices/26442000000000000001",
     "/verify?number=1",
   ]) {
@@ -51,11 +51,11 @@ describe("the console's files", () => {
   }
 
   it("the page runs no script but its own files, and no style without this answer's nonce", async () => {
-    const [one, other] = [await call(url), await call(url)];
-    const nonces = [one, other].map(({ text }) => /nonce="([^"]+)"/.exec(text)?.[1]);
+    const [first, second] = [await call(url), await call(url)];
+    const nonces = [first, second].map(({ text }) => /nonce="([^"]+)"/.exec(text)?.[1]);
     expect(nonces[0]).to.match(/^[A-Za-z0-9+/=]{24}$/);
     expect(nonces[0]).to.not.equal(nonces[1]);
-    const policy = one.headers.get("content-security-policy") ?? "";
+    const policy = first.headers.get("content-security-policy") ?? "";
     expect(policy)
       .to.contain("default-src 'none'")
       .and.contain("script-src 'self';")
@@ -65,10 +65,10 @@ describe("the console's files", () => {
       .to.contain("frame-ancestors 'none'")
       .and.contain("base-uri 'none'")
       .and.not.contain("unsafe");
-    expect(one.headers.get("permissions-policy")).to.contain("camera=(self)");
+    expect(first.headers.get("permissions-policy")).to.contain("camera=(self)");
   });
 
-  it("a file with its hash in its name is kept for good, and packed for whoever takes it so", async () => {
+  it("a file with its hash in its name is kept for good, and packed for a client that accepts that", async () => {
     const packed = await call(`${url}/assets/main-abc123.js`, {
       headers: { "accept-encoding": "gzip, br" },
     });
@@ -100,7 +100,7 @@ describe("the console's files", () => {
     expect((await file("br")).headers.get("vary")).to.equal("Accept-Encoding");
   });
 
-  it("a file that its client has is not sent again, and a condition that fails is no fault of ours", async () => {
+  it("a file that its client has is not sent again, and a failed condition is not a server error", async () => {
     const first = await call(`${url}/licenses.txt`);
     expect(first.text).to.equal("notices");
     expect(first.headers.get("cache-control")).to.equal("no-cache");
@@ -180,7 +180,7 @@ describe("the console's files", () => {
     ["POST", "/"],
     ["DELETE", "/holder"],
   ] as const) {
-    it(`${method} ${path} is no page: the API says so`, async () => {
+    it(`${method} ${path} is not a page: the API says so`, async () => {
       const { status, json } = await call(`${url}${path}`, { method });
       expect(status).to.equal(404);
       expect(json.code).to.equal("not-found");

@@ -1,5 +1,5 @@
 /**
- * Streams of lines: what comes over the wire and what is in the database, at every pace and with
+ * Streams of lines: the bytes on the wire and the rows in the database, at every pace and with
  * every kind of end.
  */
 import { randomUUID } from "node:crypto";
@@ -18,7 +18,10 @@ const PATH = "/v1/notes/lines";
 const names = (count: number, prefix = "n") =>
   Array.from({ length: count }, (_, i) => ({ name: `${prefix}${i + 1}` }));
 const brief = (results: Loose[]) =>
-  results.map((one) => [one.line, one.problem?.code ?? (one.replayed ? "replayed" : one.status)]);
+  results.map((result) => [
+    result.line,
+    result.problem?.code ?? (result.replayed ? "replayed" : result.status),
+  ]);
 
 describe("a stream of lines", function () {
   this.timeout(120_000);
@@ -58,7 +61,7 @@ describe("a stream of lines", function () {
     it("is answered in its order, and its lines share transactions", async () => {
       const { account, token } = await party();
       const { results, last } = await sendLines(url, names(1_000), { token });
-      expect(results.map((one) => one.line)).to.deep.equal(
+      expect(results.map((result) => result.line)).to.deep.equal(
         Array.from({ length: 1_000 }, (_, i) => i + 1),
       );
       expect(last).to.deep.equal({ done: true, accepted: 1_000, replayed: 0, refused: 0 });
@@ -66,8 +69,8 @@ describe("a stream of lines", function () {
         { id: number; name: string; tx: string }[]
       >`select id, name, xmin::text as tx from notes where account = ${account}`;
       const byId = new Map(rows.map((row) => [row.id, row.name]));
-      expect(results.map((one) => byId.get(one.id))).to.deep.equal(
-        names(1_000).map((one) => one.name),
+      expect(results.map((result) => byId.get(result.id))).to.deep.equal(
+        names(1_000).map((note) => note.name),
       );
       expect(new Set(rows.map((row) => row.tx)).size).to.be.lessThan(200);
     });
@@ -124,7 +127,7 @@ describe("a stream of lines", function () {
       });
     });
 
-    it("is told in the log by its counts, and by nothing of its lines", async () => {
+    it("is in the log with its counts, and with nothing of its lines", async () => {
       const { token } = await party();
       const requestId = `stream-${Date.now()}`;
       await sendLines(url, [{ name: "logged-line" }, { name: "refused" }], {
@@ -157,12 +160,12 @@ describe("a stream of lines", function () {
       // groups are done side by side: all of them, each once, in whatever order
       expect((await notes()).sort()).to.deep.equal(
         names(200)
-          .map((one) => one.name)
+          .map((note) => note.name)
           .sort(),
       );
     });
 
-    it("with another line in the place of one that was done is told so there, and goes on", async () => {
+    it("with another line in the place of a finished one gets a refusal there, and goes on", async () => {
       const { token, notes } = await party();
       const { key } = await sendLines(url, names(3), { token });
       const { results, last } = await sendLines(
@@ -202,13 +205,13 @@ describe("a stream of lines", function () {
       const { key } = await sendLines(url, names(2), { token });
       const { last } = await sendLines(
         url,
-        names(2).map((one) => `${JSON.stringify(one)}\r`),
+        names(2).map((note) => `${JSON.stringify(note)}\r`),
         { token, key },
       );
       expect(last).to.include({ accepted: 2, replayed: 2 });
     });
 
-    it("while it still runs is told to come back; when it was cut off it goes on at once", async () => {
+    it("while it still runs is refused for now; when it was cut off it goes on at once", async () => {
       const { token, notes } = await party();
       const first = openLines(url, { token });
       await first.send(names(10));
@@ -236,7 +239,7 @@ describe("a stream of lines", function () {
         return sent?.last?.done && sent;
       });
       expect(again.last).to.deep.equal({ done: true, accepted: 20, replayed: 10, refused: 0 });
-      expect(await notes()).to.deep.equal(names(20).map((one) => one.name));
+      expect(await notes()).to.deep.equal(names(20).map((note) => note.name));
     });
 
     it("has a key of its own: one that another request has used is refused, and its own is refused to others", async () => {
@@ -324,8 +327,8 @@ describe("a stream of lines", function () {
       ["to be answered as JSON", { accept: "application/json" }, 406, "not-acceptable"],
       ["by nobody", { authorization: "Bearer none.atall" }, 401, "unauthenticated"],
     ];
-    for (const [what, headers, status, code] of refusals) {
-      it(`${what} is ${status}`, async () => {
+    for (const [label, headers, status, code] of refusals) {
+      it(`${label} is ${status}`, async () => {
         const { key } = await world.party("issuer");
         const all = {
           authorization: `Bearer ${key}`,
@@ -358,11 +361,11 @@ describe("a stream of lines", function () {
 
     it("beside as many as a party may have, or all may, is 429 until one has ended", async () => {
       const at = await elsewhere({ streams: { ofParty: 1, ofAll: 2 } });
-      const [one, other, third] = [await party(), await party(), await party()];
-      const first = openLines(at, one);
+      const [owner, other, third] = [await party(), await party(), await party()];
+      const first = openLines(at, owner);
       const second = openLines(at, other);
       await Promise.all([first.status(), second.status()]);
-      for (const token of [one.token, third.token]) {
+      for (const token of [owner.token, third.token]) {
         const answer = await call(at, {
           method: "POST",
           key: token,
@@ -475,7 +478,7 @@ describe("a stream of lines", function () {
           ),
         10,
       );
-      await until("it is told why", () => got.includes('"done":false'));
+      await until("the client reads the reason", () => got.includes('"done":false'));
       const before = written;
       await closed;
       clearInterval(writing);
@@ -499,7 +502,7 @@ describe("a stream of lines", function () {
         accepted: 20,
         replayed: 10,
       });
-      expect(await notes()).to.deep.equal(names(20).map((one) => one.name));
+      expect(await notes()).to.deep.equal(names(20).map((note) => note.name));
     });
 
     it("stops at a line that met a fault which passes, for the next would meet it too", async () => {

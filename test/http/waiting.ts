@@ -82,7 +82,7 @@ describe("Prefer: wait", function () {
   });
 
   it("is woken by a change much sooner than it would look again", async () => {
-    // this gateway would not look by itself within the time that the test has
+    // without a change this gateway would not look again before the test's timeout
     const { url } = await world.app({
       config: { ...patient, WAIT_MAX_SECONDS: LONGER_THAN_A_TEST },
       changes: {
@@ -97,7 +97,7 @@ describe("Prefer: wait", function () {
     expect((await waiting).status).to.equal(201);
   });
 
-  it("finds out by itself when no change was announced", async () => {
+  it("looks again when no change was announced", async () => {
     const { url } = await world.app({
       config: { ...patient, WAIT_MAX_SECONDS: LONGER_THAN_A_TEST },
     });

@@ -102,8 +102,8 @@ function batchesOf(batches: readonly BatchRound[]): NonNullable<Summary["batches
   const over = (read: (round: BatchRound) => [number, number]) =>
     spreadOf(batches.map(read).map(([batch, single]) => batch / single));
   return {
-    one: over(({ one, single }) => [one.perSecond, single.perSecond]),
-    oneSealed: over(({ one, single }) => [one.sealedPerSecond, single.sealedPerSecond]),
+    one: over(({ one: batch, single }) => [batch.perSecond, single.perSecond]),
+    oneSealed: over(({ one: batch, single }) => [batch.sealedPerSecond, single.sealedPerSecond]),
     several: over(({ several, single }) => [several.perSecond, single.perSecond]),
     severalSealed: over(({ several, single }) => [several.sealedPerSecond, single.sealedPerSecond]),
   };
@@ -123,31 +123,33 @@ export function summarise({ rounds, latency, acts, batches, memory, check }: Res
   const refused = runs.flatMap((run) => Object.entries(run.refused));
   const total = (read: (run: Run) => number) => runs.reduce((sum, run) => sum + read(run), 0);
   const byCode = Map.groupBy(refused, ([code]) => code);
-  for (const [code, of] of byCode)
-    faults.push(`${of.reduce((sum, [, count]) => sum + count, 0)} requests were refused: ${code}`);
+  for (const [code, entries] of byCode)
+    faults.push(
+      `${entries.reduce((sum, [, count]) => sum + count, 0)} requests were refused: ${code}`,
+    );
   if (check.sealed !== check.accepted)
     faults.push(`accepted ${check.accepted}, sealed on the chain ${check.sealed}`);
   if (check.reimbursedTwice > 0)
     faults.push(`${check.reimbursedTwice} invoices were reimbursed twice`);
-  const of = (read: (round: Results["rounds"][number]) => number) => rounds.map(read);
+  const perRound = (read: (round: Results["rounds"][number]) => number) => rounds.map(read);
   return {
     ...(rounds.length === 0
       ? {}
       : {
           issue: {
-            sealed: spreadOf(of(({ whole }) => whole.sealedPerSecond)),
-            audited: spreadOf(of(({ whole }) => whole.auditedPerSecond)),
-            accepted: spreadOf(of(({ whole }) => whole.perSecond)),
-            mints: spreadOf(of(({ mints }) => mints.perSecond)),
-            acceptOnly: spreadOf(of(({ accepting }) => accepting.perSecond)),
+            sealed: spreadOf(perRound(({ whole }) => whole.sealedPerSecond)),
+            audited: spreadOf(perRound(({ whole }) => whole.auditedPerSecond)),
+            accepted: spreadOf(perRound(({ whole }) => whole.perSecond)),
+            mints: spreadOf(perRound(({ mints }) => mints.perSecond)),
+            acceptOnly: spreadOf(perRound(({ accepting }) => accepting.perSecond)),
           },
           ratios: {
             overMints: ratioOf(
-              of(({ whole, mints }) => whole.sealedPerSecond / mints.perSecond),
+              perRound(({ whole, mints }) => whole.sealedPerSecond / mints.perSecond),
               OVER_MINTS,
             ),
             overAcceptOnly: ratioOf(
-              of(({ whole, accepting }) => whole.sealedPerSecond / accepting.perSecond),
+              perRound(({ whole, accepting }) => whole.sealedPerSecond / accepting.perSecond),
               OVER_ACCEPT_ONLY,
             ),
           },
@@ -165,8 +167,8 @@ export function summarise({ rounds, latency, acts, batches, memory, check }: Res
 const whole = (value: number) => (Number.isFinite(value) ? value.toFixed(0) : "–");
 const fine = (value: number) => (Number.isFinite(value) ? value.toFixed(2) : "–");
 const megabytes = (bytes: number) => whole(bytes / 1_000_000);
-const spread = (of: Spread, write: (value: number) => string) =>
-  [of.min, of.median, of.max].map(write);
+const spread = ({ min, median, max }: Spread, write: (value: number) => string) =>
+  [min, median, max].map(write);
 const latencyCells = ({ latency }: Run) => [
   whole(latency.p50),
   whole(latency.p99),
@@ -217,11 +219,11 @@ export function tablesOf(
   const parts: string[] = [];
   const { issue, ratios } = summary;
   if (issue && ratios) {
-    const at = (name: string, of: Spread, of_: readonly Run[]) => [
+    const at = (name: string, rates: Spread, runs: readonly Run[]) => [
       name,
-      ...spread(of, whole),
-      whole(spreadOf(of_.map((run) => run.latency.p50)).median),
-      whole(spreadOf(of_.map((run) => run.latency.p99)).median),
+      ...spread(rates, whole),
+      whole(spreadOf(runs.map((run) => run.latency.p50)).median),
+      whole(spreadOf(runs.map((run) => run.latency.p99)).median),
     ];
     const wholes = rounds.map((round) => round.whole);
     parts.push(
@@ -251,8 +253,13 @@ export function tablesOf(
           ["over (a)", ratios.overMints],
           ["over (b)", ratios.overAcceptOnly],
         ].map(([name, ratio]) => {
-          const of = ratio as Ratio;
-          return [name as string, ...spread(of, fine), `≥ ${of.target}`, of.met ? "met" : "MISSED"];
+          const measured = ratio as Ratio;
+          return [
+            name as string,
+            ...spread(measured, fine),
+            `≥ ${measured.target}`,
+            measured.met ? "met" : "MISSED",
+          ];
         }),
         [1, 2, 3],
       ),
@@ -305,7 +312,7 @@ export function tablesOf(
     );
   }
   if (batches && summary.batches) {
-    const of = summary.batches;
+    const overSingle = summary.batches;
     const medianOf = (read: (round: BatchRound) => number) =>
       whole(spreadOf(batches.map(read)).median);
     const row = (
@@ -326,12 +333,12 @@ export function tablesOf(
         ["invoices", "accepted /s", "sealed /s", "ratio min", "median", "max", "to the seal"],
         [
           row(`single calls, ${CLIENTS} clients`, (round) => round.single),
-          row("one batch", (round) => round.one, of.one, of.oneSealed),
+          row("one batch", (round) => round.one, overSingle.one, overSingle.oneSealed),
           row(
             `${BATCHES} batches of ${BATCHES} issuers`,
             (round) => round.several,
-            of.several,
-            of.severalSealed,
+            overSingle.several,
+            overSingle.severalSealed,
           ),
         ],
         [1, 2, 3, 4, 5, 6],
@@ -347,7 +354,7 @@ export function tablesOf(
     );
   }
   if (memory && summary.memory) {
-    const of = summary.memory;
+    const growth = summary.memory;
     const row = (name: string, { middle, end, slope }: Growth) => [
       name,
       megabytes(middle),
@@ -355,10 +362,10 @@ export function tablesOf(
       fine((slope * 10_000) / 1_000_000),
     ];
     parts.push(
-      `Memory of the gateway over ${of.invoices} invoices (${whole(memory.run.sealedPerSecond)} a second, end to end): ${of.flat ? "flat" : "NOT FLAT"}`,
+      `Memory of the gateway over ${growth.invoices} invoices (${whole(memory.run.sealedPerSecond)} a second, end to end): ${growth.flat ? "flat" : "NOT FLAT"}`,
       table(
         ["", "MB half-way", "MB at the end", "MB per 10,000 invoices"],
-        [row("resident", of.rss), row("objects in use", of.heap)],
+        [row("resident", growth.rss), row("objects in use", growth.heap)],
         [1, 2, 3],
       ),
     );

@@ -1,7 +1,7 @@
 /**
- * What strangers can make public verification cost: the CPU time of the worst inputs that are
- * known, and what comes of it when one address sends as many a minute as it may. CPU time and not
- * the clock, so that what else runs on the machine does not matter.
+ * The cost of public verification under attack: the CPU time of the worst known inputs, and the
+ * share of a core that one address uses at its rate limit. It measures CPU time and not the clock,
+ * so that other work on the machine does not change the result.
  */
 import { readFileSync } from "node:fs";
 import { deflateSync } from "node:zlib";
@@ -24,14 +24,14 @@ const LINES = 2_000;
 const NUMBER = "26442000000000000001";
 
 type Input = {
-  what: string;
+  name: string;
   bytes: Uint8Array;
   packed?: true;
   run(checks: Checks, bytes: Uint8Array): Promise<unknown>;
 };
 /** `share`: of a core, when one address sends as many as it may. */
 export type Cost = {
-  what: string;
+  name: string;
   bytes: number;
   milliseconds: number;
   aMinute: number;
@@ -63,8 +63,8 @@ function documentOf(lines: number) {
 }
 
 /**
- * A bundle that anybody can make: sealed with a key of one's own, so that each step of the check is
- * gone through.
+ * A bundle that anybody can make: sealed with the attacker's own key, so that the check runs every
+ * step.
  */
 function bundleOf(document: ReturnType<typeof documentOf>): unknown {
   const seed = new Uint8Array(32).fill(7);
@@ -119,18 +119,18 @@ function inputs(): Input[] {
     (line) => line.repeat(LINES - 1),
   );
   const json = (value: unknown) => Buffer.from(JSON.stringify(value));
-  const xml = (what: string, text: string): Input => ({
-    what,
+  const xml = (name: string, text: string): Input => ({
+    name,
     bytes: Buffer.from(text),
     run: (checks, bytes) => checks.run("xml", "application/xml", bytes),
   });
-  const asBundle = (what: string, bytes: Uint8Array): Input => ({
-    what,
+  const asBundle = (name: string, bytes: Uint8Array): Input => ({
+    name,
     bytes,
     run: (checks, input) => checks.run("bundle", input),
   });
-  const asPdf = (what: string, attached: unknown, times: number): Input => ({
-    what,
+  const asPdf = (name: string, attached: unknown, times: number): Input => ({
+    name,
     bytes: Buffer.concat([
       Buffer.from("%PDF-1.7\n"),
       ...Array.from({ length: times }, () => stream(json(attached))),
@@ -152,7 +152,7 @@ function inputs(): Input[] {
     xml("XML of 200,000 references", `<EInvoice>${"&amp;".repeat(200_000)}</EInvoice>`),
     xml(`UBL of ${LINES} lines`, many),
     {
-      what: `${formats[written.format].title.en} of ${LINES} lines, compared`,
+      name: `${formats[written.format].title.en} of ${LINES} lines, compared`,
       bytes: Buffer.from(written.text),
       async run(checks, bytes) {
         await checks.run("xml", "application/xml", bytes);
@@ -172,7 +172,7 @@ function inputs(): Input[] {
     asPdf(`a PDF with ${LINES} lines, eight times`, bundle, 8),
     asPdf(`a PDF with ${LINES} lines nobody knows`, wrong, 1),
     {
-      what: "a QR code of a megabyte",
+      name: "a QR code of a megabyte",
       bytes: Buffer.alloc(1_000_000, 65),
       run: (checks, bytes) => checks.run("code", bytes),
     },
@@ -192,8 +192,8 @@ export async function measureVerification(): Promise<Cost[]> {
   const checks = createChecks({ processes: 1 });
   try {
     const costs: Cost[] = [];
-    for (const { what, bytes, packed, run } of inputs()) {
-      // refused or judged, it is the cost that counts
+    for (const { name, bytes, packed, run } of inputs()) {
+      // only the cost counts, whether the check accepts or refuses the input
       const once = () => run(checks, bytes).catch(() => undefined);
       for (let warm = 0; warm < 3; warm++) await once();
       const begun = cpu();
@@ -203,7 +203,7 @@ export async function measureVerification(): Promise<Cost[]> {
         rate / (1 + moreRequests(bytes.length, packed ? "application/pdf" : "")),
       );
       costs.push({
-        what,
+        name,
         bytes: bytes.length,
         milliseconds,
         aMinute,
@@ -219,8 +219,8 @@ export async function measureVerification(): Promise<Cost[]> {
 export const verificationTable = (costs: readonly Cost[]): string =>
   table(
     ["input", "kB", "CPU ms", "a minute", "of a core"],
-    costs.map(({ what, bytes, milliseconds, aMinute, share }) => [
-      what,
+    costs.map(({ name, bytes, milliseconds, aMinute, share }) => [
+      name,
       (bytes / 1_024).toFixed(0),
       milliseconds.toFixed(1),
       String(aMinute),

@@ -8,7 +8,7 @@
  * counter.
  *
  * One gateway's node at a time is out, for an eighth of the run or more. Meanwhile the processes of
- * the others are left alone: they are to do its work, over the ways that they have.
+ * the others keep running: they take over its work, through their own ways to their nodes.
  */
 import { createHash } from "node:crypto";
 
@@ -25,7 +25,7 @@ import { createHash } from "node:crypto";
  * | deny | yes | an error that settles nothing |
  * | nonce | no (a raw transaction) | "nonce too low" |
  * | known | no (a raw transaction) | "already known" |
- * | stale | yes | what a node says that stands still some blocks behind |
+ * | stale | yes | the answer of a node that is some blocks behind |
  * | mixed | yes | each time one of two nodes, of which one stands still |
  * | empty | yes (a search of logs) | no logs |
  * | busy | no | HTTP 503 or 429 and a page of HTML |
@@ -122,8 +122,8 @@ export const delayOf = (window: Window, nth: number): number =>
   Math.floor(randomOf(window.seed ^ (nth + 1))() * window.amount);
 
 /**
- * Deals from a deck in which each kind lies as often as it is given, and shuffles it again when it
- * is empty.
+ * Deals from a deck that has each kind as often as the list, and shuffles it again when it is
+ * empty.
  */
 function dealer<T>(random: () => number, kinds: readonly T[]): () => T {
   let deck: T[] = [];
@@ -194,9 +194,9 @@ export function planOf(seed: number, seconds: number, gateways: number, receiver
       // the shortest run has a kill
       let first = gateway === 0;
       return (span) => {
-        const what = first ? "kill" : deal();
+        const signal = first ? "kill" : deal();
         first = false;
-        return { ...span, what, gateway };
+        return { ...span, what: signal, gateway };
       };
     });
     track(`rpc ${gateway}`, rhythms.rpc, (random) => {
@@ -237,8 +237,8 @@ export function planOf(seed: number, seconds: number, gateways: number, receiver
 }
 
 /**
- * Without what would strike the process of another gateway while one's node is out; the run's first
- * kill stays.
+ * Removes injections into the process of one gateway while another gateway's node is out; the run's
+ * first kill stays.
  */
 function leftToWork(injections: readonly Injection[]): Injection[] {
   const out = injections.filter((injection) => injection.what === "node");
