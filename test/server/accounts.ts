@@ -1,4 +1,4 @@
-/** Accounts as they come in: one rule, on every way. */
+/** Accounts in requests: one rule wherever a request names an account. */
 
 import { hasTrueChecksum, isAccount } from "@onepiao/protocol/values/account.ts";
 import { expect } from "chai";
@@ -17,7 +17,7 @@ const isAddress = (text: string) => {
 const digits = fc
   .uint8Array({ minLength: 20, maxLength: 20 })
   .map((bytes) => Buffer.from(bytes).toString("hex"));
-/** The other case for one letter of an account that is written with its checksum. */
+/** The account with the case of one letter changed; its checksum is then wrong. */
 const slipped = (account: string): string => {
   const at = account.slice(2).search(/[a-fA-F]/) + 2;
   const letter = account[at] ?? "";
@@ -71,13 +71,13 @@ describe("accounts", () => {
 
     const ways: [string, string, () => Promise<unknown>][] = [];
     const way = (
-      what: string,
+      title: string,
       field: string,
       ask: () => ReturnType<typeof call>,
       code: "invalid-request" | "invalid-document" = "invalid-request",
     ) =>
       ways.push([
-        what,
+        title,
         field,
         async () => refused(await ask(), code, { field, rule: "account-checksum" }),
       ]);
@@ -132,6 +132,6 @@ describe("accounts", () => {
         { token: ann.token },
       );
     });
-    for (const [what, field, ask] of ways) it(`${what} are refused at ${field}`, ask);
+    for (const [title, field, ask] of ways) it(`${title} are refused at ${field}`, ask);
   });
 });

@@ -1,7 +1,7 @@
 /**
- * Partial red letters, book entry and invoices issued elsewhere on their way to the chain and back:
- * what is done, what is refused and why, who overtakes whom, and that comparison and rebuild know
- * all of it.
+ * Partial red letters, book entries and external invoices on their way to the chain and back: which
+ * acts succeed, which fail and why, which act overtakes which; and comparison and rebuild cover all
+ * three.
  */
 
 import { actKinds } from "@onepiao/protocol/ledger/acts.ts";
@@ -74,29 +74,29 @@ describe("adjustments, entries and admissions", function () {
         State[]
       >`select state, holder, employer, entry, version, lot, issuer, updated_at from invoice_states where number = ${number}`
     )[0] as State;
-  const told = async (number: string) =>
+  const eventsOf = async (number: string) =>
     (
       await bench.sql<
         { type: string; accounts: string[]; data: object }[]
       >`select type, accounts, data from feed where number = ${number} order by position`
     ).map(({ type, accounts, data }) => ({ type, accounts: [...accounts].sort(), data }));
-  const one = async (to: { holder?: string; buyer?: Party }) =>
+  const sealedInvoice = async (to: { holder?: string; buyer?: Party }) =>
     ((await sealed(bench, main, issuer, to)) as [string])[0];
 
   // ── partial red letters ────────────────────────────────────────────────────────────────────────
 
-  it("a part is taken off an unused invoice by its issuer alone, and the invoice stays as it was", async () => {
+  it("the issuer alone takes a part off an unused invoice, and the invoice's state stays as it was", async () => {
     const who = await holder(bench);
-    const number = await one({ holder: who.address });
+    const number = await sealedInvoice({ holder: who.address });
     const before = await stateOf(number);
     const reds = [adjustBy(issuer, number), adjustBy(issuer, number)];
     await done(...reds);
     expect(await stateOf(number)).to.deep.equal({ ...before, version: 2 });
-    expect((await told(number)).slice(1)).to.deep.equal(
+    expect((await eventsOf(number)).slice(1)).to.deep.equal(
       reds.map(({ command }) => ({
         type: "invoice.adjusted",
         accounts: [issuer.account, who.address].sort(),
-        // what they were signed with: the sheet is opened elsewhere
+        // the salts of the signed content: another test opens the sheet
         data: { ref: (command as { ref: string }).ref },
       })),
     );
@@ -104,9 +104,9 @@ describe("adjustments, entries and admissions", function () {
     expect(await stateOf(number)).to.include({ state: "claimed", version: 3 });
   });
 
-  it("a part is taken off a claimed and a reimbursed invoice with the employer's consent, and not without", async () => {
+  it("a part comes off a claimed and a reimbursed invoice only with the employer's consent", async () => {
     const who = await holder(bench);
-    const number = await one({ holder: who.address });
+    const number = await sealedInvoice({ holder: who.address });
     await done(claimBy(who, employer, number));
     expect((await refused(adjustBy(issuer, number)))?.code).to.equal("consent-invalid");
     expect((await refused(adjustBy(issuer, number, rival)))?.code).to.equal("consent-invalid");
@@ -115,7 +115,7 @@ describe("adjustments, entries and admissions", function () {
     expect(await stateOf(number)).to.include({ state: "reimbursed", version: 4 });
     const refs = reds.map(({ command }) => ({ ref: (command as { ref: string }).ref }));
     expect(
-      (await told(number))
+      (await eventsOf(number))
         .filter(({ type }) => type === "invoice.adjusted")
         .map(({ data }) => data),
     ).to.deep.equal(refs);
@@ -123,8 +123,8 @@ describe("adjustments, entries and admissions", function () {
 
   // ── book entry ─────────────────────────────────────────────────────────────────────────────────
 
-  it("an employer enters what is titled to it, once until it revokes, and it alone is told", async () => {
-    const number = await one({ buyer: employer });
+  it("an employer enters an invoice titled to it, once until it revokes the entry, and only the employer gets the event", async () => {
+    const number = await sealedInvoice({ buyer: employer });
     const before = await stateOf(number);
     const [first] = await done(entryBy(employer, 2, number));
     expect(await stateOf(number)).to.deep.equal({ ...before, entry: 2, version: 1 });
@@ -141,7 +141,7 @@ describe("adjustments, entries and admissions", function () {
       accounts: [employer.account],
       data: { mark, act, employer: employer.index },
     });
-    expect((await told(number)).slice(1)).to.deep.equal([
+    expect((await eventsOf(number)).slice(1)).to.deep.equal([
       entered("02", first?.digest),
       entered("06", revoked?.digest),
       entered("03", again?.digest),
@@ -149,9 +149,9 @@ describe("adjustments, entries and admissions", function () {
     expect((await refused(adjustBy(issuer, number)))?.code).to.equal("consent-invalid");
   });
 
-  it("an untitled invoice is entered after its reimbursement, and acts that can change it still go one after the other", async () => {
+  it("an untitled invoice is entered after its reimbursement, and acts that can still change it run one after the other", async () => {
     const who = await holder(bench);
-    const number = await one({ holder: who.address });
+    const number = await sealedInvoice({ holder: who.address });
     expect((await refused(entryBy(employer, 2, number)))?.code).to.equal("not-employer-of");
     await done(claimBy(who, employer, number));
     expect((await refused(entryBy(employer, 2, number)))?.code).to.equal("wrong-state");
@@ -166,10 +166,10 @@ describe("adjustments, entries and admissions", function () {
     expect(await stateOf(number)).to.include({ state: "reimbursed", entry: 3, version: 6 });
   });
 
-  it("who can change a reimbursed invoice no more holds up nobody who can", async () => {
+  it("a party that can no longer change a reimbursed invoice holds up no party that can", async () => {
     const own = await holder(bench, { own: true });
-    const number = await one({ holder: own.address });
-    // claimed and reimbursed: the holder's signature comes from its own key
+    const number = await sealedInvoice({ holder: own.address });
+    // claimed and reimbursed: the holder's own key makes the signature
     const [claim] = (await bench.queue(claimBy(own, employer, number))) as [string];
     const waiting = await until("it waits for its signature", async () => {
       const operation = await bench.operation(claim);
@@ -197,7 +197,7 @@ describe("adjustments, entries and admissions", function () {
 
   // ── issued elsewhere ───────────────────────────────────────────────────────────────────────────
 
-  it("what was issued elsewhere is admitted, reimbursed and entered, and told as any claim", async () => {
+  it("an external invoice is admitted, reimbursed and entered, with the same events as any claim", async () => {
     const who = await holder(bench);
     const id = freshExternalId();
     const [admitted] = await done(admissionBy(employer, who.address, id));
@@ -217,7 +217,7 @@ describe("adjustments, entries and admissions", function () {
       accounts: [employer.account, who.address].sort(),
       data: { ref, employer: employer.index },
     };
-    expect(await told(id)).to.deep.equal([
+    expect(await eventsOf(id)).to.deep.equal([
       { type: "claim.created", ...claim },
       { type: "invoice.reimbursed", ...claim },
       {
@@ -228,7 +228,7 @@ describe("adjustments, entries and admissions", function () {
     ]);
   });
 
-  it("of two employers that admit it at once one has it, and the other is told whose it is not and raises an alarm", async () => {
+  it("of two employers that admit it at once one succeeds; the other gets a refusal without the winner's name, and an alarm", async () => {
     const who = await holder(bench);
     const id = freshExternalId();
     const ids = (
@@ -237,13 +237,13 @@ describe("adjustments, entries and admissions", function () {
         bench.queue(admissionBy(rival, who.address, id)),
       ])
     ).flat();
-    const outcomes = await Promise.all(ids.map((one) => bench.ended(one)));
+    const outcomes = await Promise.all(ids.map((operationId) => bench.ended(operationId)));
     expect(outcomes.map(({ status }) => status).sort()).to.deep.equal(["done", "refused"]);
     const [loser] = outcomes.filter(({ status }) => status === "refused");
     expect(loser?.problem?.code).to.equal("already-claimed");
     expect(loser?.problem?.extra).to.deep.include({ alarm: true });
     expect(loser?.problem?.extra?.["original"]).to.include({ id: nameOf(id), state: "claimed" });
-    const alarms = (await told(id)).filter(({ type }) => type === "reimbursement.refused");
+    const alarms = (await eventsOf(id)).filter(({ type }) => type === "reimbursement.refused");
     expect(alarms).to.deep.equal([
       {
         type: "reimbursement.refused",
@@ -253,7 +253,7 @@ describe("adjustments, entries and admissions", function () {
     ]);
   });
 
-  it("another gateway's employer that was faster makes it stale first, and then an alarm on the version that there is", async () => {
+  it("if another gateway's employer is faster, the act becomes stale, and the next version of it is an alarm", async () => {
     const who = await holder(bench);
     const id = freshExternalId();
     await main.stop();
@@ -274,7 +274,7 @@ describe("adjustments, entries and admissions", function () {
       signature: compactSignature(rival.wallet.signingKey.sign(hash).serialized) ?? noSignature,
       consent: noSignature,
     };
-    // ours is signed before the other gateway's act is known here
+    // this gateway signs its act before it sees the other gateway's
     main.start("dispatcher");
     await until("it is signed", async () => (await bench.operation(ours)).status === "sent");
     expect((await bench.stranger(bench.deployment.ledger, bench.contracts.act([act]))).ok).to.equal(
@@ -304,7 +304,7 @@ describe("adjustments, entries and admissions", function () {
     });
   });
 
-  it("several go in one act in the order of numbers, of 77 and of 78 digits", async () => {
+  it("several go in one act in ascending order of their numbers of 77 and 78 digits", async () => {
     const who = await holder(bench);
     const ids = [
       (2n ** 256n - 5n).toString(),
@@ -317,20 +317,20 @@ describe("adjustments, entries and admissions", function () {
     for (const id of ids) expect(await stateOf(id)).to.include({ state: "claimed", version: 1 });
   });
 
-  it("a number of this ledger's own is not admitted", async () => {
+  it("a number of this ledger's own invoices is not admitted", async () => {
     const who = await holder(bench);
-    const number = await one({ holder: who.address });
+    const number = await sealedInvoice({ holder: who.address });
     expect((await refused(admissionBy(employer, who.address, number)))?.code).to.equal(
       "not-external",
     );
   });
 
-  // ── kept as the chain has it ───────────────────────────────────────────────────────────────────
+  // ── comparison and rebuild ─────────────────────────────────────────────────────────────────────
 
-  it("the comparison with the chain finds nothing, then a mark and an admitted row that somebody has changed", async () => {
+  it("the comparison with the chain finds nothing, then a mark and an admitted row that the test has changed", async () => {
     const id = freshExternalId();
-    const entered = await one({ buyer: employer });
-    const untouched = await one({ buyer: employer });
+    const entered = await sealedInvoice({ buyer: employer });
+    const untouched = await sealedInvoice({ buyer: employer });
     await done(admissionBy(employer, employer.account, id), entryBy(employer, 2, entered));
     const reconcile = createReconcile({
       sql: bench.sql,
@@ -341,21 +341,21 @@ describe("adjustments, entries and admissions", function () {
       days: 7,
       perSecond: 1_000,
     });
-    const found = async () => {
+    const alarms = async () => {
       await reconcile.all(() => {});
       return (await findings(bench.sql)).map(({ kind, subject }) => `${kind} ${subject}`).sort();
     };
-    expect(await found()).to.deep.equal([]);
+    expect(await alarms()).to.deep.equal([]);
     await bench.sql`update invoice_states set entry = 3 where number = any(${[entered, untouched]}::numeric[])`;
     const [lost] = await bench.sql<
       { row: string }[]
     >`delete from invoice_states where number = ${id} returning to_jsonb(invoice_states)::text as row`;
-    expect(await found()).to.deep.equal(
+    expect(await alarms()).to.deep.equal(
       [entered, untouched, id].map((subject) => `state ${subject}`).sort(),
     );
     await bench.sql`update invoice_states set entry = case when number = ${entered} then 2 else 1 end where number = any(${[entered, untouched]}::numeric[])`;
     await bench.sql`insert into invoice_states select * from jsonb_populate_record(null::invoice_states, ${lost?.row ?? ""}::jsonb)`;
-    expect(await found()).to.deep.equal([]);
+    expect(await alarms()).to.deep.equal([]);
   });
 
   it("a replay of the chain gives the same rows", async () => {

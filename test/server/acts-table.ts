@@ -1,4 +1,4 @@
-/** The table of acts: it says what the contract says, and nothing beside it lists kinds of acts. */
+/** The table of acts agrees with the contract, and no other place lists kinds of acts. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -21,8 +21,8 @@ const names: ReadonlySet<string> = new Set([...actKinds, ...actEvents.keys()]);
 const asKey = new RegExp(`(?:\\.|\\b(?=\\w+\\s*[:(]))(${[...names].join("|")})\\b`, "g");
 
 /**
- * The kinds of acts and their events that a file names: in quotes, as a key or as a property. Texts
- * for people are not looked at.
+ * The kinds of acts and their events that a file names: in quotes, as a key or as a property. The
+ * search skips texts for people.
  */
 function named(path: string, source: string): string[] {
   const { code, texts } = codeOf(source);
@@ -56,15 +56,15 @@ describe("the table of acts", () => {
     expect(ofActs.sort()).to.deep.equal([...actEvents.keys(), "Refused"].sort());
   });
 
-  it("says one thing of acts that have one event, and counts no act under another one's word", () => {
+  it("has one word for all acts that have one event, and counts each act under its own word", () => {
     for (const { event, record, feed, kinds } of actEvents.values())
       for (const kind of kinds) expect(acts[kind], kind).to.deep.include({ event, record, feed });
     expect(countedActs).to.have.length(new Set(countedActs).size);
-    // beside the acts: what is sealed, what is refused, and reversals by what was reversed
+    // not acts: seals, refusals, and reversals by the state that was reversed
     expect(countedActs).to.have.length(actKinds.length + 4);
   });
 
-  it("tells claims from admissions, decisions from claims, and who must show what", () => {
+  it("separates claims from admissions and decisions from claims, and names who must prove a key", () => {
     const claimed = (id: bigint, version: number) =>
       kindOf({ name: "Claimed", args: { id: String(id), version } });
     expect([
@@ -88,7 +88,10 @@ describe("the table of acts", () => {
 });
 
 describe("kinds of acts and their events", () => {
-  /** Who names them: the table and what a gateway adds to it, and the features that offer them. */
+  /**
+   * The files that name them: the table, a gateway's additions to it, and the features that offer
+   * them.
+   */
   const offered: Readonly<Record<string, readonly string[]>> = {
     "protocol/ledger/acts.ts": [...names].sort(),
     "server/chain/acts.ts": [...actKinds].sort(),
@@ -120,7 +123,7 @@ describe("kinds of acts and their events", () => {
     );
   });
 
-  it("are found in quotes, as keys and as properties, and not in comments, types and sentences", () => {
+  it("the search finds them in quotes, as keys and as properties, and not in comments, types and sentences", () => {
     for (const [source, those] of [
       ['if (kind === "Claim") x();', ["Claim"]],
       ["const red = kind === `Reverse`;", ["Reverse"]],

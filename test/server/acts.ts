@@ -1,6 +1,6 @@
 /**
- * Operations on their way to the chain and back: order, staleness, strangers, signatures of one's
- * own, neighbours, standing, crashes.
+ * Operations on their way to the chain and back: order, stale acts, acts relayed by strangers,
+ * signatures by a party's own key, batches, standing, crashes.
  */
 
 import { type ActKind, actKinds } from "@onepiao/protocol/ledger/acts.ts";
@@ -59,27 +59,24 @@ describe("acts", () => {
   after(() => bench.close());
   afterEach(async () => {
     bench.proxy.rule = undefined;
-    for (const one of others.splice(0)) await one.end();
+    for (const other of others.splice(0)) await other.end();
     main.start();
   });
 
-  /** Another process, ended after the test, in whose stead `main` pauses. */
+  /** Starts another process, which ends after the test; `main` pauses meanwhile. */
   async function instead(options: Parameters<Bench["process"]>[0] = {}): Promise<Process> {
     await main.stop();
-    const one = await bench.process(options);
-    others.push(one);
-    return one;
+    const other = await bench.process(options);
+    others.push(other);
+    return other;
   }
-  /** The relay's transactions do not get to the node. */
+  /** The proxy keeps the relay's transactions from the node. */
   const relayCut: Rule = (call) =>
     call.method === "eth_sendRawTransaction" &&
     Transaction.from(call.params[0] as string).from === main.relay.address
       ? "cut"
       : undefined;
-  /**
-   * The transaction of an operation is written and signed, so from here on it may go out at any
-   * time.
-   */
+  /** Waits for the operation's signed transaction; from then on it can go out at any time. */
   const underWay = (id: string): Promise<{ data: string; hash: string }> =>
     until("its transaction is signed", async () => {
       const [row] = await bench.sql<{ data: string; hash: string }[]>`
@@ -98,7 +95,7 @@ describe("acts", () => {
       event.name === "Refused" ? errorName(String(event.args["reason"])) : event.name,
     );
 
-  /** An act signed by a party's own hand, with evidence where it is needed. */
+  /** An act signed with a party's own key, with evidence if the act needs it. */
   async function handmade(
     kind: ActKind,
     wallet: { signingKey: { sign(digest: string): { serialized: string } } },
@@ -112,14 +109,14 @@ describe("acts", () => {
       type: kind,
       value: { employer: taxpayer, ref, invoices },
     });
-    const one = version === 0 ? await createEvidence().get(bench.sql, number) : undefined;
+    const fact = version === 0 ? await createEvidence().get(bench.sql, number) : undefined;
     const argument: ActArgument = {
       kind: actKinds.indexOf(kind),
       to: ZERO_ACCOUNT,
       taxpayer,
       ref,
       invoices,
-      evidence: one ? [one] : [],
+      evidence: fact ? [fact] : [],
       signature: compactSignature(wallet.signingKey.sign(hash).serialized) as CompactSignature,
       consent: noSignature,
     };
@@ -128,7 +125,7 @@ describe("acts", () => {
 
   // ── order ──────────────────────────────────────────────────────────────────────────────────────
 
-  it("acts on one invoice go one after the other, each on the version that the one before has left", async () => {
+  it("acts on one invoice run one after the other, each on the version that the previous one left", async () => {
     const who = await holder(bench);
     const [number] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
     const ids = await bench.queue(
@@ -138,7 +135,7 @@ describe("acts", () => {
       decisionBy("Reimburse", employer, number),
     );
     const done = await bench.done(...ids);
-    expect(done.map((one) => one.tries)).to.deep.equal([0, 0, 0, 0]);
+    expect(done.map((operation) => operation.tries)).to.deep.equal([0, 0, 0, 0]);
     expect(names(await about(number))).to.deep.equal([
       "Claimed",
       "Rejected",
@@ -150,7 +147,7 @@ describe("acts", () => {
     ).to.have.length(0);
   });
 
-  it("an act on several invoices waits for those before it on each of them, and those after it wait for it", async () => {
+  it("an act on several invoices waits for earlier acts on each of them, and later acts wait for it", async () => {
     const who = await holder(bench);
     const [a, b] = (await sealed(bench, main, issuer, { holder: who.address }, 2)) as [
       string,
@@ -163,14 +160,14 @@ describe("acts", () => {
       decisionBy("Reimburse", employer, b),
     );
     const done = await bench.done(...ids);
-    expect(done.every((one) => one.tries === 0)).to.equal(true);
+    expect(done.every((operation) => operation.tries === 0)).to.equal(true);
     expect([names(await about(a)), names(await about(b))]).to.deep.equal([
       ["Claimed", "Rejected", "Claimed"],
       ["Claimed", "Reimbursed"],
     ]);
   });
 
-  it("an act that is older but was written down later waits for the one that is under way", async () => {
+  it("an act that is older but was stored later waits for the act that is under way", async () => {
     const who = await holder(bench);
     const [number, another] = (await sealed(bench, main, issuer, { holder: who.address }, 2)) as [
       string,
@@ -186,7 +183,7 @@ describe("acts", () => {
       return id;
     });
     await written.promise;
-    // what is sent does not arrive
+    // the proxy drops the transaction
     bench.proxy.rule = (call) => (call.method === "eth_sendRawTransaction" ? "cut" : undefined);
     const [younger] = (await bench.queue(decisionBy("Reimburse", employer, number))) as [string];
     await underWay(younger);
@@ -206,7 +203,7 @@ describe("acts", () => {
     ]);
   });
 
-  it("an act that waits for its party's signature holds up its own invoice alone", async () => {
+  it("an act that waits for its party's signature holds up only its own invoice", async () => {
     const own = await holder(bench, { own: true });
     const custodial = await holder(bench);
     const [slow] = (await sealed(bench, main, issuer, { holder: own.address })) as [string];
@@ -233,14 +230,14 @@ describe("acts", () => {
 
   // ── strangers and stale acts ───────────────────────────────────────────────────────────────────
 
-  it("an act that was overtaken is refused without an alarm, signed anew on the present version, and done", async () => {
+  it("an act that was overtaken is refused without an alarm, signed again on the present version, and done", async () => {
     const who = await holder(bench);
     const [number] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
     bench.proxy.rule = relayCut;
     const [id] = (await bench.queue(claimBy(who, employer, number))) as [string];
     await underWay(id);
     const before = await bench.operation(id);
-    // the same parties act through another gateway meanwhile
+    // the same parties act through another gateway in the meantime
     const claimed = await bench.stranger(
       bench.deployment.ledger,
       await handmade("Claim", who, employer.index, number, 0, `0x${"77".repeat(32)}`),
@@ -263,7 +260,7 @@ describe("acts", () => {
     expect((await about(number)).filter((event) => event.args["alarm"])).to.have.length(0);
   });
 
-  it("a stranger's copy of a pending act with a broken signature is refused, and the act itself is done all the same", async () => {
+  it("a stranger's copy of a pending act with a broken signature is refused, and the act itself is still done", async () => {
     const who = await holder(bench);
     const [number] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
     bench.proxy.rule = relayCut;
@@ -293,7 +290,7 @@ describe("acts", () => {
     expect(done?.tries).to.equal(0);
   });
 
-  it("an act that a stranger has relayed counts as done, and our own transaction of it changes nothing any more", async () => {
+  it("an act that a stranger has relayed counts as done, and our own transaction of it changes nothing", async () => {
     const who = await holder(bench);
     const [number] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
     bench.proxy.rule = relayCut;
@@ -315,7 +312,7 @@ describe("acts", () => {
     expect(state).to.deep.equal({ state: "claimed", version: 1 });
   });
 
-  // ── keys of one's own ──────────────────────────────────────────────────────────────────────────
+  // ── a party's own key ──────────────────────────────────────────────────────────────────────────
 
   describe("of a party that keeps its own key", () => {
     async function waiting() {
@@ -361,7 +358,7 @@ describe("acts", () => {
       expect(names(await about(number))).to.deep.equal(["Claimed"]);
     });
 
-    it("a signature by another key, over other data, in the upper half, or none at all is refused, and the act goes on waiting", async () => {
+    it("a missing signature, or one by another key, over other data or in the upper half, is refused, and the act still waits", async () => {
       const { own, id, caller } = await waiting();
       const stranger = await holder(bench, { own: true });
       const { digest: hash } = (await bench.operation(id)) as { digest: string };
@@ -386,7 +383,7 @@ describe("acts", () => {
       await bench.done(id);
     });
 
-    it("an act whose signature never comes fails, and lets the next act on its invoice go on", async () => {
+    it("an act whose signature never comes fails, and the next act on its invoice runs", async () => {
       const { own, number, id, caller } = await waiting();
       const [next] = (await bench.queue(claimBy(own, employer, number))) as [string];
       await bench.sql`update operations set updated_at = now() - interval '16 minutes' where id = ${id}`;
@@ -402,7 +399,7 @@ describe("acts", () => {
       expect(await about(number)).to.have.length(0);
     });
 
-    it("a transfer waits for the receiver's signature when the sender's key is kept here", async () => {
+    it("a transfer waits for the receiver's signature if this gateway keeps the sender's key", async () => {
       const from = await holder(bench);
       const to = await holder(bench, { own: true });
       const [number] = (await sealed(bench, main, issuer, { holder: from.address })) as [string];
@@ -427,7 +424,7 @@ describe("acts", () => {
 
   // ── once ───────────────────────────────────────────────────────────────────────────────────────
 
-  it("of 20 reimbursements of one claim at once, in two processes, one goes to the chain and is done; the others are answered from it", async () => {
+  it("of 20 reimbursements of one claim at once, in two processes, one goes to the chain and is done; its outcome answers the others", async () => {
     const who = await holder(bench);
     const [number] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
     const [made] = await bench.done(...(await bench.queue(claimBy(who, employer, number))));
@@ -435,24 +432,24 @@ describe("acts", () => {
     others.push(second);
     second.start();
     const decision = decisionBy("Reimburse", employer, number);
-    const wanted = {
+    const decided = {
       ...decision,
       command: { ...decision.command, claim: (made?.command as { ref: string }).ref },
     } as NewOperation;
-    const ids = (await Promise.all(Array.from({ length: 20 }, () => bench.queue(wanted)))).flat();
+    const ids = (await Promise.all(Array.from({ length: 20 }, () => bench.queue(decided)))).flat();
     const outcomes = await Promise.all(ids.map((id) => bench.ended(id)));
-    expect(outcomes.filter((one) => one.status === "done")).to.have.length(1);
-    const refused = outcomes.filter((one) => one.status === "refused");
+    expect(outcomes.filter((outcome) => outcome.status === "done")).to.have.length(1);
+    const refused = outcomes.filter((outcome) => outcome.status === "refused");
     expect(refused).to.have.length(19);
-    for (const one of refused) {
-      expect(one.problem?.code).to.equal("already-reimbursed");
-      expect(one.problem?.extra).to.deep.include({ alarm: false });
-      expect(one.problem?.extra?.["original"]).to.include({ number, state: "reimbursed" });
+    for (const outcome of refused) {
+      expect(outcome.problem?.code).to.equal("already-reimbursed");
+      expect(outcome.problem?.extra).to.deep.include({ alarm: false });
+      expect(outcome.problem?.extra?.["original"]).to.include({ number, state: "reimbursed" });
     }
     expect(names(await about(number))).to.deep.equal(["Claimed", "Reimbursed"]);
   });
 
-  it("attempts that are equal go to the chain one at a time, and are answered from what it says to the first", async () => {
+  it("equal attempts go to the chain one at a time, and the chain's answer to the first one answers the others", async () => {
     const who = await holder(bench);
     const [number] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
     await bench.done(...(await bench.queue(claimBy(who, employer, number))));
@@ -463,14 +460,16 @@ describe("acts", () => {
       ...Array.from({ length: 20 }, () => decisionBy("Reimburse", employer, number)),
     );
     const outcomes = await Promise.all(ids.map((id) => bench.ended(id)));
-    expect(new Set(outcomes.map((one) => `${one.status} ${one.problem?.code}`))).to.deep.equal(
-      new Set(["refused already-reimbursed"]),
+    expect(
+      new Set(outcomes.map((outcome) => `${outcome.status} ${outcome.problem?.code}`)),
+    ).to.deep.equal(new Set(["refused already-reimbursed"]));
+    expect(outcomes.filter((outcome) => outcome.problem?.extra?.["alarm"] === true)).to.have.length(
+      2,
     );
-    expect(outcomes.filter((one) => one.problem?.extra?.["alarm"] === true)).to.have.length(2);
     expect((await about(number)).filter((event) => event.args["alarm"] === true)).to.have.length(2);
   });
 
-  it("a decision on a claim that is over is not made on the next claim of the invoice", async () => {
+  it("a decision on a claim that has ended does not apply to the next claim of the invoice", async () => {
     const who = await holder(bench);
     const [number] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
     const [first] = await bench.done(...(await bench.queue(claimBy(who, employer, number))));
@@ -489,31 +488,32 @@ describe("acts", () => {
     expect(names(await about(number))).to.deep.equal(["Claimed", "Rejected", "Claimed"]);
   });
 
-  describe("a claim that is over while the dispatcher is at work", () => {
+  describe("a claim that ends while the dispatcher is at work", () => {
     /**
-     * A decision on `claim` that the dispatcher finds when it starts. After it has ended what is
-     * late, and before it looks for what to sign, the follower brings the invoice to `version`. A
-     * lock on a table that only the second step reads holds it there.
+     * A decision on `claim` that the dispatcher finds when it starts. After the dispatcher has
+     * ended late operations, and before it looks for operations to sign, the follower brings the
+     * invoice to `version`. A lock on a table that only the second step reads holds the dispatcher
+     * there.
      */
     async function decidedBetween(
-      one: Process,
+      substitute: Process,
       number: string,
       claim: string,
       version: number,
     ): Promise<string> {
       const decision = decisionBy("Reimburse", employer, number);
-      const wanted = { ...decision, command: { ...decision.command, claim } } as NewOperation;
+      const decided = { ...decision, command: { ...decision.command, claim } } as NewOperation;
       return bench.sql.begin(async (tx) => {
         await tx`lock table ledger_state in access exclusive mode`;
-        const [late] = (await bench.queue(wanted)) as [string];
-        one.start("dispatcher");
-        await until("the dispatcher looks for what to sign", async () => {
+        const [late] = (await bench.queue(decided)) as [string];
+        substitute.start("dispatcher");
+        await until("the dispatcher looks for operations to sign", async () => {
           const [row] =
             await bench.sql`select 1 from pg_locks where not granted and relation = 'ledger_state'::regclass`;
           return row !== undefined;
         });
-        one.start("follower");
-        await until("the follower has brought what is new", async () => {
+        substitute.start("follower");
+        await until("the follower has stored the new events", async () => {
           const [row] = await bench.sql<
             { version: number }[]
           >`select version from invoice_states where number = ${number}`;
@@ -523,12 +523,12 @@ describe("acts", () => {
       });
     }
 
-    it("by the same decision: a second one is answered from it, and does not go to the chain", async () => {
+    it("by the same decision: the first outcome answers the second one, which does not go to the chain", async () => {
       const who = await holder(bench);
       const [number] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
       const [made] = await bench.done(...(await bench.queue(claimBy(who, employer, number))));
       const { ref } = made?.command as { ref: string };
-      const one = (await instead()).start("dispatcher", "lanes");
+      const substitute = (await instead()).start("dispatcher", "lanes");
       const decision = decisionBy("Reimburse", employer, number);
       const [first] = (await bench.queue({
         ...decision,
@@ -537,8 +537,8 @@ describe("acts", () => {
       await until("the chain has the first one", async () =>
         (await about(number)).some((event) => event.name === "Reimbursed"),
       );
-      await one.stop("dispatcher");
-      const late = await bench.ended(await decidedBetween(one, number, ref, 2));
+      await substitute.stop("dispatcher");
+      const late = await bench.ended(await decidedBetween(substitute, number, ref, 2));
       await bench.done(first);
       expect([
         late.status,
@@ -549,12 +549,12 @@ describe("acts", () => {
       expect(names(await about(number))).to.deep.equal(["Claimed", "Reimbursed"]);
     });
 
-    it("by a rejection and a new claim: the decision on the first claim does not pay the second one", async () => {
+    it("by a rejection and a new claim: the decision on the first claim does not pay the second claim", async () => {
       const who = await holder(bench);
       const [number] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
       const [made] = await bench.done(...(await bench.queue(claimBy(who, employer, number))));
-      const one = (await instead()).start("lanes");
-      // the same parties act through another gateway meanwhile
+      const substitute = (await instead()).start("lanes");
+      // the same parties act through another gateway in the meantime
       await bench.stranger(
         bench.deployment.ledger,
         await handmade("Reject", employer.wallet, employer.index, number, 1),
@@ -564,7 +564,7 @@ describe("acts", () => {
         await handmade("Claim", who, employer.index, number, 2, `0x${"78".repeat(32)}`),
       );
       const late = await bench.ended(
-        await decidedBetween(one, number, (made?.command as { ref: string }).ref, 3),
+        await decidedBetween(substitute, number, (made?.command as { ref: string }).ref, 3),
       );
       expect([late.status, late.problem?.code, late.send]).to.deep.equal([
         "refused",
@@ -587,31 +587,33 @@ describe("acts", () => {
       )
     ).flat();
     const outcomes = await Promise.all(ids.map((id) => bench.ended(id)));
-    const [winner] = outcomes.filter((one) => one.status === "done");
-    expect(outcomes.filter((one) => one.status === "done")).to.have.length(1);
+    const [winner] = outcomes.filter((outcome) => outcome.status === "done");
+    expect(outcomes.filter((outcome) => outcome.status === "done")).to.have.length(1);
     expect(
-      outcomes.filter((one) => one.problem?.code === "already-claimed" && one.status === "refused"),
+      outcomes.filter(
+        (outcome) => outcome.problem?.code === "already-claimed" && outcome.status === "refused",
+      ),
     ).to.have.length(9);
     const foreign = outcomes.filter(
-      (one) =>
-        (one.command as { taxpayer: number }).taxpayer !==
+      (outcome) =>
+        (outcome.command as { taxpayer: number }).taxpayer !==
         (winner?.command as { taxpayer: number }).taxpayer,
     );
     expect(foreign).to.have.length(5);
-    // one after the other: the first one of them is refused, and the others are answered from that
+    // one after the other: the chain refuses the first, and its outcome answers the others
     expect((await about(number)).filter((event) => event.args["alarm"] === true)).to.have.length(1);
   });
 
   // ── batches ────────────────────────────────────────────────────────────────────────────────────
 
-  /** The sends of operations, with the operations in each. */
+  /** The sends of operations, with the operations of each. */
   async function sendsOf(ids: string[]) {
     return bench.sql<{ send: bigint; gas: bigint; operations: string[] }[]>`
       select o.send, s.gas, array_agg(o.id::text order by o.id) as operations from operations o join sends s on s.id = o.send
       where o.id = any(${ids}::uuid[]) group by o.send, s.gas order by o.send`;
   }
 
-  it("signed acts go out together, and are split where one transaction would ask for more gas than a block has", async () => {
+  it("signed acts go out together, in several transactions if one would need more gas than a block has", async () => {
     const who = await holder(bench);
     const numbers = await sealed(bench, main, issuer, { holder: who.address }, 12);
     const limit = 500_000n;
@@ -634,7 +636,7 @@ describe("acts", () => {
     expect(await sendsOf(together)).to.have.length(1);
   });
 
-  it("a refused act does not take those in the same transaction down", async () => {
+  it("a refused act does not revert the other acts of its transaction", async () => {
     const [who, thief] = [await holder(bench), await holder(bench)];
     const numbers = await sealed(bench, main, issuer, { holder: who.address }, 3);
     await main.stop("dispatcher");
@@ -645,12 +647,12 @@ describe("acts", () => {
     );
     main.start("dispatcher");
     const outcomes = await Promise.all(ids.map((id) => bench.ended(id)));
-    expect(outcomes.map((one) => one.status)).to.deep.equal(["done", "refused", "done"]);
+    expect(outcomes.map((outcome) => outcome.status)).to.deep.equal(["done", "refused", "done"]);
     expect(outcomes[1]?.problem).to.deep.include({ code: "signature-invalid" });
-    expect(new Set(outcomes.map((one) => String(one.send))).size).to.equal(1);
+    expect(new Set(outcomes.map((outcome) => String(outcome.send))).size).to.equal(1);
   });
 
-  it("an act that cannot be prepared, or whose evidence is not what was sealed, waits by itself", async () => {
+  it("an act that cannot be prepared, or whose evidence differs from the seal, waits alone", async () => {
     const who = await holder(bench);
     const [good, another] = (await sealed(bench, main, issuer, { holder: who.address }, 2)) as [
       string,
@@ -682,7 +684,7 @@ describe("acts", () => {
     );
     expect(statuses).to.deep.equal(["queued", "queued", "signed"]);
     expect(await about(damaged)).to.have.length(0);
-    // what was restored is done in its turn
+    // the restored act runs next
     await bench.sql`update invoices set content = ${row?.content as string} where number = ${damaged}`;
     await bench.sql`update operations set not_before = now() where id = ${broken}`;
     await bench.done(broken);
@@ -690,7 +692,7 @@ describe("acts", () => {
     await bench.sql`delete from operations where id in (${unsealed}, ${nonsense})`;
   });
 
-  // ── the bureau's steering ──────────────────────────────────────────────────────────────────────
+  // ── the bureau's control ───────────────────────────────────────────────────────────────────────
 
   const standing = (party: Party, to: "active" | "suspended") =>
     byBureau(bench, "setStanding", party.index, to === "active" ? 1 : 2);
@@ -700,10 +702,10 @@ describe("acts", () => {
       (event) => event.args["issuer"] === party.index && event.name.startsWith("Lot"),
     );
 
-  it("what an issuer had accepted when it was suspended waits, and is sealed in order when it is reinstated", async () => {
+  it("invoices that a suspended issuer had accepted wait, and are sealed in order after reinstatement", async () => {
     const party = await enrolled(bench, main, ["issuer"]);
     const small = (await instead({ lotSize: 2, lotAgeMs: 5_000 })).start();
-    // closed into lots before the suspension is known, and after it
+    // lots close before the gateway knows of the suspension, and after it
     const numbers = await accepted(bench, small, party, { holder: issuer.account }, 4);
     await known(bench, numbers);
     bench.proxy.rule = relayCut;
@@ -719,7 +721,7 @@ describe("acts", () => {
     bench.proxy.rule = undefined;
     numbers.push(
       ...(await bench.sql.begin(async (tx) => {
-        // the gateway itself accepts nothing of a suspended issuer; these came in the moment before
+        // the gateway accepts nothing from a suspended issuer; these arrived just before
         await tx`update taxpayers set standing = 'active' where index = ${party.index}`;
         const late: string[] = [];
         for (let i = 0; i < 4; i++)
@@ -737,7 +739,7 @@ describe("acts", () => {
       async () =>
         (await bench.sql`select 1 from sealings where issuer = ${party.index}`).length === 6,
     );
-    for (const event of (await lotsOf(party)).filter((one) => one.name === "LotRefused"))
+    for (const event of (await lotsOf(party)).filter((lotEvent) => lotEvent.name === "LotRefused"))
       expect(errorName(String(event.args["reason"]))).to.be.oneOf([
         "IssuerNotActive",
         "LotOutOfOrder",
@@ -754,10 +756,10 @@ describe("acts", () => {
     );
   });
 
-  it("while the ledger is closed accepted invoices and acts wait, and when the bureau opens it they go on", async () => {
+  it("while the ledger is closed, accepted invoices and acts wait; when the bureau opens it they run", async () => {
     const who = await holder(bench);
     const [before] = (await sealed(bench, main, issuer, { holder: who.address })) as [string];
-    // one transaction is under way when the ledger closes: it is reverted
+    // one transaction is under way when the ledger closes: it reverts
     bench.proxy.rule = relayCut;
     const [early] = (await bench.queue(claimBy(who, employer, before))) as [string];
     await underWay(early);
@@ -774,7 +776,7 @@ describe("acts", () => {
       async () =>
         (await bench.sql`select 1 from segment_use_now where accepted > lotted`).length === 0,
     );
-    // the bureau's own acts go on meanwhile
+    // the bureau's own acts still run in the meantime
     const party = await enrolled(bench, main, ["employer"]);
     expect(party.standing).to.equal("active");
     expect(
@@ -790,7 +792,7 @@ describe("acts", () => {
 
   // ── crashes ────────────────────────────────────────────────────────────────────────────────────
 
-  it("what the dispatcher had written when the process died goes out from the next process, once", async () => {
+  it("sends that the dispatcher had stored when the process died go out from the next process, once", async () => {
     const who = await holder(bench);
     const numbers = await sealed(bench, main, issuer, { holder: who.address }, 5);
     const dying = await instead();
@@ -798,7 +800,7 @@ describe("acts", () => {
     const ids = await bench.queue(...numbers.map((number) => claimBy(who, employer, number)));
     await until("all are written with their sends", async () =>
       (await Promise.all(ids.map((id) => bench.operation(id)))).every(
-        (one) => one.status === "sent",
+        (operation) => operation.status === "sent",
       ),
     );
     await dying.crash();
@@ -809,7 +811,7 @@ describe("acts", () => {
     await next.end();
   });
 
-  it("a process that dies while it follows leaves no operation behind: the next one reads its outcome", async () => {
+  it("if a process dies while it follows, the next one reads the outcome of each operation", async () => {
     const who = await holder(bench);
     const numbers = await sealed(bench, main, issuer, { holder: who.address }, 3);
     const dying = await instead();

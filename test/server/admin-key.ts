@@ -25,7 +25,7 @@ describe("the operator's command for a lost admin key", function () {
     (await bench.sql<{ id: string }[]>`select id from api_keys order by id`).map(({ id }) => id);
   const keyIn = (out: string) => /^API key (\S+)/m.exec(out)?.[1] ?? "";
 
-  it("makes one that works at once, and by which the party revokes the lost one", async () => {
+  it("makes a key that works at once, and the party revokes the lost one with it", async () => {
     const before = await keys();
     const { code, out } = await ran(bench, ["admin-key", account]);
     expect(code, out).to.equal(0);
@@ -46,20 +46,20 @@ describe("the operator's command for a lost admin key", function () {
     expect([refused.status, refused.problem?.code]).to.deep.equal([401, "unauthenticated"]);
   });
 
-  it("stores the key's hash alone, and prints the secret to standard output alone", async () => {
-    const { out, said } = await ran(bench, ["admin-key", account]);
+  it("stores only the key's hash, and prints the secret only to standard output", async () => {
+    const { out, said: printed } = await ran(bench, ["admin-key", account]);
     const [id = "", secret = ""] = keyIn(out).split(".");
     expect(secret.length).to.be.at.least(32);
-    expect(said.split(secret)).to.have.length(2);
+    expect(printed.split(secret)).to.have.length(2);
     const stored = await bench.sql`select * from api_keys where id = ${id}`;
     expect(JSON.stringify(stored)).to.not.include(secret);
   });
 
-  it("makes none for an account that is no party here", async () => {
+  it("makes no key for an account that is not a party here", async () => {
     const before = await keys();
-    const { code, said } = await ran(bench, ["admin-key", `0x${"c0".repeat(20)}`]);
+    const { code, said: printed } = await ran(bench, ["admin-key", `0x${"c0".repeat(20)}`]);
     expect(code).to.equal(1);
-    expect(said).to.include("this gateway has no party with the account");
+    expect(printed).to.include("this gateway has no party with the account");
     expect(await keys()).to.deep.equal(before);
   });
 });

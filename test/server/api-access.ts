@@ -1,6 +1,6 @@
 /**
- * Who may do and see what: a table of callers and requests, lists that hold nothing of anybody
- * else's, and API keys.
+ * Who may do and see what: a table of callers and requests, lists without other parties' rows, and
+ * API keys.
  */
 import { expect } from "chai";
 import {
@@ -71,7 +71,7 @@ describe("who may do and see what", () => {
     );
     const claim = accepted.body.id as string;
     await until(
-      "the claim stands",
+      "the chain has the claim",
       async () => (await call("GET", `/v1/claims/${claim}`)).body.status === "claimed",
     );
     const transfer = (
@@ -106,7 +106,7 @@ describe("who may do and see what", () => {
     });
   });
 
-  // only what refuses everybody but those named here; statuses in the order of `callers`
+  // requests that refuse every caller except the named ones; statuses in the order of `callers`
   const table: [method: string, path: string, body: unknown, statuses: number[]][] = [
     ["GET", "/v1/invoices/{invoice}", undefined, [200, 200, 404, 200, 404, 200, 404]],
     ["GET", "/v1/invoices/{invoice}/history", undefined, [200, 200, 404, 200, 404, 200, 404]],
@@ -180,16 +180,16 @@ describe("who may do and see what", () => {
   for (const [method, path, body, statuses] of table) {
     it(`${method} ${path}`, async () => {
       for (const [i, who] of callers.entries()) {
-        const wanted = statuses[i];
-        if (wanted === 0) continue; // it may, and would change what the rows below look at
+        const expected = statuses[i];
+        if (expected === 0) continue; // allowed; it would change the data of the rows below
         const reply = await call(method, pathOf(path), body, { token: tokens[who] });
-        expect(reply.status, `${who}: ${JSON.stringify(reply.body)}`).equals(wanted);
+        expect(reply.status, `${who}: ${JSON.stringify(reply.body)}`).equals(expected);
         if (reply.status >= 400) refused(reply, reply.body.code);
       }
     });
   }
 
-  it("issuing is an issuer's, for itself alone", async () => {
+  it("an issuer issues, and only for itself", async () => {
     for (const [who, code] of [
       ["bureau", "forbidden"],
       ["holder", "forbidden"],
@@ -205,7 +205,7 @@ describe("who may do and see what", () => {
     }
   });
 
-  it("without a key, with a wrong one and with a revoked one there is nothing", async () => {
+  it("a missing, a wrong or a revoked key gives no access", async () => {
     const { url } = await sandbox();
     const { id, token } = await must(
       call(
@@ -221,7 +221,7 @@ describe("who may do and see what", () => {
     expect((await revoke()).status).equals(204);
     refused(await revoke(), "not-found");
     await until(
-      "the revocation is felt",
+      "the revocation takes effect",
       async () => (await call("GET", "/v1/claims", undefined, { token })).status === 401,
       5_000,
     );
@@ -241,7 +241,7 @@ describe("who may do and see what", () => {
     }
   });
 
-  it("nobody lists what is not his", async () => {
+  it("no caller lists another party's rows", async () => {
     const lists: [Who, string, (item: Loose) => boolean][] = [
       ["issuer", "/v1/invoices?as=issuer&limit=100", ({ seller }) => seller === "甲店"],
       ["otherIssuer", "/v1/invoices?as=issuer&limit=100", ({ seller }) => seller === "乙店"],
@@ -288,7 +288,7 @@ describe("who may do and see what", () => {
     const make = (account: string | undefined, roles: string[], token?: string) =>
       call("POST", "/v1/api-keys", { account, roles }, token === undefined ? {} : { token });
 
-    it("no role is taken that the party does not have, not even from the bureau", async () => {
+    it("no key gets a role that its party does not have, not even from the bureau", async () => {
       const { bureau } = await sandbox();
       for (const [account, roles, token] of [
         [worker?.account, ["issuer"], firm?.token],
@@ -308,7 +308,7 @@ describe("who may do and see what", () => {
       refused(await make(`0x${"2".repeat(40)}`, ["holder"]), "not-found");
     });
 
-    it("a taxpayer makes keys for itself and for the persons it has made, and for nobody else", async () => {
+    it("a taxpayer makes keys only for itself and for the persons it has made", async () => {
       expect((await make(firm?.account, ["holder"], firm?.token)).status).equals(201);
       const made = await make(worker?.account.toLowerCase(), ["holder"], firm?.token);
       expect(made.status).equals(201);
@@ -323,7 +323,7 @@ describe("who may do and see what", () => {
         field: "/roles",
         rule: "role-of-party",
       });
-      // nor does it take one away that is not its own
+      // it does not revoke another party's key either
       refused(
         await call("DELETE", `/v1/api-keys/${made.body.id}`, undefined, {
           token: otherFirm?.token ?? "",
@@ -339,7 +339,7 @@ describe("who may do and see what", () => {
       ).equals(204);
     });
 
-    it("a key makes no key that may do more than itself", async () => {
+    it("a key makes no key with more rights than its own", async () => {
       const both = await taxpayer("戊公司", ["issuer", "employer"]);
       const till = await keyFor(both, ["issuer"]);
       refused(await make(both.account, ["employer"], till), "forbidden", {
@@ -350,7 +350,7 @@ describe("who may do and see what", () => {
       expect((await make(both.account, ["issuer"], till)).status).equals(201);
     });
 
-    it("a key for one role does not read what its party has in another", async () => {
+    it("a key for one role does not read data of its party's other roles", async () => {
       const both = await taxpayer("己公司", ["issuer", "employer"]);
       const number = await issued(both, otherFirm as TestParty);
       const titled = await issued(shop as TestParty, both);
@@ -366,7 +366,7 @@ describe("who may do and see what", () => {
       ]);
     });
 
-    it("a taxpayer whose enrolment is under way has no role yet", async () => {
+    it("a taxpayer has no role until its enrolment is done", async () => {
       const account = await whileNoBlockComes(async () => {
         const enrolling = await must(
           call(

@@ -1,6 +1,6 @@
 /**
- * A holder's account is one that the network knows: every way that names one, and how an account
- * comes to be known.
+ * The network must know a holder's account: every request that names one, and how an account
+ * becomes known.
  */
 
 import { typedData } from "@onepiao/protocol/ledger/messages.ts";
@@ -42,10 +42,7 @@ describe("a holder's account", function () {
     ]);
   });
 
-  /**
-   * The account's signature over Account(account), in the domain of the ledger or one that is
-   * changed.
-   */
+  /** The account's signature over Account(account), in the ledger's domain or an altered one. */
   async function proofBy(
     wallet: ReturnType<typeof Wallet.createRandom>,
     account = wallet.address,
@@ -64,7 +61,7 @@ describe("a holder's account", function () {
   }
   const show = (body: unknown) => call("POST", "/v1/accounts", body, { token: seller().token });
 
-  describe("that nobody has shown is refused", () => {
+  describe("without a proof of its key is refused", () => {
     const ways: [string, string, (account: string) => Promise<Reply>][] = [
       ["in an invoice", "/holder", (account) => issue(account)],
       [
@@ -130,12 +127,12 @@ describe("a holder's account", function () {
     for (const [way, field, ask] of ways) {
       it(way, async () => {
         refused(await ask(stranger()), "receiver-invalid", unknown(field));
-        // the bureau holds nothing
+        // the bureau holds no invoices
         refused(await ask((await sandbox()).bureau.account), "receiver-invalid", unknown(field));
       });
     }
 
-    it("as the employee of what was issued elsewhere", async () => {
+    it("as the employee of an external invoice", async () => {
       const document = invoiceOf(seller(), firm as TestParty, { sourceId: "E-1" });
       const reply = await call("POST", `/v1/external-invoices?holder=${stranger()}`, document, {
         token: (firm as TestParty).token,
@@ -163,17 +160,17 @@ describe("a holder's account", function () {
         .split("\n")
         .map((text) => JSON.parse(text))
         .filter(({ line }) => line !== undefined);
-      const [one, two, three] = results.sort((a, b) => a.line - b.line);
-      expect([one.status, two.number, three.status], JSON.stringify(results)).deep.equals([
+      const [first, second, third] = results.sort((a, b) => a.line - b.line);
+      expect([first.status, second.number, third.status], JSON.stringify(results)).deep.equals([
         202,
         undefined,
         202,
       ]);
-      expect(JSON.stringify(two)).includes("receiver-invalid").and.includes("known-account");
+      expect(JSON.stringify(second)).includes("receiver-invalid").and.includes("known-account");
     });
   });
 
-  it("of a person, of one with its own key, of a taxpayer, and of one whose key has signed for it is taken", async () => {
+  it("of a person, a party with its own key, a taxpayer, or an account with a key proof is accepted", async () => {
     const own = Wallet.createRandom();
     const apart = Wallet.createRandom();
     await must(show({ account: apart.address, proof: await proofBy(apart) }));
@@ -190,7 +187,7 @@ describe("a holder's account", function () {
     }
   });
 
-  it("is shown by its own key's signature, in this network's ledger, and by nothing else; again it is as it is", async () => {
+  it("is proven only by its own key's signature, in this network's ledger; a second proof changes nothing", async () => {
     const wallet = Wallet.createRandom();
     const account = wallet.address;
     const refusal = { field: "/proof", rule: "signature-by-account-key" };
@@ -216,7 +213,7 @@ describe("a holder's account", function () {
       expect((await show({ account: written, proof })).body).deep.equals({ account });
   });
 
-  it("whose key was rotated is shown by the key that it has now", async () => {
+  it("whose key was rotated is proven by its present key", async () => {
     const { deployment } = await sandbox();
     const moved = await taxpayer("换钥户", ["employer"]);
     const next = Wallet.createRandom();
@@ -231,16 +228,16 @@ describe("a holder's account", function () {
       ),
     );
     refused(await show({ account: moved.account, proof: gave.proof }), "key-not-shown");
-    // its gateway has no key of it any more: it signs what it is told
-    const told = await must(call("GET", "/v1/account-proof", undefined, { token: moved.token }));
-    expect(told.proof).equals(undefined);
-    expect(told.typedData.domain.verifyingContract.toLowerCase()).equals(
+    // its gateway no longer has the key: the party signs the data that it receives
+    const answer = await must(call("GET", "/v1/account-proof", undefined, { token: moved.token }));
+    expect(answer.proof).equals(undefined);
+    expect(answer.typedData.domain.verifyingContract.toLowerCase()).equals(
       deployment.ledger.toLowerCase(),
     );
     const proof = await next.signTypedData(
-      told.typedData.domain,
-      told.typedData.types,
-      told.typedData.message,
+      answer.typedData.domain,
+      answer.typedData.types,
+      answer.typedData.message,
     );
     expect((await show({ account: moved.account, proof })).status).equals(201);
   });
@@ -267,14 +264,14 @@ describe("a holder's account", function () {
       ann = { account, token };
     });
 
-    it("is known here once its proof was brought, and the invoice is claimed there", async () => {
+    it("is known here after its proof was imported, and the invoice is claimed there", async () => {
       refused(await issue(ann.account), "receiver-invalid", unknown("/holder"));
       await shownHere(second.url, ann);
       const number = await issued(seller(), abroad, { holder: ann.account });
       const bundle = await must(
         call("GET", `/v1/invoices/${number}/bundle`, undefined, { token: seller().token }),
       );
-      // it follows the chain by itself
+      // the second gateway follows the chain
       await until("the second gateway knows the lot", async () => {
         const [row] =
           await second.sql`select 1 from lots where first <= ${number} and first + count > ${number}::numeric`;
@@ -289,11 +286,11 @@ describe("a holder's account", function () {
       expect(claim.status).equals("claimed");
     });
 
-    it("its taxpayer, enrolled in the registry, is known without", async () => {
+    it("its taxpayer, enrolled in the registry, is known without a proof", async () => {
       expect((await issue(abroad.account)).status).equals(201);
     });
 
-    it("one party brings so many, and no more", async () => {
+    it("one party can import only a limited number", async () => {
       const bring = async () => {
         const wallet = Wallet.createRandom();
         const body = { account: wallet.address, proof: await proofBy(wallet) };

@@ -1,7 +1,7 @@
 /**
- * A key is worth its roles and no more: a table of callers inside and outside one company and what
- * each may give, take away and read; stored answers; the last admin key; limits; and a person that
- * leaves its employer.
+ * A key has the rights of its roles and no others: a table of callers inside and outside one
+ * company and what each may give, revoke and read; stored answers; the last admin key; limits; and
+ * a person that leaves its employer.
  */
 import { generateKeyPairSync } from "node:crypto";
 import { expect } from "chai";
@@ -28,13 +28,13 @@ import { startReceiver } from "./support/receiver.ts";
 const callers = ["bureau", "admin", "till", "finance", "employee", "otherAdmin"] as const;
 type Who = (typeof callers)[number];
 
-describe("a key is worth its roles and no more", () => {
+describe("a key has the rights of its roles and no others", () => {
   let [firm, otherFirm]: TestParty[] = [];
   let employee: { account: string; token: string };
   const tokens = {} as Record<Who, string>;
   const place: Record<string, string> = {};
 
-  /** An endpoint that takes what comes. */
+  /** An endpoint that accepts every delivery. */
   async function receiver() {
     const pos = await startReceiver();
     closeAtEnd(() => pos.close());
@@ -78,7 +78,7 @@ describe("a key is worth its roles and no more", () => {
     );
     const own = async (kind: string, token: string) =>
       (await must(call("GET", "/v1/operations?limit=100", undefined, { token }))).items.find(
-        (one: Loose) => one.kind === kind,
+        (operation: Loose) => operation.kind === kind,
       ).id;
     const rejected = await must(
       call("POST", `/v1/claims/${claim.id}/reject`, { reason: "补票" }, { token: finance.token }),
@@ -107,7 +107,8 @@ describe("a key is worth its roles and no more", () => {
   const rotation = { key: { custody: "gateway" } };
   const jwk = () => generateKeyPairSync("x25519").publicKey.export({ format: "jwk" });
 
-  // statuses in the order of `callers`; 0: it may, and would change what the rows below look at
+  // statuses in the order of `callers`; 0: allowed, and the request would change the data of the
+  // rows below
   const table: [
     method: string,
     path: string,
@@ -183,8 +184,8 @@ describe("a key is worth its roles and no more", () => {
     ["PUT", "/v1/encryption-key", "the caller's party", jwk, [200, 200, 403, 403, 200, 200]],
     ["POST", "/v1/persons/{employee}/leave", "", undefined, [404, 0, 403, 404, 0, 404]],
   ];
-  for (const [method, path, what, body, statuses] of table) {
-    it(`${method} ${path}${what === "" ? "" : `: ${what}`}`, async () => {
+  for (const [method, path, aspect, body, statuses] of table) {
+    it(`${method} ${path}${aspect === "" ? "" : `: ${aspect}`}`, async () => {
       for (const [i, who] of callers.entries()) {
         if (statuses[i] === 0) continue;
         const reply = await call(method, fill(path), body?.(), { token: tokens[who] });
@@ -197,16 +198,18 @@ describe("a key is worth its roles and no more", () => {
   const listed = async (path: string, who: Who): Promise<Loose[]> =>
     (await must(call("GET", path, undefined, { token: tokens[who] }))).items;
 
-  it("lists hold what a key's roles are about, and nothing else", async () => {
+  it("lists contain only what a key's roles cover", async () => {
     const kinds = async (who: Who) => [
-      ...new Set((await listed("/v1/operations?limit=100", who)).map((one) => one.kind)),
+      ...new Set(
+        (await listed("/v1/operations?limit=100", who)).map((operation) => operation.kind),
+      ),
     ];
     expect(await kinds("till")).not.empty.and.not.includes.members(["reject", "key-rotation"]);
     expect(await kinds("finance")).deep.equals(["reject"]);
     expect(await kinds("employee")).deep.equals(["claim"]);
     expect(await kinds("admin")).includes.members(["seal", "reject", "key-rotation"]);
     const ids = async (who: Who) =>
-      (await listed("/v1/api-keys?limit=100", who)).map((one) => one.id);
+      (await listed("/v1/api-keys?limit=100", who)).map((apiKey) => apiKey.id);
     expect(await ids("till"))
       .includes(place["tillKey"])
       .and.not.includes(place["financeKey"]);
@@ -224,7 +227,7 @@ describe("a key is worth its roles and no more", () => {
     expect(await listed("/v1/webhooks", "till")).empty;
   });
 
-  it("the bureau makes a taxpayer's keys until somebody has an admin key of it, and nobody else's", async () => {
+  it("the bureau makes a taxpayer's keys only until the taxpayer has an admin key in use", async () => {
     const made = await must(
       call("POST", "/v1/taxpayers", {
         name: "新户",
@@ -266,7 +269,7 @@ describe("a key is worth its roles and no more", () => {
     ]);
   });
 
-  it("a key that was revoked a moment ago makes no other one, and takes nothing along", async () => {
+  it("a key revoked a moment ago makes no other key, and revokes none", async () => {
     const shop = await taxpayer("失钥店", ["issuer", "employer"]);
     const staff = await person(shop, "王五");
     const stolen = await keyOf(shop.account, ["admin"], shop.token);
@@ -296,11 +299,11 @@ describe("a key is worth its roles and no more", () => {
     );
     const kept = (
       await must(call("GET", "/v1/api-keys", undefined, { token: shop.token }))
-    ).items.filter((one: Loose) => one.revokedAt === undefined);
-    expect(kept.map((one: Loose) => one.id)).deep.equals([shop.token.split(".")[0]]);
+    ).items.filter((apiKey: Loose) => apiKey.revokedAt === undefined);
+    expect(kept.map((apiKey: Loose) => apiKey.id)).deep.equals([shop.token.split(".")[0]]);
   });
 
-  it("an admin key counts as a role that its party is given later", async () => {
+  it("an admin key covers a role that its party gets later", async () => {
     const shop = await taxpayer("增项店", ["issuer"]);
     refused(
       await call("GET", "/v1/claims?as=employer", undefined, { token: shop.token }),
@@ -310,7 +313,7 @@ describe("a key is worth its roles and no more", () => {
       call("PATCH", `/v1/taxpayers/${shop.taxId}`, { capabilities: ["issuer", "employer"] }),
     );
     await until(
-      "the role is felt",
+      "the role takes effect",
       async () =>
         (await call("GET", "/v1/claims?as=employer", undefined, { token: shop.token })).status ===
         200,
@@ -344,7 +347,7 @@ describe("a key is worth its roles and no more", () => {
       }
     });
 
-    it("of a batch's lines as well", async () => {
+    it("of a batch's lines follows the same rule", async () => {
       const line = JSON.stringify(
         invoiceOf(
           party(),
@@ -378,7 +381,7 @@ describe("a key is worth its roles and no more", () => {
       expect((await send(tokens.admin))[0].number).equals(first[0].number);
     });
 
-    it("has no secret of a key, a webhook or a rotated secret", async () => {
+    it("contains no secret of a key, a webhook or a rotated secret", async () => {
       const pos = await receiver();
       for (const [path, body, secret] of [
         ["/v1/api-keys", key(party().account, "issuer"), "token"],
@@ -404,11 +407,11 @@ describe("a key is worth its roles and no more", () => {
     });
   });
 
-  describe("rotating to a key of one's own", () => {
+  describe("rotating to a party's own key", () => {
     const rotate = (body: unknown, token: string) =>
       call("POST", `/v1/taxpayers/${party().taxId}/key-rotations`, { key: body }, { token });
 
-    it("wants that key's own proof, from the party and from the bureau", async () => {
+    it("needs a proof by that key, from the party and from the bureau", async () => {
       const wallet = Wallet.createRandom();
       const good = await ownKey(party(), wallet);
       for (const token of [tokens.admin, tokens.bureau]) {
@@ -432,20 +435,22 @@ describe("a key is worth its roles and no more", () => {
         call("GET", "/v1/operations?limit=100", undefined, { token: tokens.admin }),
       );
       expect(
-        before.items.filter((one: Loose) => one.status === "queued" && one.kind === "key-rotation"),
+        before.items.filter(
+          (operation: Loose) => operation.status === "queued" && operation.kind === "key-rotation",
+        ),
       ).empty;
     });
   });
 
   describe("the last admin key", () => {
-    it("is not revoked by its own party, before there is another in somebody's hands", async () => {
+    it("is not revoked by its own party before another admin key is in use", async () => {
       const shop = await taxpayer("独钥店", ["issuer"]);
       const revoke = (id: string, token: string) =>
         call("DELETE", `/v1/api-keys/${id}`, undefined, { token });
-      const mine = shop.token.split(".")[0] as string;
-      refused(await revoke(mine, shop.token), "last-admin-key");
+      const firstKey = shop.token.split(".")[0] as string;
+      refused(await revoke(firstKey, shop.token), "last-admin-key");
       const second = await keyOf(shop.account, ["admin"], shop.token);
-      expect((await revoke(mine, second.token)).status).equals(204);
+      expect((await revoke(firstKey, second.token)).status).equals(204);
       refused(await revoke(second.id, second.token), "last-admin-key");
     });
 
@@ -458,12 +463,12 @@ describe("a key is worth its roles and no more", () => {
           token: second.token,
         }),
       ]);
-      // the second one finds itself revoked, or the last
+      // the second one is revoked already, or is the last
       expect(replies.filter(({ status }) => status === 204)).length(1);
     });
   });
 
-  it("every list of keys has pages, the newest first, and none is missing or twice", async () => {
+  it("every list of keys has pages, newest first, and each key appears once", async () => {
     const shop = await taxpayer("多钥店", ["issuer"]);
     const made = [shop.token.split(".")[0] as string];
     for (let i = 0; i < 7; i++) made.push((await keyOf(shop.account, ["issuer"], shop.token)).id);
@@ -475,7 +480,7 @@ describe("a key is worth its roles and no more", () => {
         }),
       );
       expect(page.items.length).within(1, 3);
-      seen.push(...page.items.map((one: Loose) => one.id));
+      seen.push(...page.items.map((item: Loose) => item.id));
       next = page.next;
     }
     expect(seen).deep.equals(made.reverse());
@@ -503,7 +508,7 @@ describe("a key is worth its roles and no more", () => {
     const there = (method: string, path: string, body: unknown, token: string) =>
       callAt(gateway.url, method, path, body, { token, wait: 0 });
 
-    it("on a party's keys: one that is revoked makes room", async () => {
+    it("on a party's keys: a revoked key makes room", async () => {
       const shop = await taxpayer("满钥店", ["issuer"]);
       const add = () => there("POST", "/v1/api-keys", key(shop.account, "issuer"), shop.token);
       const made = [await add(), await add(), await add()];
@@ -516,20 +521,20 @@ describe("a key is worth its roles and no more", () => {
       expect(racing.map(({ status }) => status).sort()).deep.equals([201, 409, 409]);
     });
 
-    it("on the persons that a party manages: one that has left makes room", async () => {
+    it("on the persons that a party manages: a person that has left makes room", async () => {
       const shop = await taxpayer("满员店", ["employer"]);
       const add = () => there("POST", "/v1/persons", { name: "员工" }, shop.token);
-      const [one] = [await add(), await add()];
+      const [first] = [await add(), await add()];
       refused(await add(), "person-limit");
       const { token } = await must(
-        there("POST", "/v1/api-keys", key(one.body.account, "holder"), shop.token),
+        there("POST", "/v1/api-keys", key(first.body.account, "holder"), shop.token),
       );
-      await must(there("POST", `/v1/persons/${one.body.account}/leave`, undefined, token));
+      await must(there("POST", `/v1/persons/${first.body.account}/leave`, undefined, token));
       const racing = await Promise.all([add(), add()]);
       expect(racing.map(({ status }) => status).sort()).deep.equals([201, 409]);
     });
 
-    it("on a party's requests, with however many keys; another party is not held up", async () => {
+    it("on a party's requests, with any number of keys; another party is not slowed down", async () => {
       const [shop, calm] = await Promise.all([
         taxpayer("忙店", ["issuer"]),
         taxpayer("闲店", ["issuer"]),
@@ -555,8 +560,8 @@ describe("a key is worth its roles and no more", () => {
       until("the key has ended", async () => !(await works(token)), 5_000);
 
     /**
-     * An employee with a claim, an invoice of its own, a clerk's key of the employer, and what each
-     * has given the other to read.
+     * An employee with a claim, an invoice of its own, a clerk's key of the employer, and the
+     * grants of each to the other.
      */
     async function employed() {
       const employer = await taxpayer("前东家", ["employer"]);
@@ -601,25 +606,25 @@ describe("a key is worth its roles and no more", () => {
         ),
       );
       const pos = await receiver();
-      // the employer knows the person's first key: it can have whatever that key can
+      // the employer knows the person's first key, and so has all rights of that key
       await must(call("POST", "/v1/webhooks", { url: pos.url }, { token: worker.token }));
       const planted = await keyOf(worker.account, ["holder"], worker.token);
       return { employer, worker, clerk, claimed, kept, theirs, claim, planted };
     }
 
-    it("by itself: takes along nothing of the employer's, and the employer keeps what was claimed from it and nothing else", async () => {
+    it("alone: loses all access to the employer, and the employer keeps only the claims submitted to it", async () => {
       const { employer, worker, clerk, claimed, kept, theirs, claim, planted } = await employed();
       const left = await must(
         call("POST", `/v1/persons/${worker.account}/leave`, undefined, { token: worker.token }),
       );
       for (const token of [worker.token, planted.token, clerk.token]) await ended(token);
       const own = left.token;
-      // the person has what is its own, and nothing of the employer's
-      const mine = await must(call("GET", "/v1/invoices?limit=100", undefined, { token: own }));
-      expect(mine.items.map((one: Loose) => one.number)).has.members([claimed, kept]);
+      // the person keeps its own invoices and nothing of the employer's
+      const owned = await must(call("GET", "/v1/invoices?limit=100", undefined, { token: own }));
+      expect(owned.items.map((invoice: Loose) => invoice.number)).has.members([claimed, kept]);
       refused(await call("GET", `/v1/invoices/${theirs}`, undefined, { token: own }), "not-found");
       expect((await must(call("GET", "/v1/webhooks", undefined, { token: own }))).items).empty;
-      // the employer has the claim with its name, and no way in
+      // the employer has the claim with its name, and no access
       const at = { token: employer.token };
       expect((await call("GET", `/v1/claims/${claim}`, undefined, at)).status).equals(200);
       expect((await must(call("GET", `/v1/persons/${worker.account}`, undefined, at))).name).equals(
@@ -640,7 +645,7 @@ describe("a key is worth its roles and no more", () => {
         await call("POST", `/v1/persons/${worker.account}/leave`, undefined, { token: own }),
         "person-left",
       );
-      // it manages its access itself, and can claim from its next employer
+      // the person manages its access alone, and can claim from its next employer
       const spare = await keyOf(worker.account, ["admin"], own);
       expect(
         (await call("DELETE", `/v1/api-keys/${left.id}`, undefined, { token: spare.token })).status,
@@ -659,7 +664,7 @@ describe("a key is worth its roles and no more", () => {
       );
     });
 
-    it("let go: keeps the keys that it has made itself, and needs one", async () => {
+    it("on release: keeps the keys that it has made, and needs at least one", async () => {
       const employer = await taxpayer("放人公司", ["employer"]);
       const worker = await person(employer, "赵六");
       const leave = (token: string) =>
@@ -670,7 +675,7 @@ describe("a key is worth its roles and no more", () => {
       expect((await leave(employer.token)).body).deep.equals({ account: worker.account });
       await ended(worker.token);
       expect(await works(own.token)).equals(true);
-      // nothing was claimed: not even the name is left
+      // without a claim not even the name remains
       refused(
         await call("GET", `/v1/persons/${worker.account}`, undefined, { token: employer.token }),
         "not-found",
@@ -683,7 +688,7 @@ describe("a key is worth its roles and no more", () => {
       );
     });
 
-    it("a key without the role admin does not leave for a person that has an admin key", async () => {
+    it("a key without the role admin cannot make a person with an admin key leave", async () => {
       const employer = await taxpayer("留人公司", ["employer"]);
       const worker = await person(employer, "孙七");
       const admin = await keyOf(worker.account, ["admin"], employer.token);
@@ -694,7 +699,7 @@ describe("a key is worth its roles and no more", () => {
       expect((await leave(admin.token)).status).equals(200);
     });
 
-    it("who bears the employer's last admin key does not leave before there is another", async () => {
+    it("the bearer of the employer's last admin key does not leave before another one exists", async () => {
       const employer = await taxpayer("东家自己", ["employer"]);
       const worker = await person(employer, "老板");
       const borne = await must(
@@ -719,7 +724,7 @@ describe("a key is worth its roles and no more", () => {
       expect(await works(worker.token)).equals(true);
     });
 
-    it("a key is borne by a person that its party manages, and by nobody else", async () => {
+    it("only a person that the key's party manages can bear the key", async () => {
       for (const bearer of [(otherFirm as TestParty).account, `0x${"3".repeat(40)}`]) {
         const made = await call(
           "POST",

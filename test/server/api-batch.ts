@@ -1,6 +1,6 @@
 /**
- * Batches of invoices, as a merchant sends them: what is told against what is in the database,
- * whatever happens on the way.
+ * Batches of invoices, as a merchant sends them: the answers agree with the database in each case
+ * of failure.
  */
 import { randomUUID } from "node:crypto";
 import { expect } from "chai";
@@ -25,12 +25,11 @@ import { keyFor, type Serving, serving } from "./support/serving.ts";
 const PATH = "/v1/invoices/batch";
 const codes = (results: Loose[]) =>
   Object.fromEntries(
-    [...Map.groupBy(results, (one) => one.problem?.code ?? one.status)].map(([code, of]) => [
-      code,
-      of.length,
-    ]),
+    [...Map.groupBy(results, (result) => result.problem?.code ?? result.status)].map(
+      ([code, group]) => [code, group.length],
+    ),
   );
-const numbers = (results: Loose[]): string[] => results.flatMap((one) => one.number ?? []);
+const numbers = (results: Loose[]): string[] => results.flatMap((result) => result.number ?? []);
 
 describe("a batch of invoices", function () {
   this.timeout(120_000);
@@ -48,7 +47,7 @@ describe("a batch of invoices", function () {
     more: (i: number) => Record<string, unknown> = () => ({}),
   ) => Array.from({ length: count }, (_, i) => invoiceOf(seller, { name: "个人" }, more(i)));
 
-  it("is accepted line by line and sealed, and each invoice is what its line says", async () => {
+  it("is accepted line by line and sealed, and each invoice has its line's content", async () => {
     const shop = await taxpayer("Shop with a day's receipts", ["issuer"]);
     const { results, last } = await sendLines(
       url,
@@ -56,7 +55,7 @@ describe("a batch of invoices", function () {
       shop,
     );
     expect(last).to.deep.equal({ done: true, accepted: 300, replayed: 0, refused: 0 });
-    expect(results.map((one) => one.line)).to.deep.equal(
+    expect(results.map((result) => result.line)).to.deep.equal(
       Array.from({ length: 300 }, (_, i) => i + 1),
     );
     expect((await rowsOf(shop)).map((row) => row.number)).to.deep.equal(numbers(results).sort());
@@ -72,7 +71,7 @@ describe("a batch of invoices", function () {
     }
   });
 
-  it("names the holder and hands out pickups as a single invoice does", async () => {
+  it("names the holder and creates pickups as a single invoice does", async () => {
     const shop = await taxpayer("Shop with guests", ["issuer", "employer"]);
     const guest = await person(shop, "Guest");
     const { results } = await sendLines(
@@ -101,13 +100,13 @@ describe("a batch of invoices", function () {
     expect(own.status).to.equal(200);
   });
 
-  it("may have red letters among its lines: each opens its sheet, for the reason that the batch gives, and once", async () => {
+  it("may contain red letters: each opens its sheet once, for the reason that the batch gives", async () => {
     const shop = await taxpayer("Shop that takes back", ["issuer"]);
     const number = await issued(shop, { name: "个人" });
     const { lines, totals } = invoiceOf(shop, { name: "个人" });
-    const minus = (one: Record<string, string>, members: string[]) => ({
-      ...one,
-      ...Object.fromEntries(members.map((name) => [name, `-${one[name]}`])),
+    const minus = (amounts: Record<string, string>, members: string[]) => ({
+      ...amounts,
+      ...Object.fromEntries(members.map((name) => [name, `-${amounts[name]}`])),
     });
     const red = invoiceOf(
       shop,
@@ -144,7 +143,7 @@ describe("a batch of invoices", function () {
     );
   });
 
-  it("has bad lines that spoil nothing and take no number, each refused for its own reason", async () => {
+  it("may contain bad lines: each is refused for its own reason, takes no number and stops no other line", async () => {
     const shop = await taxpayer("Shop with a careless clerk", ["issuer"]);
     const stranger = { taxId: freshTaxId(), name: "Nobody" };
     const sourceId = `POS-${randomUUID()}`;
@@ -163,7 +162,7 @@ describe("a batch of invoices", function () {
       good,
     ];
     const { results, last } = await sendLines(url, lines, shop);
-    expect(results.map((one) => one.problem?.code ?? one.status)).to.deep.equal([
+    expect(results.map((result) => result.problem?.code ?? result.status)).to.deep.equal([
       202,
       "malformed-document",
       "seller-not-caller",
@@ -184,12 +183,12 @@ describe("a batch of invoices", function () {
     expect(BigInt(rows[2]?.number ?? 0) - BigInt(rows[0]?.number ?? 0)).to.equal(2n);
   });
 
-  it("has its quota drawn as it goes, in few draws; what goes past the quota is refused and done later with the same key", async () => {
+  it("draws its quota in few draws; lines past the quota are refused and accepted later with the same key", async () => {
     const shop = await taxpayer("Shop with a large day", ["issuer"], { quota: "300000.00" });
     const all = invoices(shop, 1_600);
     const first = await sendLines(url, all, shop);
     expect(codes(first.results)).to.deep.equal({ 202: 1_500, "quota-exceeded": 100 });
-    expect(first.results.slice(0, 1_400).every((one) => one.number)).to.equal(true);
+    expect(first.results.slice(0, 1_400).every((result) => result.number)).to.equal(true);
     const draws =
       await (await database())`select 1 from operations where party = ${shop.account} and kind = 'draw'`;
     expect(draws.length).to.be.within(1, 3);
@@ -201,19 +200,19 @@ describe("a batch of invoices", function () {
     expect(await rowsOf(shop)).to.have.length(1_600);
   });
 
-  it("that is cut off again and again comes to its end under one key: none twice, none lost", async () => {
+  it("that is cut off again and again completes under one key: each line once", async () => {
     const shop = await taxpayer("Shop on a train", ["issuer"]);
     const all = invoices(shop, 1_000, (i) => ({ sourceId: `TRAIN-${i}` }));
     const key = randomUUID();
-    const told = new Map<number, string>();
+    const numbersByLine = new Map<number, string>();
     const note = (results: Loose[]) => {
       for (const { line, number } of results) {
         if (number === undefined) continue;
-        expect(told.get(line) ?? number).to.equal(number);
-        told.set(line, number);
+        expect(numbersByLine.get(line) ?? number).to.equal(number);
+        numbersByLine.set(line, number);
       }
     };
-    /** As a client does it: it comes again until the stream before has ended here as well. */
+    /** As a client does: it sends the batch again until the previous stream has ended here too. */
     const opened = () =>
       until("its key is free", async () => {
         const lines = openLines(url, { ...shop, key });
@@ -233,7 +232,7 @@ describe("a batch of invoices", function () {
       note(lines.results);
     }
     const lines = await opened();
-    // what was cut off has ended: nothing more is added to it
+    // the request that was cut off has ended: it adds nothing more
     const done = (await rowsOf(shop)).length;
     await lines.send(all);
     lines.end();
@@ -241,11 +240,13 @@ describe("a batch of invoices", function () {
     const last = results.pop();
     note(results);
     expect(last).to.deep.equal({ done: true, accepted: 1_000, replayed: done, refused: 0 });
-    expect((await rowsOf(shop)).map((row) => row.number)).to.deep.equal([...told.values()].sort());
-    expect(told.size).to.equal(1_000);
+    expect((await rowsOf(shop)).map((row) => row.number)).to.deep.equal(
+      [...numbersByLine.values()].sort(),
+    );
+    expect(numbersByLine.size).to.equal(1_000);
   });
 
-  it("is for issuers alone, and has 10,000 lines at most", async () => {
+  it("needs the role issuer, and has 10,000 lines at most", async () => {
     const firm = await taxpayer("Firm that only buys", ["employer"]);
     const refused = await call("POST", PATH, "{}\n", {
       token: firm.token,
@@ -283,7 +284,7 @@ describe("a batch and its gateways", function () {
     [first, second] = await Promise.all([serving(bench), serving(bench)]);
   });
   after(async () => {
-    for (const one of [first, second]) one?.child.kill("SIGKILL");
+    for (const gateway of [first, second]) gateway?.child.kill("SIGKILL");
     await bench?.close();
   });
   const invoices = (count: number, run: string) =>
@@ -291,7 +292,7 @@ describe("a batch and its gateways", function () {
   const count = async () =>
     Number((await bench.sql<{ n: bigint }[]>`select count(*) as n from invoices`)[0]?.n);
 
-  it("killed in its middle it is lost in no part: sent again to the one in its place, or to another, it is complete", async () => {
+  it("loses no line if its gateway is killed: sent again to that gateway's successor, or to another one, it is complete", async () => {
     for (const place of ["another", "restarted"]) {
       const before = await count();
       const all = invoices(600, place);
@@ -301,11 +302,11 @@ describe("a batch and its gateways", function () {
       first.child.kill("SIGKILL");
       await first.ended;
       await lines.closed;
-      const told = new Map(lines.results.map((one) => [one.line, one.number]));
-      expect(told.size).to.be.within(100, 599);
+      const numbersByLine = new Map(lines.results.map((result) => [result.line, result.number]));
+      expect(numbersByLine.size).to.be.within(100, 599);
       if (place === "restarted") first = await serving(bench);
       const at = place === "restarted" ? first : second;
-      const again = await until("the killed one's key is free", async () => {
+      const again = await until("the key of the killed request is free", async () => {
         const sent = await sendLines(`${at.url}${PATH}`, all, {
           token: shop,
           key: lines.key,
@@ -314,15 +315,15 @@ describe("a batch and its gateways", function () {
       });
       if (place === "another") first = await serving(bench);
       expect(again.last).to.include({ accepted: 600, refused: 0 });
-      expect(again.last.replayed).to.be.at.least(told.size);
+      expect(again.last.replayed).to.be.at.least(numbersByLine.size);
       for (const { line, number } of again.results)
-        expect(told.get(line) ?? number).to.equal(number);
+        expect(numbersByLine.get(line) ?? number).to.equal(number);
       expect(new Set(numbers(again.results)).size).to.equal(600);
       expect(await count()).to.equal(before + 600);
     }
   });
 
-  it("one key at two of them at once is one batch: the other is told to come back, and then gets the same", async () => {
+  it("with one key at two gateways at once is one batch: the second gets 'retry later', and then the same answer", async () => {
     const before = await count();
     const all = invoices(400, "twice");
     const key = randomUUID();
@@ -340,7 +341,7 @@ describe("a batch and its gateways", function () {
     expect(await count()).to.equal(before + 400);
   });
 
-  it("that stops tells how far it has come", async () => {
+  it("reports its progress when it stops", async () => {
     const lines = openLines(`${first.url}${PATH}`, { token: shop });
     await lines.send(invoices(10, "stops"));
     await lines.got(10);

@@ -1,6 +1,6 @@
 /**
- * Bundles: what a reader takes away proves itself, whole or in part, to anyone, and to the ledger;
- * an altered one to nobody.
+ * Bundles: a reader's copy proves itself, whole or in part, to everyone and to the ledger; an
+ * altered copy proves nothing.
  */
 
 import {
@@ -31,9 +31,9 @@ describe("bundles", () => {
   let firm: TestParty;
   let ann: { account: string; token: string };
   let number: string;
-  const bundleOf = (of: string, by: { token: string }, query = ""): Promise<Bundle> =>
+  const bundleOf = (invoice: string, by: { token: string }, query = ""): Promise<Bundle> =>
     must(
-      call("GET", `/v1/invoices/${of}/bundle${query}`, undefined, { token: by.token }),
+      call("GET", `/v1/invoices/${invoice}/bundle${query}`, undefined, { token: by.token }),
     ) as Promise<Bundle>;
   const failed = (value: unknown): string[] =>
     checkBundle(value)
@@ -68,7 +68,7 @@ describe("bundles", () => {
     number = all[3] as string;
   });
 
-  it("a whole bundle holds step by step, gives the document again, and the ledger takes it as evidence", async () => {
+  it("a whole bundle passes each step, contains the document, and the ledger accepts it as evidence", async () => {
     const bundle = await bundleOf(number, ann);
     const checked = checkBundle(JSON.parse(JSON.stringify(bundle)));
     expect(checked.steps.filter((step) => !step.ok)).deep.equals([]);
@@ -78,12 +78,12 @@ describe("bundles", () => {
     ).body;
     expect(checked.document).deep.equals(document);
     expect(await proves(bundle)).equals(true);
-    // the key that has sealed is the issuer's, and the parties are who the registry was told
+    // the issuer's key has sealed it, and the parties agree with the registry
     expect(checked.signer).equals(shop.account);
-    const told = await (await database())<
+    const rows = await (await database())<
       { data: Loose }[]
     >`select account as data from taxpayers where index = ${shop.index}`;
-    expect(told[0]?.data).equals(shop.account);
+    expect(rows[0]?.data).equals(shop.account);
     expect(bundle.parties.map(({ index, taxId }) => [index, taxId])).deep.equals([
       [shop.index, shop.taxId],
       [firm.index, firm.taxId],
@@ -99,7 +99,7 @@ describe("bundles", () => {
       .map((log) => contracts.event(log))
       .filter((event) => event?.name === "TaxpayerEnrolled");
     for (const party of (await bundleOf(number, ann)).parties) {
-      const event = enrolled.find((one) => one?.args["index"] === party.index);
+      const event = enrolled.find((enrolment) => enrolment?.args["index"] === party.index);
       expect(event?.args["identity"]).equals(identityCommitment(party));
       expect(event?.args["account"]).equals(party.account);
     }
@@ -127,7 +127,7 @@ describe("bundles", () => {
     refused(reply, "invalid-request", { field: "disclose", rule: "part-name" });
   });
 
-  it("whatever is altered is found in its step, and the ledger does not take it", async () => {
+  it("each alteration fails in its step, and the ledger refuses it", async () => {
     const bundle = await bundleOf(number, ann);
     const other = await bundleOf(await issued(shop, firm, { holder: ann.account }), ann);
     const cases: [string, Bundle, string][] = [
@@ -205,25 +205,26 @@ describe("bundles", () => {
         "parties",
       ],
     ];
-    for (const [what, value, step] of cases) expect(failed(value), what).includes(step);
-    for (const what of [
+    for (const [alteration, value, step] of cases) expect(failed(value), alteration).includes(step);
+    for (const alteration of [
       "the first holder",
       "the titled buyer",
       "the number",
       "the path",
       "the root",
     ])
-      expect(await proves(cases.find(([name]) => name === what)?.[1] as Bundle), what).equals(
-        false,
-      );
-    // a seal of another network, or of another issuer, is by another key
+      expect(
+        await proves(cases.find(([name]) => name === alteration)?.[1] as Bundle),
+        alteration,
+      ).equals(false);
+    // another key makes the seal of another network or another issuer
     const elsewhere = altered(bundle, (b) => {
       b.network.name = "another network";
     });
     expect(checkBundle(elsewhere).signer).not.equals(shop.account);
   });
 
-  it("what is no bundle is said to be none, and nothing is thrown", () => {
+  it("a value that is not a bundle gets that verdict, and the check throws nothing", () => {
     for (const value of [
       undefined,
       null,
@@ -238,14 +239,14 @@ describe("bundles", () => {
     }
   });
 
-  it("an invoice that is not sealed yet, or not the caller's, has none", async () => {
+  it("an unsealed invoice, or another party's, has no bundle", async () => {
     const stranger = await taxpayer("路人", ["employer"]);
     refused(
       await call("GET", `/v1/invoices/${number}/bundle`, undefined, { token: stranger.token }),
       "not-found",
     );
-    const bundleOf = (of: string) =>
-      call("GET", `/v1/invoices/${of}/bundle`, undefined, { token: shop.token });
+    const bundleOf = (invoice: string) =>
+      call("GET", `/v1/invoices/${invoice}/bundle`, undefined, { token: shop.token });
     const fresh = await whileNothingIsSealed(async () => {
       const accepted = await must(
         call("POST", "/v1/invoices", invoiceOf(shop, firm), { token: shop.token, wait: 0 }),

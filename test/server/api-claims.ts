@@ -1,6 +1,6 @@
 /**
- * Claims over HTTP: expense reports, their decisions, and every way to be paid twice that must
- * fail.
+ * Claims over HTTP: expense reports, their decisions, and every way to get paid twice, all of which
+ * must fail.
  */
 import { expect } from "chai";
 import { passTime } from "../../sandbox/chain.ts";
@@ -52,7 +52,7 @@ describe("claims over HTTP", () => {
       .map(({ data }: { data: unknown }) => data);
   };
 
-  /** How many acts about the invoice have been in a transaction of this gateway's. */
+  /** How many acts about the invoice this gateway has put into transactions. */
   const operations = async (number: string) =>
     (
       await (await database())<{ n: number }[]>`
@@ -68,7 +68,7 @@ describe("claims over HTTP", () => {
     worker = await person(employer, "赵一");
   });
 
-  it("a claim of one invoice locks it, and its reimbursement is final, on the chain as well", async () => {
+  it("a claim of one invoice locks it, and its reimbursement is final, also on the chain", async () => {
     const number = await titled();
     const made = await claim([number], worker, employer, { note: "客户午餐" });
     expect(made.status, JSON.stringify(made.body)).equals(201);
@@ -120,7 +120,7 @@ describe("claims over HTTP", () => {
     expect(await record(numbers[57] as string)).deep.includes({ state: "reimbursed", version: 2 });
   });
 
-  it("a claim of a hundred and one, of none, or of the same one twice is refused", async () => {
+  it("a claim of a hundred and one invoices, of no invoice, or of one invoice twice is refused", async () => {
     const number = await untitled();
     const numbers = Array.from({ length: 101 }, (_, i) =>
       (26_442_000_000_000_000_000n + BigInt(i)).toString(),
@@ -140,7 +140,7 @@ describe("claims over HTTP", () => {
     expect((await record(number)).state).equals("untouched");
   });
 
-  it("one bad invoice refuses the whole claim and leaves the others as they are", async () => {
+  it("one bad invoice refuses the whole claim, and the others stay as they are", async () => {
     const [first, second, used, later] = (await many(4, untitled)) as [
       string,
       string,
@@ -161,7 +161,7 @@ describe("claims over HTTP", () => {
     expect((await claim([first, second, later], worker, employer)).status).equals(201);
   });
 
-  it("only the holder claims, and only what is sealed", async () => {
+  it("only the holder claims, and only sealed invoices", async () => {
     const number = await titled();
     refused(await claim([number], shop, employer), "forbidden"); // a key without the role
     refused(await claim([number], employer, employer), "forbidden"); // its employer, who may see it
@@ -188,7 +188,7 @@ describe("claims over HTTP", () => {
     refused(unknown, "taxpayer-unknown", { field: "/employer", rule: "employer-enrolled" });
   });
 
-  it("a titled invoice is its employer's alone, after a rejection still", async () => {
+  it("only its employer reimburses a titled invoice, also after a rejection", async () => {
     const number = await titled();
     const original = { number, state: "issued" };
     expect(
@@ -205,7 +205,7 @@ describe("claims over HTTP", () => {
     expect((await claim([number], worker, employer)).status).equals(201);
   });
 
-  it("an untitled invoice is free again after a rejection, whose reason its holder reads", async () => {
+  it("an untitled invoice is free again after a rejection, and its holder reads the reason", async () => {
     const number = await untitled();
     const { id } = await must(claim([number], worker, employer, { note: "打车" }));
     const rejected = await decide(id, "reject", employer, { reason: "超过标准" });
@@ -217,7 +217,7 @@ describe("claims over HTTP", () => {
     ]).deep.equals([200, "rejected", "超过标准", "打车"]);
     const seen = (await call("GET", `/v1/claims/${id}`, undefined, { token: worker.token })).body;
     expect([seen.status, seen.reason]).deep.equals(["rejected", "超过标准"]);
-    // the employer has no more to do with it
+    // the employer no longer has access to it
     refused(
       await call("GET", `/v1/invoices/${number}`, undefined, { token: employer.token }),
       "not-found",
@@ -233,7 +233,7 @@ describe("claims over HTTP", () => {
     ).equals(undefined);
   });
 
-  it("a decision that is asked for again is answered from its outcome: no attempt, nothing for the chain, and the original named", async () => {
+  it("a repeated decision gets the first outcome: no attempt, no act on the chain, and the answer names the original", async () => {
     const number = await untitled();
     const { id } = await must(claim([number], worker, employer));
     await must(decide(id, "reimburse", employer));
@@ -252,18 +252,18 @@ describe("claims over HTTP", () => {
     });
   });
 
-  it("a claim of what is reimbursed is refused by the chain, raises an alarm, and the same attempt is told once", async () => {
+  it("the chain refuses a claim of a reimbursed invoice and raises an alarm; the same attempt is reported once", async () => {
     const number = await untitled();
     const { id } = await must(claim([number], worker, employer));
     await must(decide(id, "reimburse", employer));
-    // claimed once more, from the same employer and from another one, again and again
+    // claimed again, several times from the same employer and from another one
     for (const from of [employer, rival, employer, rival]) {
       const claimed = refused(await claim([number], worker, from), "already-reimbursed");
       expect(claimed["original"]).deep.includes({ number, state: "reimbursed" });
       expect(claimed["alarm"]).equals(true);
     }
     const attempt = { reason: "already-reimbursed", attempt: "claim" };
-    await until("both are told", async () => (await alarms(number)).length >= 2);
+    await until("both events are in the feed", async () => (await alarms(number)).length >= 2);
     expect(
       (await alarms(number)).map(({ reason, attempt }: Record<string, unknown>) => ({
         reason,
@@ -277,7 +277,7 @@ describe("claims over HTTP", () => {
     });
   });
 
-  it("forty reimbursements at once of a claim of thirty that is reimbursed send nothing to the chain", async () => {
+  it("forty reimbursements at once of a reimbursed claim of thirty send nothing to the chain", async () => {
     const body = invoiceOf(shop, { name: "个人（赵一）" }, { holder: worker.account });
     const numbers = await many(
       30,
@@ -302,7 +302,7 @@ describe("claims over HTTP", () => {
     expect(await alarms(numbers[0] as string)).deep.equals([]);
   });
 
-  it("an invoice that is claimed from one employer is not claimed from another, and nobody else decides on it", async () => {
+  it("an invoice claimed from one employer cannot be claimed from another, and only that employer decides", async () => {
     const number = await untitled();
     const { id } = await must(claim([number], worker, employer));
     const elsewhere = refused(await claim([number], worker, rival), "already-claimed");
@@ -315,7 +315,7 @@ describe("claims over HTTP", () => {
     expect((await record(number)).employer).equals(employer.index);
   });
 
-  it("twenty claims of one invoice at once: one is made", async () => {
+  it("of twenty claims of one invoice at once one succeeds", async () => {
     const number = await untitled();
     const replies = await many(20, (i) => claim([number], worker, i % 2 ? employer : rival));
     expect(replies.filter(({ status }) => status === 201)).lengthOf(1);
@@ -328,7 +328,7 @@ describe("claims over HTTP", () => {
     expect((await record(number)).version).equals(1);
   });
 
-  it("twenty reimbursements of one claim at once: one is made, nineteen are told so", async () => {
+  it("of twenty reimbursements of one claim at once one succeeds, and nineteen answers say so", async () => {
     const number = await untitled();
     const { id } = await must(claim([number], worker, employer));
     const replies = await many(20, () => decide(id, "reimburse", employer));
@@ -349,7 +349,7 @@ describe("claims over HTTP", () => {
     expect(await alarms(number)).deep.equals([]);
   });
 
-  it("of a reimbursement and a rejection at the same moment, one happens, and the reason shown is that of what happened", async () => {
+  it("of a reimbursement and a rejection at the same moment one takes effect, and the reason shown is that one's", async () => {
     const number = await untitled();
     const { id } = await must(claim([number], worker, employer));
     const [paid, rejected] = await Promise.all([
@@ -375,7 +375,7 @@ describe("claims over HTTP", () => {
     }
   });
 
-  it("a suspended employer is not claimed from and pays nothing, but may let go", async () => {
+  it("a suspended employer gets no claims and pays nothing, but may reject", async () => {
     const firm = await taxpayer("停牌雇主", ["employer"]);
     const [claimed, free] = (await many(2, untitled)) as [string, string];
     const { id } = await must(claim([claimed], worker, firm));
@@ -409,12 +409,13 @@ describe("claims over HTTP", () => {
       ).body.items.map(({ id }: { id: string }) => id);
       expect(page).deep.equals(ids.slice(2));
     }
-    // and by state: what was decided leaves those that wait, what the chain refused is in neither
-    const of = async (status: string, token = firm.token) =>
+    // by state: decided claims leave the submitted ones; claims that the chain refused are in
+    // neither list
+    const idsIn = async (status: string, token = firm.token) =>
       (
         await must(call("GET", `/v1/claims?status=${status}&limit=100`, undefined, { token }))
       ).items.map(({ id }: { id: string }) => id);
-    const before = await of("refused", rival.token);
+    const before = await idsIn("refused", rival.token);
     const again = await call(
       "POST",
       "/v1/claims",
@@ -423,17 +424,17 @@ describe("claims over HTTP", () => {
     );
     refused(again, "already-claimed");
     await must(decide(ids[3] as string, "reject", firm, { reason: "缺附件" }));
-    expect(await of("claimed")).deep.equals(ids.slice(0, 3));
-    expect(await of("rejected")).deep.equals(ids.slice(3));
-    expect(await of("submitted")).deep.equals([]);
-    expect((await of("refused", rival.token)).slice(1)).deep.equals(before);
+    expect(await idsIn("claimed")).deep.equals(ids.slice(0, 3));
+    expect(await idsIn("rejected")).deep.equals(ids.slice(3));
+    expect(await idsIn("submitted")).deep.equals([]);
+    expect((await idsIn("refused", rival.token)).slice(1)).deep.equals(before);
     expect(
       (await call("GET", "/v1/claims?status=lost", undefined, { token: firm.token })).status,
     ).equals(422);
   });
 
-  // the last one: it moves the clock of the chain, which all files of a run share
-  it("a claim is withdrawn by its holder after the claim term and not before", async () => {
+  // the last test: it moves the chain's clock, which all files of a run share
+  it("the holder withdraws a claim after the claim term and not before", async () => {
     const { rpcUrl, deployment } = await sandbox();
     const [first, second] = (await many(2, untitled)) as [string, string];
     const { id } = await must(claim([first], worker, employer));

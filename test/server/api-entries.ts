@@ -1,6 +1,6 @@
 /**
- * Book entry over HTTP: an invoice is entered in its employer's books once, and whoever is second
- * is told what was first.
+ * Book entry over HTTP: an invoice is entered in its employer's books once; the refusal of a second
+ * entry names the first one.
  */
 import { expect } from "chai";
 import { Wallet } from "ethers";
@@ -38,7 +38,10 @@ describe("book entry over HTTP", () => {
     options: { key?: string; wait?: number } = {},
   ): Promise<Reply> =>
     call("POST", "/v1/entries", { mark, invoices, ...more }, { token: by.token, ...options });
-  /** As `enter`, sent again under its key while the answer is that it is still under way. */
+  /**
+   * As `enter`; sends the request again under its key while the answer says that it is still under
+   * way.
+   */
   async function outcome(mark: string, invoices: string[]): Promise<Reply> {
     const key = crypto.randomUUID();
     const send = () => enter(mark, invoices, employer, {}, { key });
@@ -76,7 +79,7 @@ describe("book entry over HTTP", () => {
     worker = await person(employer, "赵一");
   });
 
-  it("a titled invoice is entered before it is claimed; the answer names act, transaction and block", async () => {
+  it("a titled invoice is entered before its claim; the answer names act, transaction and block", async () => {
     const number = await titled();
     const done = await enter("02", [number], employer, { period: "2026-11", voucher: "记-0042" });
     expect(done.status, JSON.stringify(done.body)).equals(201);
@@ -98,13 +101,13 @@ describe("book entry over HTTP", () => {
     });
     expect(event.data).deep.equals({ mark: "02", act: made.proof.act, employer: employer.index });
     expect((await entry(number)).body).deep.equals({ invoice: number, mark: "02", acts: [made] });
-    // claiming, reimbursing and entering are apart from one another
+    // claims, reimbursements and entries do not depend on each other
     const id = await claim(number);
     await decide(id, "reimburse");
     expect((await entry(number)).body.mark).equals("02");
   });
 
-  it("a second entry is refused with the first one's mark, time and act, as is one with the other mark", async () => {
+  it("a second entry, with either mark, is refused with the first one's mark, time and act", async () => {
     const number = await titled();
     const [first] = (await must(enter("03", [number]))).invoices;
     for (const mark of ["03", "02"]) {
@@ -124,7 +127,7 @@ describe("book entry over HTTP", () => {
     expect((await entry(number)).body.acts).lengthOf(1);
   });
 
-  it("the same key again gets the same answer, so whoever was answered nothing asks again", async () => {
+  it("the same key gets the same answer again, so a caller without an answer sends the request again", async () => {
     const number = await titled();
     const key = crypto.randomUUID();
     const first = await enter("02", [number], employer, {}, { key });
@@ -146,7 +149,7 @@ describe("book entry over HTTP", () => {
     refused(await enter("06", [number]), "not-entered");
     await must(enter("03", [number]));
     const { mark, acts } = (await entry(number)).body;
-    expect([mark, acts.map((one: Loose) => [one.mark, one.current])]).deep.equals([
+    expect([mark, acts.map((act: Loose) => [act.mark, act.current])]).deep.equals([
       "03",
       [
         ["03", true],
@@ -156,7 +159,7 @@ describe("book entry over HTTP", () => {
     ]);
   });
 
-  it("an untitled invoice is entered once it is reimbursed, by who reimbursed it", async () => {
+  it("an untitled invoice is entered after its reimbursement, by the employer that reimbursed it", async () => {
     const number = await untitled();
     refused(await enter("02", [number]), "not-found");
     const id = await claim(number);
@@ -169,7 +172,7 @@ describe("book entry over HTTP", () => {
     expect((await enter("02", [number])).status).equals(201);
   });
 
-  it("only the employer marks, and only what is its own and sealed", async () => {
+  it("only the employer marks, and only its own sealed invoices", async () => {
     const number = await titled();
     refused(await enter("02", [number], worker), "forbidden");
     refused(await enter("02", [number], shop), "forbidden");
@@ -196,7 +199,7 @@ describe("book entry over HTTP", () => {
     expect((await entry(number)).body).deep.equals({ invoice: number, mark: "01", acts: [] });
   });
 
-  it("a red letter is not entered; the entry of what it has taken back is revoked", async () => {
+  it("a red letter is not entered; its original's entry is revoked", async () => {
     const number = await issued(shop, employer);
     await must(enter("02", [number]));
     const open = await must(
@@ -228,21 +231,21 @@ describe("book entry over HTTP", () => {
     });
   });
 
-  it("an act over several invoices marks all of them or none", async () => {
-    const [one, two, three] = (await many(3, titled)) as [string, string, string];
-    await must(enter("02", [two]));
-    const { original } = refused(await enter("02", [one, two, three]), "already-entered", {
+  it("an act over several invoices marks all of them or nothing", async () => {
+    const [first, second, third] = (await many(3, titled)) as [string, string, string];
+    await must(enter("02", [second]));
+    const { original } = refused(await enter("02", [first, second, third]), "already-entered", {
       field: "/invoices/1",
       rule: "not-entered-yet",
     });
-    expect(original.number).equals(two);
-    expect((await entry(one)).body.mark).equals("01");
-    const done = await must(enter("03", [three, one]));
-    expect(done.invoices.map((each: Loose) => each.invoice)).deep.equals([three, one]);
+    expect(original.number).equals(second);
+    expect((await entry(first)).body.mark).equals("01");
+    const done = await must(enter("03", [third, first]));
+    expect(done.invoices.map((each: Loose) => each.invoice)).deep.equals([third, first]);
     expect(new Set(done.invoices.map((each: Loose) => each.proof.act)).size).equals(1);
   });
 
-  it("of twenty entries at once one is made, and nineteen are told which", async () => {
+  it("of twenty entries at once one succeeds, and the nineteen refusals name it", async () => {
     for (const number of [await titled(), await untitled()]) {
       if ((await call("GET", `/v1/invoices/${number}`)).body.titled === false)
         await decide(await claim(number), "reimburse");
@@ -262,10 +265,10 @@ describe("book entry over HTTP", () => {
     }
   });
 
-  it("the chain refuses a second entry that the gateway has not seen", async () => {
+  it("the chain refuses a second entry if the gateway has not seen the first", async () => {
     const number = await titled();
     await must(enter("02", [number]));
-    // as if the mirror had not come so far
+    // as if the follower had not stored the first entry yet
     const sql = await database();
     await sql`update invoice_states set entry = 1 where number = ${number}`;
     try {
@@ -276,7 +279,7 @@ describe("book entry over HTTP", () => {
     }
   });
 
-  it("the mark is the employer's and the bureau's to see, the voucher the employer's alone", async () => {
+  it("employer and bureau see the mark, only the employer sees the voucher", async () => {
     const number = await titled();
     await must(enter("02", [number], employer, { voucher: "记-0099" }));
     for (const by of [worker, shop, rival])
@@ -299,7 +302,7 @@ describe("book entry over HTTP", () => {
       const { items } = await must(
         call("GET", `/v1/invoices?as=${as}&limit=100`, undefined, { token: by.token }),
       );
-      return items.find((one: Loose) => one.number === number)?.entry;
+      return items.find((invoice: Loose) => invoice.number === number)?.entry;
     };
     expect([
       await listed(employer, "employer"),
@@ -307,10 +310,10 @@ describe("book entry over HTTP", () => {
       await listed(shop, "issuer"),
     ]).deep.equals(["02", undefined, undefined]);
     for (const by of [worker, shop]) {
-      const told = (
+      const delivered = (
         await must(call("GET", `/v1/invoices/${number}/history`, undefined, { token: by.token }))
       ).items;
-      expect(told.map(({ type }: Loose) => type)).not.includes("invoice.entered");
+      expect(delivered.map(({ type }: Loose) => type)).not.includes("invoice.entered");
       const events = (
         await must(call("GET", `/v1/events?number=${number}`, undefined, { token: by.token }))
       ).items;
@@ -324,7 +327,7 @@ describe("book entry over HTTP", () => {
     expect(history.map(({ type }: Loose) => type)).includes("invoice.entered");
   });
 
-  it("an accounting system pages over what was entered, in the order of the chain, and misses nothing", async () => {
+  it("an accounting system pages over the entries, in the order of the chain, and misses none", async () => {
     const firm = await taxpayer("对账雇主", ["employer"]);
     const numbers: string[] = [];
     for (let i = 0; i < 5; i += 1) numbers.push(await issued(shop, firm));
@@ -339,28 +342,30 @@ describe("book entry over HTTP", () => {
       at = page.next;
       if (!page.more) break;
     }
-    expect(items.map((one) => [one.invoice, one.mark, one.current])).deep.equals([
+    expect(items.map((item) => [item.invoice, item.mark, item.current])).deep.equals([
       ...numbers.map((number, i) => [number, "02", i !== 1]),
       [numbers[1], "06", true],
     ]);
     expect(items[0].voucher).equals(`记-${numbers[0]?.slice(-4)}`);
-    expect(items.every((one) => one.proof.act && one.proof.tx && one.proof.block > 0)).equals(true);
+    expect(items.every((item) => item.proof.act && item.proof.tx && item.proof.block > 0)).equals(
+      true,
+    );
     const now = await list(firm, "current=true&limit=100");
-    expect(now.items.map((one: Loose) => one.invoice)).deep.equals([
+    expect(now.items.map((item: Loose) => item.invoice)).deep.equals([
       numbers[0],
       ...numbers.slice(2),
       numbers[1],
     ]);
     expect((await list(firm, `after=${now.next}`)).items).deep.equals([]);
-    // another employer sees none of it, the bureau all of it without the vouchers
+    // another employer sees none of these entries; the bureau sees all, without the vouchers
     expect(
-      (await list(rival, "limit=100")).items.some((one: Loose) => numbers.includes(one.invoice)),
+      (await list(rival, "limit=100")).items.some((item: Loose) => numbers.includes(item.invoice)),
     ).equals(false);
     const after = (BigInt(items[0].position) - 1n).toString();
-    const seen = (await list(bureau, `after=${after}&limit=100`)).items.filter((one: Loose) =>
-      numbers.includes(one.invoice),
+    const seen = (await list(bureau, `after=${after}&limit=100`)).items.filter((item: Loose) =>
+      numbers.includes(item.invoice),
     );
-    expect(seen.map((one: Loose) => one.voucher)).deep.equals(items.map(() => undefined));
+    expect(seen.map((item: Loose) => item.voucher)).deep.equals(items.map(() => undefined));
     refused(await call("GET", "/v1/entries", undefined, { token: worker.token }), "forbidden");
   });
 
@@ -396,14 +401,14 @@ describe("book entry over HTTP", () => {
     expect([done.status, done.body.invoices[0].mark]).deep.equals([201, "03"]);
   });
 
-  it("a suspended employer enters nothing", async () => {
+  it("a suspended employer makes no entries", async () => {
     const firm = await taxpayer("停牌雇主", ["employer"]);
     const number = await issued(shop, firm);
     await must(call("PATCH", `/v1/taxpayers/${firm.taxId}`, { standing: "suspended" }));
     refused(await enter("02", [number], firm), "employer-not-active");
   });
 
-  it("an entry outlives a restart of the gateway in its middle", async () => {
+  it("an entry under way survives a restart of the gateway", async () => {
     const number = await titled();
     const key = crypto.randomUUID();
     const taken = await enter("02", [number], employer, { voucher: "记-重启" }, { key, wait: 0 });

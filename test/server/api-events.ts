@@ -1,6 +1,6 @@
 /**
- * The feed over HTTP: who sees which event, pages that skip nothing, and streams that survive what
- * networks do.
+ * The feed over HTTP: who sees which event, pages that skip nothing, and streams that continue
+ * after network failures.
  */
 import { readFileSync } from "node:fs";
 import { get as httpGet, type IncomingMessage } from "node:http";
@@ -56,7 +56,7 @@ import { openStream, type Stream } from "./support/sse.ts";
 
 type Party = { account: string; token: string };
 
-/** Everything that a key sees after a position, page by page. */
+/** All events that a key sees after a position, page by page. */
 async function all(token: string, after: string, query = ""): Promise<Loose[]> {
   const items: Loose[] = [];
   for (let at = after; ; ) {
@@ -77,7 +77,7 @@ describe("the feed over HTTP", () => {
   let bob: Party;
   let bureau: string;
   let start: string;
-  /** What happened, by the names that the table uses. */
+  /** The invoices and other objects of these events, by the names that the table uses. */
   const n: Record<string, string> = {};
   const c: Record<string, string> = {};
 
@@ -109,18 +109,18 @@ describe("the feed over HTTP", () => {
   const refuse = async (path: string, by: Party, body?: unknown) =>
     expect((await call("POST", path, body, { token: by.token })).status).equals(409);
 
-  /** Acts that have no call of their own: done, or refused with this code. */
+  /** Acts without a call of their own: done, or refused with this code. */
   async function onChain(operation: NewOperation, refused?: string): Promise<void> {
     const sql = await database();
     const id = await sql.begin((tx) => enqueue(tx, operation));
-    const ended = await until(`a ${operation.kind} comes to its end`, async () => {
-      const found = await find(sql, id);
-      return found && ["done", "refused", "failed"].includes(found.status) ? found : undefined;
+    const ended = await until(`a ${operation.kind} ends`, async () => {
+      const row = await find(sql, id);
+      return row && ["done", "refused", "failed"].includes(row.status) ? row : undefined;
     });
     expect(ended.problem?.code).equals(refused);
   }
 
-  /** One of everything. */
+  /** At least one event of each type. */
   async function history() {
     n["one"] = await issued(shop, { name: "个人" }, { holder: ann.account });
     const { id } = await act(`/v1/invoices/${n["one"]}/transfers`, ann, { to: bob.account });
@@ -131,11 +131,11 @@ describe("the feed over HTTP", () => {
     await act(`/v1/claims/${c["rejected"]}/reject`, firm, { reason: "缺签字" });
     c["paid"] = (await claim(n["one"], bob, firm)).id;
     await act(`/v1/claims/${c["paid"]}/reimburse`, firm);
-    // the holder tries it at another employer, and the employer a second time
+    // the holder claims it from another employer, and the first employer reimburses it again
     await refuse("/v1/claims", bob, { employer: rival.taxId, invoices: [n["one"]] });
     await onChain(decisionBy("Reimburse", firm, n["one"] ?? ""), "already-reimbursed");
     await onChain(entryBy(firm, 2, n["one"] ?? ""));
-    // issued elsewhere, and admitted by two employers
+    // an external invoice, admitted by two employers
     n["elsewhere"] = freshExternalId();
     await onChain(admissionBy(firm, ann.account, n["elsewhere"]));
     await onChain(admissionBy(rival, bob.account, n["elsewhere"]), "already-claimed");
@@ -156,7 +156,7 @@ describe("the feed over HTTP", () => {
         call("GET", `/v1/invoices/${n["two"]}/red-letters`, undefined, { token: shop.token }),
       )
     ).items[0].id;
-    // the shop as an employer, and a claim that is taken back
+    // the shop as an employer, and a claim that its holder withdraws
     n["three"] = await issued(shop, { name: "个人" }, { holder: ann.account });
     const adjusted = adjustBy(shop, n["three"]);
     n["adjustment"] = (adjusted.command as { ref: string }).ref;
@@ -182,16 +182,16 @@ describe("the feed over HTTP", () => {
 
   const brief = ({ type, number, external, data }: Loose) => [type, number ?? external, data];
 
-  it("each party sees its own events with what is for it, and the bureau all of them and who tried what", async () => {
+  it("each party sees its own events with its own members; the bureau sees all events, and who attempted an act", async () => {
     const ref = (id: string | undefined) =>
-      events.find((one) => one.data.claim === id)?.data.ref as string;
+      events.find((event) => event.data.claim === id)?.data.ref as string;
     // notices come with the next block
-    const events = await until("the red letter's notices are told", async () => {
-      const found = await all(bureau, start);
+    const events = await until("the red letter's events are in the feed", async () => {
+      const seen = await all(bureau, start);
       return ["red-letter.changed", "red-letter.issued"].every((type) =>
-        found.some((one) => one.type === type),
+        seen.some((event) => event.type === type),
       )
-        ? found
+        ? seen
         : undefined;
     });
     const claimed = (id: string | undefined, employer: TestParty) => ({
@@ -202,24 +202,24 @@ describe("the feed over HTTP", () => {
     const lot = (number: string | undefined) => ({ lot: number });
     const transfer = { from: ann.account, to: bob.account };
     const refOf = (number: string | undefined) =>
-      events.find((one) => one.number === number && one.type === "invoice.reversed")?.data
+      events.find((event) => event.number === number && event.type === "invoice.reversed")?.data
         .ref as string;
     const elsewhere = externalHex(n["elsewhere"] ?? "0");
-    // what was signed, in the order of the attempts
+    // the signed acts, in the order of the attempts
     const acts = events
-      .filter((one) => one.type === "reimbursement.refused")
-      .map((one) => one.data.act as string);
-    expect(acts.every((one) => /^0x[0-9a-f]{64}$/.test(one)) && new Set(acts).size).equals(3);
+      .filter((event) => event.type === "reimbursement.refused")
+      .map((event) => event.data.act as string);
+    expect(acts.every((id) => /^0x[0-9a-f]{64}$/.test(id)) && new Set(acts).size).equals(3);
     const admitted = {
-      ref: events.find((one) => one.external === elsewhere)?.data.ref as string,
+      ref: events.find((event) => event.external === elsewhere)?.data.ref as string,
       employer: firm.index,
     };
     const entered = {
       mark: "02",
-      act: events.find((one) => one.type === "invoice.entered")?.data.act as string,
+      act: events.find((event) => event.type === "invoice.entered")?.data.act as string,
       employer: firm.index,
     };
-    // event, who sees it, what of it, what the bureau sees besides
+    // event, who sees it, which members of it, which further members the bureau sees
     type Row = [
       type: string,
       number: string | undefined,
@@ -286,13 +286,13 @@ describe("the feed over HTTP", () => {
       ["ledger.closed", undefined, [shop, till, cashier, firm, rival, ann, bob], {}],
       ["ledger.opened", undefined, [shop, till, cashier, firm, rival, ann, bob], {}],
     ];
-    const told = new Set(table.map(([type]) => type));
-    const among = (seen: Loose[]) => seen.filter((one) => told.has(one.type)).map(brief);
+    const listedTypes = new Set(table.map(([type]) => type));
+    const among = (seen: Loose[]) => seen.filter((event) => listedTypes.has(event.type)).map(brief);
     for (const [name, party] of Object.entries({ shop, till, cashier, firm, rival, ann, bob })) {
       const expected = table
         .filter(([, , seenBy]) => seenBy.includes(party))
         .map(([type, number, , data]) => [type, number, data]);
-      // red letter and reversal are told by transactions of their own, in either order
+      // red letter and reversal come in separate transactions, in either order
       expect(among(await all(party.token, start)), name).have.deep.members(expected);
     }
     const everything = table.map(([type, number, , data, more]) => [
@@ -303,26 +303,26 @@ describe("the feed over HTTP", () => {
     expect(among(events)).have.deep.members(everything);
   });
 
-  it("what the bureau does with a taxpayer is told to that taxpayer, and its keys see it by their roles", async () => {
-    const [mine, tills, cashiers, rivals] = await Promise.all(
+  it("a taxpayer gets the events of the bureau's acts on it, and its keys see them by their roles", async () => {
+    const [shops, tills, cashiers, rivals] = await Promise.all(
       [shop, till, cashier, rival].map(({ token }) => all(token, start)),
     );
     const types = (events: Loose[] | undefined) =>
       [
         ...new Set(
           (events ?? [])
-            .map((one) => one.type)
+            .map((event) => event.type)
             .filter((type) => /^(taxpayer|quota|segment|key)/.test(type)),
         ),
       ].sort();
-    expect(types(mine)).deep.equals([
+    expect(types(shops)).deep.equals([
       "quota.drawn",
       "quota.given-back",
       "quota.set",
       "segment.allotted",
       "taxpayer.enrolled",
     ]);
-    expect(types(tills)).deep.equals(types(mine));
+    expect(types(tills)).deep.equals(types(shops));
     expect(types(cashiers)).deep.equals(["taxpayer.enrolled"]);
     expect(types(rivals)).deep.equals([
       "key.rotated",
@@ -330,13 +330,16 @@ describe("the feed over HTTP", () => {
       "taxpayer.reinstated",
       "taxpayer.suspended",
     ]);
-    const of = (type: string) => mine?.filter((one) => one.type === type).map((one) => one.data);
-    expect(of("taxpayer.enrolled")).deep.equals([{ taxpayer: shop.index, account: shop.account }]);
-    expect(of("quota.set")).deep.equals([
+    const dataOf = (type: string) =>
+      shops?.filter((event) => event.type === type).map((event) => event.data);
+    expect(dataOf("taxpayer.enrolled")).deep.equals([
+      { taxpayer: shop.index, account: shop.account },
+    ]);
+    expect(dataOf("quota.set")).deep.equals([
       { taxpayer: shop.index, period: period(), granted: "100000000" },
     ]);
-    // every type is seen by somebody here, or it would be untested; the auditor's alarms by the
-    // bureau alone
+    // each type has a reader here, or it would lack a test; only the bureau sees the auditor's
+    // alarms
     const { bureau: owner } = await sandbox();
     await (await database()).begin((tx) =>
       notify(tx, [
@@ -345,7 +348,7 @@ describe("the feed over HTTP", () => {
           accounts: [owner.account],
           data: { kind: "documents-missing", issuer: shop.index, subject: "1" },
         },
-        // what no test of this file does, or what a gateway alone has none of
+        // types without a test in this file, or that a lone gateway does not create
         {
           type: "invoice.imported",
           number: "26442000000000009999",
@@ -360,18 +363,18 @@ describe("the feed over HTTP", () => {
         },
       ]),
     );
-    await until("it is told", async () =>
+    await until("the event is in the feed", async () =>
       (await all(bureau, start)).some(
-        (one) => one.type === "invoice.imported" && one.tx === undefined,
+        (event) => event.type === "invoice.imported" && event.tx === undefined,
       ),
     );
-    expect((await all(shop.token, start)).map((one) => one.type)).not.includes("audit.alarm");
-    expect([...new Set((await all(bureau, start)).map((one) => one.type))].sort()).includes.members(
-      Object.keys(eventTypes).sort(),
-    );
+    expect((await all(shop.token, start)).map((event) => event.type)).not.includes("audit.alarm");
+    expect(
+      [...new Set((await all(bureau, start)).map((event) => event.type))].sort(),
+    ).includes.members(Object.keys(eventTypes).sort());
   });
 
-  it("the table in docs/events.md has every type with its roles and all that its data holds", async () => {
+  it("the table in docs/events.md has every type with its roles and all members of its data", async () => {
     const rows = readFileSync(new URL("../../docs/events.md", import.meta.url), "utf8").matchAll(
       /^\| `([a-z.-]+)` \|[^|]*\|([^|]*)\|([^|]*)\|([^|]*)\|$/gm,
     );
@@ -396,7 +399,7 @@ describe("the feed over HTTP", () => {
     );
     for (const { type, data } of await all(bureau, start)) {
       const row = documented.get(type) ?? { data: [], more: [] };
-      // a claim or a red letter that was not made through this gateway has no id here
+      // a claim or a red letter that another gateway made has no id here
       const written = [...row.data, ...row.more].filter(
         (word) => !["claim", "redLetter"].includes(word) || word in data,
       );
@@ -407,11 +410,11 @@ describe("the feed over HTTP", () => {
     }
   });
 
-  it("an event says where on the chain it is from, and its id is its place", async () => {
+  it("an event names its position on the chain, and its id is its position in the feed", async () => {
     const events = await all(bureau, start);
     const { rpcUrl } = await sandbox();
     const [event] = events.filter(
-      (one) => one.type === "invoice.reimbursed" && one.number === n["one"],
+      (notice) => notice.type === "invoice.reimbursed" && notice.number === n["one"],
     );
     const body = JSON.stringify({
       jsonrpc: "2.0",
@@ -424,25 +427,25 @@ describe("the feed over HTTP", () => {
     ).json()) as Loose;
     expect(event).includes({ version: 1, id: event.position, block: Number(result.blockNumber) });
     expect(result.logs.map((log: Loose) => Number(log.logIndex))).includes(event.logIndex);
-    const positions = events.map((one) => BigInt(one.position));
+    const positions = events.map((notice) => BigInt(notice.position));
     expect(positions).deep.equals([...positions].sort((a, b) => (a < b ? -1 : 1)));
     expect(new Set(positions).size).equals(positions.length);
   });
 
   it("pages of every size and filter give the same events, each once", async () => {
-    // the network goes on while this looks: what comes later is behind this place
+    // the network continues in the meantime: later events come after this position
     const end = BigInt((await all(bureau, start)).at(-1)?.position ?? 0);
     for (const { token } of [{ token: bureau }, shop, bob]) {
       const pages = async (query = "") =>
-        (await all(token, start, query)).filter((one) => BigInt(one.position) <= end);
+        (await all(token, start, query)).filter((event) => BigInt(event.position) <= end);
       const whole = await pages();
       for (const limit of [1, 3, 7]) expect(await pages(`&limit=${limit}`)).deep.equals(whole);
-      const wanted = ["claim.created", "invoice.issued"];
-      expect(await pages(`&types=${wanted}&limit=2`)).deep.equals(
-        whole.filter((one) => wanted.includes(one.type)),
+      const chosen = ["claim.created", "invoice.issued"];
+      expect(await pages(`&types=${chosen}&limit=2`)).deep.equals(
+        whole.filter((event) => chosen.includes(event.type)),
       );
       expect(await pages(`&number=${n["one"]}&limit=2`)).deep.equals(
-        whole.filter((one) => one.number === n["one"]),
+        whole.filter((event) => event.number === n["one"]),
       );
     }
     const page = await must(
@@ -452,7 +455,7 @@ describe("the feed over HTTP", () => {
     expect(BigInt(page.next) > BigInt(start)).equals(true);
   });
 
-  it("a page of somebody else's invoice is empty, and what cannot be read is refused", async () => {
+  it("a page about another party's invoice is empty, and an invalid query is refused", async () => {
     expect(await all(rival.token, "0", `&number=${n["one"]}`)).deep.equals([]);
     const ask = (query: string) =>
       call("GET", `/v1/events?${query}`, undefined, { token: shop.token });
@@ -466,12 +469,12 @@ describe("the feed over HTTP", () => {
     expect((await call("GET", "/v1/events", undefined, { token: "" })).status).equals(401);
   });
 
-  it("a stream cut by a restart of the gateway goes on with the event after the last one, none missed, none twice", async () => {
+  it("a stream cut by a restart of the gateway continues with the event after the last one: each event once", async () => {
     const place = await sandbox();
     const first = await openStream(place.url, shop.token);
-    await until("it stands", () => first.frames.length > 0);
+    await until("the stream is open", () => first.frames.length > 0);
     const numbers = [await issued(shop, { name: "个人" }, { holder: ann.account })];
-    await until("it has come", () => first.events().length === 1);
+    await until("the event has arrived", () => first.events().length === 1);
     await place.restart();
     await until("the stream has ended", () => first.ended());
     numbers.push(
@@ -482,12 +485,12 @@ describe("the feed over HTTP", () => {
       lastEventId: first.lastId() as string,
       query: "?after=0",
     });
-    await until("all have come", () => second.events().length >= 2);
+    await until("the events have arrived", () => second.events().length >= 2);
     numbers.push(await issued(shop, { name: "个人" }, { holder: ann.account }));
-    await until("the last as well", () => second.events().length >= 3);
+    await until("the last event has arrived", () => second.events().length >= 3);
     second.close();
     const seen = [...first.events(), ...second.events()];
-    expect(seen.map((one) => one.number)).deep.equals(numbers);
+    expect(seen.map((event) => event.number)).deep.equals(numbers);
     expect(seen).deep.equals(await all(shop.token, (BigInt(seen[0].position) - 1n).toString()));
   });
 });
@@ -504,9 +507,9 @@ describe("event streams", () => {
   before(async () => {
     database = await openDatabase();
     sql = database.sql;
-    for (const one of [account, other]) {
-      await sql`insert into parties (account, kind, sealed, created_by) values (${one}, 'taxpayer', ${Buffer.alloc(1)}, ${one})`;
-      tokens[one] = await newKey(one);
+    for (const party of [account, other]) {
+      await sql`insert into parties (account, kind, sealed, created_by) values (${party}, 'taxpayer', ${Buffer.alloc(1)}, ${party})`;
+      tokens[party] = await newKey(party);
     }
   });
   after(() => database.close());
@@ -514,10 +517,10 @@ describe("event streams", () => {
     for (const close of open.splice(0).reverse()) await close();
   });
 
-  const newKey = (of: string, roles: Role[] = ["issuer", "employer", "holder"]) =>
-    createApiKey(sql, { account: of, roles, createdBy: of });
+  const newKey = (party: string, roles: Role[] = ["issuer", "employer", "holder"]) =>
+    createApiKey(sql, { account: party, roles, createdBy: party });
 
-  /** One gateway process with the feed and nothing else. */
+  /** One gateway process that serves only the feed. */
   async function serve(heartbeatMs = 200) {
     const own = openDb(database.url, { connections: 8 });
     const changes = await openChanges(own);
@@ -569,11 +572,15 @@ describe("event streams", () => {
     url: string,
     more: { lastEventId?: string; query?: string; of?: string; token?: string } = {},
   ): Promise<Stream> {
-    const one = await openStream(url, more.token ?? (tokens[more.of ?? account] as string), more);
-    open.push(() => one.close());
-    return one;
+    const opened = await openStream(
+      url,
+      more.token ?? (tokens[more.of ?? account] as string),
+      more,
+    );
+    open.push(() => opened.close());
+    return opened;
   }
-  /** Rows as the follower writes them; `filler` makes them long. */
+  /** Rows as the follower writes them; `filler` makes them longer. */
   async function tell(
     accounts: string[],
     count: number,
@@ -592,22 +599,22 @@ describe("event streams", () => {
     });
     return rows.map((row) => row.position.toString());
   }
-  /** Bytes that this process cannot let go of. */
+  /** Bytes that this process cannot free. */
   function held(): number {
     setFlagsFromString("--expose-gc");
     (runInNewContext("gc") as () => void)();
     const { heapUsed, external } = process.memoryUsage();
     return heapUsed + external;
   }
-  const ids = (one: Stream) => one.events().map((event) => event.id);
+  const ids = (opened: Stream) => opened.events().map((event) => event.id);
 
-  it("a page that looks for few of many ends where it has looked, and going on finds every one", async () => {
+  it("a page with a rare filter ends where its search ended, and the next pages find every event", async () => {
     const { url } = await serve();
     const from = last;
-    const wanted: string[] = [];
+    const expected: string[] = [];
     for (let i = 0; i < 3; i += 1) {
       await tell([account], 1_150);
-      wanted.push(...(await tell([account], 1, 0, "claim.created")));
+      expected.push(...(await tell([account], 1, 0, "claim.created")));
     }
     const page = async (after: string) => {
       const answer = await fetch(`${url}/v1/events?after=${after}&types=claim.created`, {
@@ -617,13 +624,13 @@ describe("event streams", () => {
     };
     const first = await page(from.toString());
     expect([first.items, first.more]).deep.equals([[], true]);
-    const found: string[] = [];
+    const seen: string[] = [];
     let [at, pages] = [first, 1];
     for (; at.more; pages += 1) {
       at = await page(at.next);
-      found.push(...at.items.map((one) => one.id));
+      seen.push(...at.items.map((event) => event.id));
     }
-    expect(found).deep.equals(wanted);
+    expect(seen).deep.equals(expected);
     expect([at.next, pages]).deep.equals([last.toString(), 4]);
   });
 
@@ -634,14 +641,14 @@ describe("event streams", () => {
         headers: { authorization: `Bearer ${tokens[account]}` },
       });
       const { items, next } = (await answer.json()) as { items: { id: string }[]; next: string };
-      return { ids: items.map((one) => one.id), next: BigInt(next) };
+      return { ids: items.map((event) => event.id), next: BigInt(next) };
     };
     const before = last;
     last += 2_048n;
-    const mine = last;
+    const ownPosition = last;
     await sql.begin(async (tx) => {
       const row = {
-        position: mine,
+        position: ownPosition,
         type: "claim.created",
         number: null,
         accounts: [account],
@@ -653,77 +660,77 @@ describe("event streams", () => {
       for (const query of ["", "&types=invoice.issued", "&number=26442000000000000001"])
         expect((await page(before, query)).next).equals(before);
     });
-    expect(await page(before)).deep.equals({ ids: [mine.toString()], next: mine });
-    expect(await page(before, "&types=invoice.issued")).deep.equals({ ids: [], next: mine });
+    expect(await page(before)).deep.equals({ ids: [ownPosition.toString()], next: ownPosition });
+    expect(await page(before, "&types=invoice.issued")).deep.equals({ ids: [], next: ownPosition });
   });
 
-  it("something comes at once, then a heartbeat, then each event as it happens, of one's own alone", async () => {
+  it("a comment comes at once, then heartbeats, then each event as it happens, only the party's own", async () => {
     const { url } = await serve(150);
     await tell([account], 3);
-    const one = await stream(url);
-    expect(one.status).equals(200);
-    expect(one.headers.get("content-type")).equals("text/event-stream");
-    expect(one.headers.get("x-accel-buffering")).equals("no");
-    expect(one.headers.get("cache-control")).includes("no-store").and.includes("no-transform");
-    expect(one.headers.get("content-encoding")).equals(null);
-    await until("the first words", () => one.frames.length > 0);
-    expect(one.frames[0]).includes({ comment: true, retry: 2_000, id: last.toString() });
-    await until("heartbeats", () => one.frames.filter((frame) => frame.comment).length >= 4);
-    expect(ids(one)).deep.equals([]);
+    const listener = await stream(url);
+    expect(listener.status).equals(200);
+    expect(listener.headers.get("content-type")).equals("text/event-stream");
+    expect(listener.headers.get("x-accel-buffering")).equals("no");
+    expect(listener.headers.get("cache-control")).includes("no-store").and.includes("no-transform");
+    expect(listener.headers.get("content-encoding")).equals(null);
+    await until("the first comment", () => listener.frames.length > 0);
+    expect(listener.frames[0]).includes({ comment: true, retry: 2_000, id: last.toString() });
+    await until("heartbeats", () => listener.frames.filter((frame) => frame.comment).length >= 4);
+    expect(ids(listener)).deep.equals([]);
     await tell([other], 2);
-    const mine = await tell([account, other], 2);
+    const ownIds = await tell([account, other], 2);
     const everybody = await tell(["*"], 1);
-    await until("they have come", () => ids(one).length === 3);
-    expect(ids(one)).deep.equals([...mine, ...everybody]);
-    expect(one.frames.find((frame) => frame.data)).includes({
+    await until("the events have arrived", () => ids(listener).length === 3);
+    expect(ids(listener)).deep.equals([...ownIds, ...everybody]);
+    expect(listener.frames.find((frame) => frame.data)).includes({
       event: "invoice.issued",
-      id: mine[0],
+      id: ownIds[0],
     });
   });
 
-  it("after a cut the next one begins after the last id, the header before the query, whether memory reaches back or not", async () => {
+  it("after a cut the next stream begins after the last id, header before query, from memory or from the database", async () => {
     const { url } = await serve();
     const listener = await stream(url);
     await until("the tail follows", () => listener.frames.length > 0);
-    const told = await tell([account], 300);
-    await until("all have come", () => ids(listener).length === 300);
-    expect(ids(listener)).deep.equals(told);
+    const written = await tell([account], 300);
+    await until("all events have arrived", () => ids(listener).length === 300);
+    expect(ids(listener)).deep.equals(written);
     // 50 rows are in memory
     for (const seen of [0, 120, 249, 250, 251, 299]) {
-      const again = await stream(url, { lastEventId: told[seen] as string, query: "?after=1" });
-      await until("the rest has come", () => ids(again).length === 299 - seen);
-      expect(ids(again)).deep.equals(told.slice(seen + 1));
+      const again = await stream(url, { lastEventId: written[seen] as string, query: "?after=1" });
+      await until("the remaining events have arrived", () => ids(again).length === 299 - seen);
+      expect(ids(again)).deep.equals(written.slice(seen + 1));
     }
-    const first = await stream(url, { query: `?after=${told[290]}` });
+    const first = await stream(url, { query: `?after=${written[290]}` });
     await until("the query counts", () => ids(first).length === 9);
   });
 
-  it("a quiet stream's heartbeat moves its id, so that a reconnect looks at nothing twice", async () => {
+  it("a quiet stream's heartbeat moves its id, so that a reconnect reads no row twice", async () => {
     const { url } = await serve(100);
-    const one = await stream(url);
-    await until("it stands", () => one.frames.length > 0);
+    const listener = await stream(url);
+    await until("the stream is open", () => listener.frames.length > 0);
     const foreign = await tell([other], 5);
-    await until("it has moved past them", () => one.lastId() === foreign[4]);
-    expect(ids(one)).deep.equals([]);
+    await until("the id has moved past the foreign events", () => listener.lastId() === foreign[4]);
+    expect(ids(listener)).deep.equals([]);
   });
 
-  it("an id of another feed, and one too far back, get resync and the end", async () => {
+  it("an id of another feed, or one too far back, gets resync and the end", async () => {
     const { url } = await serve();
     const beyond = await stream(url, { lastEventId: (last + 1n).toString() });
-    await until("it has ended", () => beyond.ended());
+    await until("the stream has ended", () => beyond.ended());
     expect(beyond.frames.at(-1)).deep.includes({
       event: "resync",
       data: { after: (last + 1n).toString(), head: last.toString() },
     });
     const from = last;
     await tell([other], 10_001);
-    const told = await tell([account], 10_000);
+    const written = await tell([account], 10_000);
     const enough = await stream(url, { lastEventId: from.toString() });
-    await until("ten thousand are sent", () => ids(enough).length === 10_000);
-    expect(ids(enough)).deep.equals(told);
+    await until("ten thousand events are sent", () => ids(enough).length === 10_000);
+    expect(ids(enough)).deep.equals(written);
     await tell([account], 1);
     const far = await stream(url, { lastEventId: from.toString() });
-    await until("it has ended", () => far.ended());
+    await until("the stream has ended", () => far.ended());
     expect([far.frames.at(-1)?.event, ids(far)]).deep.equals(["resync", []]);
     const { status, problem: body, headers } = await stream(url, { lastEventId: "yesterday" });
     refused({ status, body, headers }, "invalid-request", {
@@ -732,7 +739,7 @@ describe("event streams", () => {
     });
   });
 
-  it("a client that does not read holds up nobody, and what waits for it does not grow", async () => {
+  it("a client that does not read slows down no other client, and the memory for it does not grow", async () => {
     const { url } = await serve();
     const asked = httpGet(`${url}/v1/events/stream`, {
       headers: { authorization: `Bearer ${tokens[account]}` },
@@ -741,54 +748,58 @@ describe("event streams", () => {
     const slow = await new Promise<IncomingMessage>((resolve) => asked.once("response", resolve));
     slow.pause();
     const quick = await stream(url);
-    await until("it stands", () => quick.frames.length > 0);
-    const told: string[] = [];
+    await until("the quick stream is open", () => quick.frames.length > 0);
+    const written: string[] = [];
     let before = 0;
-    // 50 MB for each, of which sockets hold a few
+    // 50 MB for each stream; sockets hold a few MB
     for (let i = 0; i < 25; i += 1) {
-      told.push(...(await tell([account], 100, 20_000)));
-      await until("the quick one has them", () => ids(quick).length === 100);
-      expect(ids(quick)).deep.equals(told.slice(-100));
+      written.push(...(await tell([account], 100, 20_000)));
+      await until("the quick stream has them", () => ids(quick).length === 100);
+      expect(ids(quick)).deep.equals(written.slice(-100));
       quick.frames.length = 0;
-      // once the sockets are full
+      // after the sockets are full
       if (i === 4) before = held();
     }
-    await until("what came since is let go of", () => held() - before < 20_000_000);
+    await until("the process frees the newer events", () => held() - before < 20_000_000);
     let text = "";
     slow.setEncoding("latin1").on("data", (chunk: string) => {
       text += chunk.replaceAll(/x{100,}/g, "");
     });
     slow.resume();
     await until(
-      "the slow one reads it all",
-      () => (text.match(/^id: \d+$/gm)?.length ?? 0) > told.length,
+      "the slow client reads all of it",
+      () => (text.match(/^id: \d+$/gm)?.length ?? 0) > written.length,
       30_000,
     );
-    expect(text.match(/^id: \d+$/gm)?.slice(-told.length)).deep.equals(
-      told.map((id) => `id: ${id}`),
+    expect(text.match(/^id: \d+$/gm)?.slice(-written.length)).deep.equals(
+      written.map((id) => `id: ${id}`),
     );
   });
 
-  it("all streams of a process share one reader: what is read does not grow with them", async () => {
+  it("all streams of a process share one reader: its reads do not grow with their number", async () => {
     const { url, queries } = await serve(60_000);
     const streams = await Promise.all(Array.from({ length: 15 }, () => stream(url)));
-    await until("all stand", () => streams.every((one) => one.frames.length > 0));
+    await until("all streams are open", () =>
+      streams.every((listener) => listener.frames.length > 0),
+    );
     const before = queries();
-    const told: string[] = [];
+    const written: string[] = [];
     for (let i = 1; i <= 20; i += 1) {
-      told.push(...(await tell([account], 1)));
-      await until("all have it", () => streams.every((one) => ids(one).length === i));
+      written.push(...(await tell([account], 1)));
+      await until("all streams have the event", () =>
+        streams.every((listener) => ids(listener).length === i),
+      );
     }
-    for (const one of streams) expect(ids(one)).deep.equals(told);
+    for (const listener of streams) expect(ids(listener)).deep.equals(written);
     expect(queries() - before).within(20, 150);
   });
 
-  it("a key has so many streams and no more; each that ends makes room", async () => {
+  it("a key has a limited number of streams; a stream that ends makes room", async () => {
     const { url } = await serve();
     const token = await newKey(account);
     const streams: Stream[] = [];
     for (let i = 0; i < MAX_STREAMS; i += 1) streams.push(await stream(url, { token }));
-    expect(streams.map((one) => one.status)).deep.equals(Array(MAX_STREAMS).fill(200));
+    expect(streams.map((listener) => listener.status)).deep.equals(Array(MAX_STREAMS).fill(200));
     const refusal = await stream(url, { token });
     expect([refusal.status, refusal.problem.code]).deep.equals([429, "too-many-streams"]);
     expect((await stream(url)).status).equals(200);
@@ -800,14 +811,14 @@ describe("event streams", () => {
     this.timeout(120_000);
     const { url } = await serve(100);
     const token = await newKey(account);
-    const [one, another] = [await stream(url, { token }), await stream(url)];
-    await until("it stands", () => one.frames.length > 0);
+    const [first, another] = [await stream(url, { token }), await stream(url)];
+    await until("the stream is open", () => first.frames.length > 0);
     await sql`update api_keys set revoked_at = now() where id = ${token.split(".")[0] as string}`;
-    await until("it has ended", () => one.ended(), 60_000);
+    await until("the stream has ended", () => first.ended(), 60_000);
     expect(another.ended()).equals(false);
   });
 
-  it("roles that see the same types need no filter, and no role sees nothing", () => {
+  it("roles that see the same types need no filter, and a caller without a role sees nothing", () => {
     expect(typesOf(["bureau"])).equals(undefined);
     expect(typesOf(["issuer", "employer", "holder"])).deep.equals(
       Object.keys(eventTypes).filter((type) => type !== "audit.alarm"),

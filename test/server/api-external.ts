@@ -1,6 +1,6 @@
 /**
- * Invoices issued elsewhere, over HTTP: one employer claims one of them once, at whatever gateway,
- * and nothing of this network comes in by that door.
+ * External invoices over HTTP: one employer claims each of them once, at any gateway, and no
+ * invoice of this network is registered as external.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -39,7 +39,7 @@ const many = <T>(n: number, make: (i: number) => Promise<T>): Promise<T[]> =>
 const sample = (name: string) => readFileSync(join(samplesRoot, name), "utf8");
 
 let serial = Math.floor(Math.random() * 1_000_000);
-/** A number of the national platform: of a series that no bureau of ours allots. */
+/** A number of the national platform: its series is one that the bureau allots to nobody. */
 const nationalNumber = (): string => {
   serial += 1;
   return `26449${serial.toString().padStart(15, "0")}`;
@@ -49,7 +49,7 @@ const restaurant = sample("shudian/01-restaurant-ordinary.xml");
 const scenic = sample("shudian/06-scenic-person.xml");
 const inside = (xml: string, tag: string) =>
   new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(xml)?.[1] ?? "";
-/** A 数电票 of the national platform, titled or, without a buyer, to a person. */
+/** A 数电票 of the national platform, titled, or issued to a person if `buyer` is missing. */
 type Written = {
   number?: string;
   seller?: string;
@@ -70,7 +70,7 @@ function shudian({
     .replaceAll(inside(xml, "SellerName"), sellerName ?? inside(xml, "SellerName"));
 }
 const euro = sample("ubl/01-two-rates.xml");
-/** A European invoice whose buyer's VAT id is not said. */
+/** A European invoice without its buyer's VAT id. */
 const ubl = (id: string): string =>
   euro
     .replace("NB-2026-0815", id)
@@ -112,7 +112,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
     worker = await person(firm, "钱二");
   });
 
-  it("a 数电票 of the national platform is claimed, reimbursed and entered as any invoice is", async () => {
+  it("a 数电票 of the national platform is claimed, reimbursed and entered as any other invoice", async () => {
     const number = nationalNumber();
     const seller = freshTaxId();
     const xml = shudian({ number, seller, buyer: firm.taxId });
@@ -135,7 +135,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
       titled: false,
       version: 1,
     });
-    // on the claim, which the employee sees as well
+    // the employee sees the claim too
     for (const by of [firm, worker, bureau]) {
       const seen = await must(get(claim.href, by));
       expect([seen.status, seen.holder, seen.invoices]).deep.equals([
@@ -178,7 +178,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
     });
     const original = await get(`/v1/external-invoices/${id}/original`, firm);
     expect(original.body).equals(xml);
-    // what somebody else has written is a file, and no page
+    // the gateway sends another party's text as a file, not as a page
     expect(original.headers.get("content-type")).equals("application/octet-stream");
     expect(original.headers.get("content-disposition")).equals(
       `attachment; filename="${id}.original.xml"`,
@@ -187,10 +187,10 @@ describe("invoices issued elsewhere, over HTTP", () => {
       /^sandbox;default-src 'none';form-action 'none'/,
     );
     expect(
-      (await must(get(`/v1/events?number=${id}`, worker))).items.map((one: Loose) => [
-        one.type,
-        one.number,
-        one.external,
+      (await must(get(`/v1/events?number=${id}`, worker))).items.map((event: Loose) => [
+        event.type,
+        event.number,
+        event.external,
       ]),
     ).deep.equals([
       ["claim.created", undefined, id],
@@ -198,7 +198,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
     ]);
   });
 
-  it("the answer says what is proven of it and what is not", async () => {
+  it("the answer lists the proven and the unproven facts", async () => {
     const titled = await register(shudian({ buyer: firm.taxId }), firm, { wait: 0 });
     expect(titled.status).equals(202);
     expect(titled.body.proven).deep.equals([
@@ -220,7 +220,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
     expect(notProven).includes("title");
   });
 
-  it("UBL goes by its id, JSON by its sourceId, and one original has one id however it is written", async () => {
+  it("UBL goes by its id, JSON by its sourceId, and one original has one id in every notation", async () => {
     const id = `NB-${crypto.randomUUID().slice(0, 8)}`;
     const first = await must(register(ubl(id), firm));
     expect([first.number, first.format, first.currency]).deep.equals([id, "ubl", "EUR"]);
@@ -240,7 +240,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
     );
     expect(json.id).equals(externalHex(externalId(seller.taxId, "T-1")));
     expect((await get(`/v1/external-invoices/${json.id}/original`, firm)).status).equals(404);
-    // a country before a Chinese tax id makes no other seller
+    // a country prefix before a Chinese tax id does not make another seller
     const prefixed = invoiceOf(
       { ...seller, taxId: `CN${seller.taxId}` },
       { name: "个人" },
@@ -259,7 +259,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
     });
   });
 
-  it("the same file again is answered with the claim that there is, and raises no alarm", async () => {
+  it("the same file again gets the existing claim as its answer, and raises no alarm", async () => {
     const xml = shudian();
     const { id, claim } = await must(register(xml, firm));
     const again = refused(await register(xml, firm), "external-registered");
@@ -273,7 +273,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
     expect((await record(ledgerNumber(id))).version).equals(2);
   });
 
-  it("ten drops of the same file at once are one claim", async () => {
+  it("ten uploads of the same file at once are one claim", async () => {
     const xml = shudian();
     const replies = await many(10, () => register(xml, firm));
     const made = replies.filter(({ status }) => status === 201);
@@ -285,17 +285,17 @@ describe("invoices issued elsewhere, over HTTP", () => {
     expect(await alarms(made[0]?.body.id)).deep.equals([]);
   });
 
-  it("a second employer is told when it was used and not by whom, and the bureau sees who tried", async () => {
+  it("a second employer's refusal says when it was used and not by whom; the bureau sees the attempt's employer", async () => {
     const xml = shudian();
     const { id, claim } = await must(register(xml, firm));
     const claimed = await register(xml, rival);
     const { original, alarm, chain } = refused(claimed, "already-claimed");
     expect(original).deep.equals({ id, state: "claimed", since: original.since });
-    // by the chain's clock, which other tests have moved
-    const [told] = await (await database())<
+    // by the chain's clock, which other tests move
+    const [act] = await (await database())<
       { at: Date }[]
     >`select at from feed where type = 'claim.created' and number = ${ledgerNumber(id)}`;
-    expect(original.since).equals(told?.at.toISOString());
+    expect(original.since).equals(act?.at.toISOString());
     expect([alarm, chain]).deep.equals([
       true,
       { error: "AlreadyClaimed", args: [ledgerNumber(id)] },
@@ -309,7 +309,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
       { reason: "already-claimed", attempt: "admit", by: rival.account, employer: rival.index },
       { reason: "already-reimbursed", attempt: "admit", by: rival.account, employer: rival.index },
     ]);
-    // the one who tried sees its own attempt, without more
+    // the employer sees its own attempt and no other data
     expect(await alarms(id, rival)).deep.equals([
       { reason: "already-claimed", attempt: "admit" },
       { reason: "already-reimbursed", attempt: "admit" },
@@ -320,7 +320,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
     refused(await decide(seen.claim.id, "reimburse", rival), "claim-state");
   });
 
-  it("of two employers at the same instant one has it", async () => {
+  it("of two employers at the same instant one succeeds", async () => {
     for (let round = 0; round < 3; round += 1) {
       const xml = shudian();
       const replies = await Promise.all([firm, rival].map((by) => register(xml, by)));
@@ -347,7 +347,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
     expect((await decide(other.claim.id, "reimburse", rival)).body.status).equals("reimbursed");
     refused(await register(xml, firm), "already-reimbursed");
     expect((await must(get(`/v1/claims/${first.claim.id}`, firm))).status).equals("rejected");
-    // what the first employer keeps of its own claim says nothing of the other one
+    // the first employer's row of its own claim does not show the other employer
     const packed = await (await clientOf(firm)).bytes("GET /v1/claims/{id}/archive", {
       params: { id: first.claim.id },
       accept: "application/zip",
@@ -365,13 +365,13 @@ describe("invoices issued elsewhere, over HTTP", () => {
         ["reimbursement.refused", firm.index],
       ],
     );
-    // the bureau is shown the registration that holds
+    // the bureau sees the registration that holds
     expect((await must(get(`/v1/external-invoices/${first.id}`, bureau))).employer.taxId).equals(
       rival.taxId,
     );
   });
 
-  it("what names another buyer, is a red letter, or breaks a rule is refused by name", async () => {
+  it("a file for another buyer, a red letter, or one that breaks a rule is refused by name", async () => {
     const titled = refused(
       await register(shudian({ buyer: rival.taxId }), firm),
       "titled-to-another",
@@ -419,7 +419,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
       refused(await get(path, by), "not-found");
     refused(await get(`/v1/external-invoices/${id}`, shop), "not-found");
     refused(await get("/v1/external-invoices/0x12", firm), "invalid-request");
-    // the number of an external invoice is none of ours
+    // the number of an external invoice is not a number of this network
     refused(await get(`/v1/invoices/${id}`, firm), "invalid-request");
     refused(
       await call(
@@ -435,14 +435,16 @@ describe("invoices issued elsewhere, over HTTP", () => {
     refused(await register(shudian(), suspended), "employer-not-active");
   });
 
-  it("registrations are listed newest first, to those whose they are", async () => {
+  it("registrations are listed newest first, each to its own parties", async () => {
     const own = await taxpayer("清单公司", ["employer"]);
     const clerk = await person(own, "李四");
     const ids: string[] = [];
     for (const holder of [undefined, clerk.account, undefined])
       ids.unshift((await must(register(shudian(), own, holder ? { holder } : {}))).id);
     const listed = async (by: By, query = "") =>
-      (await must(get(`/v1/external-invoices${query}`, by))).items.map((one: Loose) => one.id);
+      (await must(get(`/v1/external-invoices${query}`, by))).items.map(
+        (invoice: Loose) => invoice.id,
+      );
     expect(await listed(own)).deep.equals(ids);
     expect(await listed(clerk)).deep.equals([ids[1]]);
     expect(await listed(shop)).deep.equals([]);
@@ -467,14 +469,14 @@ describe("invoices issued elsewhere, over HTTP", () => {
         href: `/v1/invoices/${number}`,
       });
 
-    it("is not registered as one issued elsewhere, in any format that it can be had in", async () => {
+    it("is not registered as external, in any of its formats", async () => {
       for (const sourceId of [undefined, `POS-${crypto.randomUUID()}`]) {
         const number = await untitled(sourceId === undefined ? {} : { sourceId });
         const [xml, ublXml] = [await written(number, "shudian"), await written(number, "ubl")];
         expect(ublXml).includes(number);
         await isOurs(xml, number);
         await isOurs(ublXml, number);
-        // nor with another seller written into it, nor by another name of the same number
+        // also not with another seller in it, nor by another name of the same number
         await isOurs(xml.replaceAll(shop.taxId, freshTaxId()), number);
         await isOurs(
           invoiceOf(
@@ -485,7 +487,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
           number,
         );
         if (sourceId === undefined) continue;
-        // without the number that the gateway has put there, its issuer's own id tells it
+        // without the gateway's number, its issuer's own id identifies it
         await isOurs(
           ublXml.replace(
             /<cac:AdditionalDocumentReference>.*?<\/cac:AdditionalDocumentReference>/s,
@@ -498,7 +500,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
       }
     });
 
-    it("is known by the original that it was issued from", async () => {
+    it("is recognised by the original that it was issued from", async () => {
       const national = nationalNumber();
       const original = shudian({ number: national, seller: shop.taxId, sellerName: "网内店" });
       const { number } = await must(
@@ -511,7 +513,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
       await isOurs(await written(number, "shudian"), number);
     });
 
-    it("is known by its number before it is sealed, and before it is issued", async () => {
+    it("is recognised by its number before it is sealed, and before it is issued", async () => {
       const { number } = (
         await call("POST", "/v1/invoices", invoiceOf(shop, { name: "个人" }), {
           token: shop.token,
@@ -524,7 +526,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
       await isOurs(shudian({ number: last }), last);
     });
 
-    it("is not paid when its original is paid already as one issued elsewhere", async () => {
+    it("is not reimbursed if its original is already reimbursed as an external invoice", async () => {
       const national = nationalNumber();
       const original = shudian({ number: national, seller: shop.taxId, sellerName: "网内店" });
       const external = await must(register(original, rival));
@@ -541,15 +543,15 @@ describe("invoices issued elsewhere, over HTTP", () => {
           { employer: firm.taxId, invoices: [number] },
           { token: worker.token },
         );
-      const told = refused(await claim(), "already-claimed");
-      expect(told["original"]).deep.includes({ id: external.id, number, state: "claimed" });
+      const problem = refused(await claim(), "already-claimed");
+      expect(problem["original"]).deep.includes({ id: external.id, number, state: "claimed" });
       await must(decide(external.claim.id, "reimburse", rival));
       refused(await claim(), "already-reimbursed");
       expect((await record(number)).state).equals("untouched");
     });
   });
 
-  it("an employer that keeps its own key signs its registrations", async () => {
+  it("an employer with its own key signs its registrations", async () => {
     const wallet = Wallet.createRandom();
     const own = await taxpayer("自管公司", ["employer"], {
       key: { custody: "own", address: wallet.address },
@@ -578,7 +580,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
     expect([done.status, done.body.claim.status]).deep.equals([201, "claimed"]);
   });
 
-  it("through two gateways at the same instant the chain lets one have it, and each gateway knows", async () => {
+  it("through two gateways at the same instant the chain accepts one, and each gateway knows the outcome", async () => {
     const { rpcUrl, deployment } = await sandbox();
     const contracts = createContracts(deployment);
     const wallet = Wallet.createRandom();
@@ -588,8 +590,8 @@ describe("invoices issued elsewhere, over HTTP", () => {
     const provider = new JsonRpcProvider(rpcUrl, deployment.chainId, { staticNetwork: true });
     provider.pollingInterval = 50;
     /**
-     * What another gateway does: an act of the employer's own, relayed by a key that this one does
-     * not know.
+     * Another gateway's part: an act of the employer's own key, relayed by a key that this gateway
+     * does not know.
      */
     async function elsewhere(id: string, version = 0): Promise<void> {
       const invoices = [{ id: ledgerNumber(id), version }];
@@ -634,10 +636,13 @@ describe("invoices issued elsewhere, over HTTP", () => {
         { reason: "already-claimed", attempt: "admit", by: firm.account, employer: firm.index },
       ]);
       // here, then there
-      const mine = await must(register(shudian(), firm));
-      await elsewhere(mine.id, 1);
-      const told = await until("the attempt is known here", async () => (await alarms(mine.id))[0]);
-      expect(told).deep.equals({
+      const external = await must(register(shudian(), firm));
+      await elsewhere(external.id, 1);
+      const alarm = await until(
+        "the attempt is known here",
+        async () => (await alarms(external.id))[0],
+      );
+      expect(alarm).deep.equals({
         reason: "already-claimed",
         attempt: "admit",
         by: abroad.account,
@@ -654,8 +659,8 @@ describe("invoices issued elsewhere, over HTTP", () => {
       expect([version, employer]).deep.equals([1, here.status === 201 ? firm.index : abroad.index]);
       if (here.status === 201) expect(here.body.claim.status).equals("claimed");
       else refused(here, "already-claimed");
-      // a gateway that lets a number of this network in by this door: whoever has it here is not
-      // paid besides
+      // a faulty gateway admits a number of this network as external: its holder here does not get
+      // a second reimbursement
       const ours = await issued(shop, { name: "个人" }, { holder: worker.account });
       await elsewhere(externalHex(externalId(shop.taxId, ours)));
       await until(
@@ -667,13 +672,13 @@ describe("invoices issued elsewhere, over HTTP", () => {
             )
           ).items[0],
       );
-      const besides = await call(
+      const second = await call(
         "POST",
         "/v1/claims",
         { employer: firm.taxId, invoices: [ours] },
         { token: worker.token },
       );
-      expect(refused(besides, "already-claimed")["original"]).deep.includes({
+      expect(refused(second, "already-claimed")["original"]).deep.includes({
         number: ours,
         state: "claimed",
       });
@@ -682,7 +687,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
     }
   });
 
-  it("a registration outlives a restart of the gateway in its middle", async () => {
+  it("a registration under way survives a restart of the gateway", async () => {
     const [xml, key] = [shudian(), crypto.randomUUID()];
     expect((await register(xml, firm, { key, wait: 0 })).status).equals(202);
     await (await sandbox()).restart();
@@ -694,8 +699,8 @@ describe("invoices issued elsewhere, over HTTP", () => {
     expect((await decide(done.body.claim.id, "reimburse", firm)).body.status).equals("reimbursed");
   });
 
-  // the last one: it moves the clock of the chain, which all files of a run share
-  it("the holder takes back what its employer leaves undecided, and it is free again", async () => {
+  // the last test: it moves the chain's clock, which all files of a run share
+  it("the holder withdraws a claim that its employer leaves undecided, and the invoice is free again", async () => {
     const { rpcUrl, deployment } = await sandbox();
     const xml = shudian();
     const { id, claim } = await must(register(xml, firm, { holder: worker.account }));

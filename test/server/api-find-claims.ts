@@ -1,6 +1,6 @@
 /**
- * Finding claims in the list, and what they amount to: by invoice, by day, by state; each party
- * among its own alone.
+ * Claims in the list and their amounts: by invoice, by day, by state; each party finds only its
+ * own.
  */
 import { expect } from "chai";
 import {
@@ -21,30 +21,31 @@ describe("finding claims", () => {
   let ann: { account: string; token: string };
   const seller = { taxId: freshTaxId(), name: "外地商店" };
   /**
-   * Claims in the order in which they were made: two invoices, one, and one that was issued
-   * elsewhere.
+   * Claims in the order of their creation: of two invoices, of one, and of one external invoice.
    */
   let [first, second, third] = ["", "", ""];
   let [lunch, taxi, dinner, elsewhere] = ["", "", "", ""];
 
   const ask = (by: { token: string }, query: string) =>
     call("GET", `/v1/claims?${query}`, undefined, { token: by.token });
-  const found = async (by: { token: string }, query: string): Promise<string[]> =>
-    (await must(ask(by, query))).items.map((one: Loose) => one.id);
+  const idsFor = async (by: { token: string }, query: string): Promise<string[]> =>
+    (await must(ask(by, query))).items.map((item: Loose) => item.id);
   const claim = async (invoices: string[], from: TestParty): Promise<string> =>
     (
       await must(
         call("POST", "/v1/claims", { employer: from.taxId, invoices }, { token: ann.token }),
       )
     ).id;
-  /** When each was made, and a moment after the last: as China writes it. */
+  /** The time of each claim, and a moment after the last, in China's time zone. */
   let made: string[] = [];
   const at = (n: number) => encodeURIComponent(made[n] as string);
   const readsOf = async (number: string): Promise<string[]> => {
     const { items } = await must(
       call("GET", `/v1/invoices/${number}/reads`, undefined, { token: ann.token }),
     );
-    return items.filter((one: Loose) => one.account === firm.account).map((one: Loose) => one.form);
+    return items
+      .filter((item: Loose) => item.account === firm.account)
+      .map((item: Loose) => item.form);
   };
 
   before(async () => {
@@ -57,7 +58,7 @@ describe("finding claims", () => {
     [lunch, taxi, dinner] = (await Promise.all(
       [1, 2, 3].map(() => issued(shop, { name: "个人" }, { holder: ann.account })),
     )) as [string, string, string];
-    // 53.00 of the 200.00 are taken back before it is claimed
+    // a red letter takes 53.00 off the 200.00 before the claim
     await must(
       call(
         "POST",
@@ -74,24 +75,24 @@ describe("finding claims", () => {
     );
     [third, elsewhere] = [registered.claim.id, registered.id];
     const items: Loose[] = (await must(ask(ann, "limit=100"))).items.reverse();
-    const times = items.map((one) => Date.parse(one.createdAt));
-    expect(items.map((one) => one.id)).deep.equals([first, second, third]);
+    const times = items.map((item) => Date.parse(item.createdAt));
+    expect(items.map((item) => item.id)).deep.equals([first, second, third]);
     made = [...times, (times[2] as number) + 1].map((time) =>
       new Date(time + 8 * 3_600_000).toISOString().replace("Z", "+08:00"),
     );
   });
 
-  it("a claim says what it amounts to, after red letters, and that is a reading of its invoices", async () => {
+  it("a claim shows its amounts after red letters, and that counts as a read of its invoices", async () => {
     const amounts = async (by: { token: string }) =>
-      (await must(ask(by, "limit=100"))).items.map((one: Loose) => [one.id, one.amounts]);
-    const mine = [
+      (await must(ask(by, "limit=100"))).items.map((item: Loose) => [item.id, item.amounts]);
+    const amountsOfAnn = [
       [third, [{ currency: "USD", gross: "200.00" }]],
       [second, [{ currency: "CNY", gross: "200.00" }]],
       [first, [{ currency: "CNY", gross: "347.00" }]],
     ];
     expect(await readsOf(lunch)).deep.equals([]);
-    expect(await amounts(ann)).deep.equals(mine);
-    expect(await amounts(firm)).deep.equals([mine[0], mine[2]]);
+    expect(await amounts(ann)).deep.equals(amountsOfAnn);
+    expect(await amounts(firm)).deep.equals([amountsOfAnn[0], amountsOfAnn[2]]);
     expect(await readsOf(lunch)).deep.equals(["list"]);
     expect(
       (await must(call("GET", `/v1/claims/${first}`, undefined, { token: firm.token }))).amounts,
@@ -99,21 +100,21 @@ describe("finding claims", () => {
   });
 
   it("by invoice: a number, an external invoice's id, or its original's number with the seller", async () => {
-    expect(await found(ann, `invoice=${lunch}`)).deep.equals([first]);
-    expect(await found(ann, `invoice=${dinner}`)).deep.equals([second]);
-    expect(await found(firm, `invoice=${taxi}`)).deep.equals([first]);
+    expect(await idsFor(ann, `invoice=${lunch}`)).deep.equals([first]);
+    expect(await idsFor(ann, `invoice=${dinner}`)).deep.equals([second]);
+    expect(await idsFor(firm, `invoice=${taxi}`)).deep.equals([first]);
     for (const by of [ann, firm]) {
-      expect(await found(by, `invoice=${elsewhere}`)).deep.equals([third]);
-      expect(await found(by, `invoice=wd-7&seller=${seller.taxId.toLowerCase()}`)).deep.equals([
+      expect(await idsFor(by, `invoice=${elsewhere}`)).deep.equals([third]);
+      expect(await idsFor(by, `invoice=wd-7&seller=${seller.taxId.toLowerCase()}`)).deep.equals([
         third,
       ]);
     }
-    expect(await found(ann, `invoice=WD-7&seller=${freshTaxId()}`)).deep.equals([]);
+    expect(await idsFor(ann, `invoice=WD-7&seller=${freshTaxId()}`)).deep.equals([]);
     expect(
-      await found(ann, `invoice=${lunch}&seller=${seller.taxId}`),
+      await idsFor(ann, `invoice=${lunch}&seller=${seller.taxId}`),
       "a number is one with a seller as well",
     ).deep.equals([first]);
-    expect(await found(ann, `invoice=${lunch}&status=reimbursed`)).deep.equals([]);
+    expect(await idsFor(ann, `invoice=${lunch}&status=reimbursed`)).deep.equals([]);
     for (const text of ["WD-7", "12", "0x12"])
       refused(await ask(ann, `invoice=${text}`), "invalid-request", {
         field: "?invoice",
@@ -127,15 +128,15 @@ describe("finding claims", () => {
     expect((await ask(ann, `invoice=${lunch}&seller=XX`)).status).equals(422);
   });
 
-  it("by time: from is in it, to is not; pages hold within it", async () => {
-    expect(await found(ann, `from=${at(0)}&to=${at(3)}`)).deep.equals([third, second, first]);
-    expect(await found(ann, `from=${at(1)}&to=${at(2)}`)).deep.equals([second]);
-    expect(await found(ann, `to=${at(1)}`), "to the millisecond").deep.equals([first]);
-    expect(await found(ann, `from=${at(0)}&to=${at(3)}&limit=1&before=${third}`)).deep.equals([
+  it("by time: from is inclusive, to exclusive; pages stay within the range", async () => {
+    expect(await idsFor(ann, `from=${at(0)}&to=${at(3)}`)).deep.equals([third, second, first]);
+    expect(await idsFor(ann, `from=${at(1)}&to=${at(2)}`)).deep.equals([second]);
+    expect(await idsFor(ann, `to=${at(1)}`), "to the millisecond").deep.equals([first]);
+    expect(await idsFor(ann, `from=${at(0)}&to=${at(3)}&limit=1&before=${third}`)).deep.equals([
       second,
     ]);
     expect(
-      await found(ann, "from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z"),
+      await idsFor(ann, "from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z"),
       "any time",
     ).deep.equals([third, second, first]);
     refused(await ask(ann, `from=${at(1)}&to=${at(1)}`), "invalid-request", {
@@ -145,11 +146,11 @@ describe("finding claims", () => {
     expect((await ask(ann, "from=yesterday")).status).equals(422);
   });
 
-  it("never another party's, whatever is asked for", async () => {
-    expect(await found(other, `invoice=${lunch}`)).deep.equals([]);
-    expect(await found(other, `invoice=WD-7&seller=${seller.taxId}`)).deep.equals([]);
-    expect(await found(firm, `invoice=${dinner}`)).deep.equals([]);
-    expect(await found(other, `from=${at(0)}&to=${at(3)}`)).deep.equals([second]);
-    expect(await found(shop, `invoice=${lunch}`)).deep.equals([]);
+  it("no query finds another party's claim", async () => {
+    expect(await idsFor(other, `invoice=${lunch}`)).deep.equals([]);
+    expect(await idsFor(other, `invoice=WD-7&seller=${seller.taxId}`)).deep.equals([]);
+    expect(await idsFor(firm, `invoice=${dinner}`)).deep.equals([]);
+    expect(await idsFor(other, `from=${at(0)}&to=${at(3)}`)).deep.equals([second]);
+    expect(await idsFor(shop, `invoice=${lunch}`)).deep.equals([]);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Finding invoices in the list: by day, by the other party, by the issuer's own id; each party
- * among its own alone.
+ * Invoices in the list: by day, by the other party, by the issuer's own id; each party finds only
+ * its own.
  */
 import { expect } from "chai";
 import {
@@ -28,14 +28,14 @@ describe("finding invoices", () => {
     { account: string; token: string },
     { account: string; token: string },
   ];
-  /** By who issued it and the day of October it was accepted on, at noon in China. */
+  /** By issuer and the day of October of its acceptance, at noon in China. */
   let [shop1, shop2, shop3, rival2] = ["", "", "", ""];
   let bureau: { token: string };
 
   const ask = (by: { token: string }, query: string) =>
     call("GET", `/v1/invoices?${query}`, undefined, { token: by.token });
-  const found = async (by: { token: string }, query: string): Promise<string[]> =>
-    (await must(ask(by, query))).items.map((one: Loose) => one.number);
+  const numbersFor = async (by: { token: string }, query: string): Promise<string[]> =>
+    (await must(ask(by, query))).items.map((invoice: Loose) => invoice.number);
   const day = (n: number) => encodeURIComponent(`2026-10-0${n}T00:00:00+08:00`);
   const october = `from=${day(1)}&to=${day(9)}`;
 
@@ -66,44 +66,44 @@ describe("finding invoices", () => {
     bureau = (await sandbox()).bureau;
   });
 
-  it("by date: from is in it, to is not, and an offset counts", async () => {
-    expect(await found(shop, october)).deep.equals([shop1, shop2, shop3]);
-    expect(await found(shop, `from=${day(2)}`)).deep.equals([shop2, shop3]);
-    expect(await found(shop, `to=${day(2)}`)).deep.equals([shop1]);
-    expect(await found(shop, `from=${day(2)}&to=${day(3)}`)).deep.equals([shop2]);
+  it("by date: from is inclusive, to exclusive, and an offset counts", async () => {
+    expect(await numbersFor(shop, october)).deep.equals([shop1, shop2, shop3]);
+    expect(await numbersFor(shop, `from=${day(2)}`)).deep.equals([shop2, shop3]);
+    expect(await numbersFor(shop, `to=${day(2)}`)).deep.equals([shop1]);
+    expect(await numbersFor(shop, `from=${day(2)}&to=${day(3)}`)).deep.equals([shop2]);
     expect(
-      await found(shop, "from=2026-10-01T04:00:00Z&to=2026-10-02T04:00:00Z"),
+      await numbersFor(shop, "from=2026-10-01T04:00:00Z&to=2026-10-02T04:00:00Z"),
       "to the second",
     ).deep.equals([shop1]);
     expect(
-      await found(shop, "from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z"),
+      await numbersFor(shop, "from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z"),
       "any time",
     ).deep.equals([shop1, shop2, shop3]);
   });
 
-  it("by the other party, in whatever way its tax id is written", async () => {
-    expect(await found(shop, `buyer=${firm.taxId}`)).deep.equals([shop1]);
-    expect(await found(shop, `buyer=%20${other.taxId.toLowerCase()}`)).deep.equals([shop3]);
-    expect(await found(ann, `seller=${rival.taxId}`)).deep.equals([rival2]);
-    expect(await found(firm, `as=employer&seller=${shop.taxId}`)).deep.equals([shop1]);
-    expect(await found(bureau, `seller=${shop.taxId}`)).deep.equals([shop1, shop2, shop3]);
+  it("by the other party, in any notation of its tax id", async () => {
+    expect(await numbersFor(shop, `buyer=${firm.taxId}`)).deep.equals([shop1]);
+    expect(await numbersFor(shop, `buyer=%20${other.taxId.toLowerCase()}`)).deep.equals([shop3]);
+    expect(await numbersFor(ann, `seller=${rival.taxId}`)).deep.equals([rival2]);
+    expect(await numbersFor(firm, `as=employer&seller=${shop.taxId}`)).deep.equals([shop1]);
+    expect(await numbersFor(bureau, `seller=${shop.taxId}`)).deep.equals([shop1, shop2, shop3]);
     for (const nobody of [freshTaxId(), "DE999999999"]) {
       expect(await must(ask(shop, `buyer=${nobody}`))).deep.equals({ items: [] });
       expect(await must(ask(ann, `seller=${nobody}&sourceId=POS-1`))).deep.equals({ items: [] });
     }
   });
 
-  it("by the issuer's own id: the issuer among its own, others with its tax id", async () => {
-    expect(await found(shop, "sourceId=POS-1")).deep.equals([shop1]);
-    expect(await found(rival, `as=issuer&sourceId=POS-1&seller=${rival.taxId}`)).deep.equals([
+  it("by the issuer's own id: an issuer among its own invoices, others with the issuer's tax id", async () => {
+    expect(await numbersFor(shop, "sourceId=POS-1")).deep.equals([shop1]);
+    expect(await numbersFor(rival, `as=issuer&sourceId=POS-1&seller=${rival.taxId}`)).deep.equals([
       rival2,
     ]);
-    expect(await found(ann, `sourceId=POS-1&seller=${shop.taxId}`)).deep.equals([shop1]);
-    expect(await found(firm, `as=employer&sourceId=POS-1&seller=${rival.taxId}`)).deep.equals([
+    expect(await numbersFor(ann, `sourceId=POS-1&seller=${shop.taxId}`)).deep.equals([shop1]);
+    expect(await numbersFor(firm, `as=employer&sourceId=POS-1&seller=${rival.taxId}`)).deep.equals([
       rival2,
     ]);
-    expect(await found(bureau, `sourceId=POS-3&seller=${shop.taxId}`)).deep.equals([shop3]);
-    expect(await found(shop, "sourceId=pos-1"), "letter for letter").deep.equals([]);
+    expect(await numbersFor(bureau, `sourceId=POS-3&seller=${shop.taxId}`)).deep.equals([shop3]);
+    expect(await numbersFor(shop, "sourceId=pos-1"), "letter for letter").deep.equals([]);
     for (const [by, as] of [
       [ann, "holder"],
       [firm, "employer"],
@@ -117,17 +117,17 @@ describe("finding invoices", () => {
     }
   });
 
-  it("by all of it together, with the state", async () => {
+  it("by all filters together, with the state", async () => {
     const all = `${october}&buyer=${firm.taxId}&seller=${shop.taxId}&sourceId=POS-1`;
     for (const by of [shop, ann, firm, bureau])
-      expect(await found(by, `${all}&status=issued`)).deep.equals([shop1]);
-    expect(await found(shop, `${all}&status=claimed`)).deep.equals([]);
-    expect(await found(ann, `${october}&seller=${shop.taxId}&buyer=${firm.taxId}`)).deep.equals([
-      shop1,
-    ]);
+      expect(await numbersFor(by, `${all}&status=issued`)).deep.equals([shop1]);
+    expect(await numbersFor(shop, `${all}&status=claimed`)).deep.equals([]);
+    expect(
+      await numbersFor(ann, `${october}&seller=${shop.taxId}&buyer=${firm.taxId}`),
+    ).deep.equals([shop1]);
   });
 
-  it("never another party's, whatever is asked for", async () => {
+  it("no query finds another party's invoice", async () => {
     const queries = [
       october,
       `buyer=${firm.taxId}`,
@@ -136,16 +136,16 @@ describe("finding invoices", () => {
     ];
     for (const query of queries) {
       for (const as of ["issuer", "holder", "employer", "grantee"])
-        expect(await found(stranger, `as=${as}&${query}`), `${as} ${query}`).deep.equals([]);
+        expect(await numbersFor(stranger, `as=${as}&${query}`), `${as} ${query}`).deep.equals([]);
     }
-    expect(await found(rival, `sourceId=POS-3`)).deep.equals([]);
-    expect(await found(rival, `seller=${shop.taxId}`)).deep.equals([]);
-    expect(await found(bob, `seller=${shop.taxId}`)).deep.equals([shop3]);
-    expect(await found(other, `as=employer&${october}`)).deep.equals([shop3]);
-    expect(await found(firm, `as=employer&buyer=${other.taxId}`)).deep.equals([]);
+    expect(await numbersFor(rival, `sourceId=POS-3`)).deep.equals([]);
+    expect(await numbersFor(rival, `seller=${shop.taxId}`)).deep.equals([]);
+    expect(await numbersFor(bob, `seller=${shop.taxId}`)).deep.equals([shop3]);
+    expect(await numbersFor(other, `as=employer&${october}`)).deep.equals([shop3]);
+    expect(await numbersFor(firm, `as=employer&buyer=${other.taxId}`)).deep.equals([]);
   });
 
-  it("in pages, in either order, of what was given to read as well", async () => {
+  it("in pages, in either order, granted invoices included", async () => {
     for (const number of [shop1, shop2, rival2]) {
       await must(
         call(
@@ -162,7 +162,7 @@ describe("finding invoices", () => {
         const { items, next } = await must(
           ask(by, `${query}&limit=1${after && `&after=${after}`}`),
         );
-        numbers.push(...items.map((one: Loose) => one.number));
+        numbers.push(...items.map((invoice: Loose) => invoice.number));
         if (next === undefined) return numbers;
         after = next;
       }
@@ -170,7 +170,7 @@ describe("finding invoices", () => {
     const second = [shop2, rival2].sort();
     expect(await pages(shop, `from=${day(2)}&order=desc`)).deep.equals([shop3, shop2]);
     expect(await pages(ann, `from=${day(2)}&to=${day(3)}`)).deep.equals(second);
-    // the first of what was given is none of those that are asked for
+    // the first granted invoice does not match the query
     expect(await pages(stranger, `as=grantee&from=${day(2)}`)).deep.equals(second);
     expect(await pages(stranger, `as=grantee&from=${day(2)}&order=desc`)).deep.equals(
       second.toReversed(),
@@ -180,7 +180,7 @@ describe("finding invoices", () => {
     ]);
   });
 
-  it("not by what cannot be read", async () => {
+  it("not with an invalid query", async () => {
     const wrong = (query: string, field: string, rule: string) =>
       ask(shop, query).then((reply) => refused(reply, "invalid-request", { field, rule }));
     await wrong(`from=${day(2)}&to=${day(2)}`, "?from", "before-to");

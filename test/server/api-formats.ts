@@ -1,6 +1,4 @@
-/**
- * One invoice over HTTP in the formats that it can be said in: by Accept, for its parties alone.
- */
+/** One invoice over HTTP in each format that can express it: by Accept, for its parties only. */
 import { expect } from "chai";
 import {
   call,
@@ -23,8 +21,8 @@ describe("an invoice in other formats, over HTTP", () => {
   let stranger: TestParty;
   let number: string;
   const sourceId = `POS-${crypto.randomUUID()} <&> "7"`;
-  const get = (accept: string, token = firm.token, of = number): Promise<Reply> =>
-    call("GET", `/v1/invoices/${of}`, undefined, { token, headers: { accept } });
+  const get = (accept: string, token = firm.token, invoice = number): Promise<Reply> =>
+    call("GET", `/v1/invoices/${invoice}`, undefined, { token, headers: { accept } });
   const typeOf = ({ headers }: Reply) => headers.get("content-type");
 
   before(async () => {
@@ -36,7 +34,7 @@ describe("an invoice in other formats, over HTTP", () => {
     number = await issued(shop, firm, { sourceId, remark: "午餐 <4人> & 饮料" });
   });
 
-  it("is JSON for whom names nothing, anything, or JSON", async () => {
+  it("is JSON if Accept is missing, or names anything or JSON", async () => {
     for (const accept of ["*/*", json, "application/*", `${json}, ${ubl};q=0.5`]) {
       const reply = await get(accept);
       expect([reply.status, typeOf(reply)?.split(";")[0], reply.body.number]).deep.equals([
@@ -48,7 +46,7 @@ describe("an invoice in other formats, over HTTP", () => {
   });
 
   for (const type of [shudian, ubl]) {
-    it(`is ${type} for whom asks for it, and says what the JSON says`, async () => {
+    it(`is ${type} on request, with the JSON's content`, async () => {
       const { document } = (await get(json)).body;
       for (const token of [shop.token, firm.token]) {
         const reply = await get(`${type}, ${json};q=0.5`, token);
@@ -65,12 +63,12 @@ describe("an invoice in other formats, over HTTP", () => {
       }
     });
 
-    it(`is a stranger's neither as ${type}`, async () => {
+    it(`is not served to a stranger as ${type} either`, async () => {
       refused(await get(type, stranger.token), "not-found");
     });
   }
 
-  it("written, and issued again from what was written, is the same original", async () => {
+  it("is the same original when it is issued again from its written form", async () => {
     for (const type of [shudian, ubl]) {
       const { body } = await get(type);
       const problem = refused(
@@ -81,7 +79,7 @@ describe("an invoice in other formats, over HTTP", () => {
     }
   });
 
-  it("a red letter names, as 数电票, the number that its original has as 数电票", async () => {
+  it("a red letter as 数电票 names the number that its original has as 数电票", async () => {
     const lines = [
       {
         name: "*餐饮服务*餐费",
@@ -106,24 +104,24 @@ describe("an invoice in other formats, over HTTP", () => {
       expect(documentOf(type, body).reverses).deep.equals({ sourceId: original });
   });
 
-  it("that cannot be said in a format is 406, with the reason and what it can be", async () => {
+  it("that a format cannot express is 406, with the reason and the possible formats", async () => {
     const lines = [
       { name: "*预付卡*充值", amount: "500.00", taxRate: "不征税", tax: "0.00" },
       { name: "*餐饮*餐费", amount: "100.00", taxRate: "0.06", tax: "6.00" },
     ];
-    const of = await issued(shop, firm, {
+    const foreign = await issued(shop, firm, {
       lines,
       totals: { net: "600.00", tax: "6.00", gross: "606.00" },
     });
-    const problem = refused(await get(ubl, shop.token, of), "not-acceptable", {
+    const problem = refused(await get(ubl, shop.token, foreign), "not-acceptable", {
       field: "/lines",
       rule: "BR-O-11",
     });
     expect(problem["available"]).deep.equals([json, shudian, "application/pdf"]);
-    expect((await get(shudian, shop.token, of)).status).equals(200);
+    expect((await get(shudian, shop.token, foreign)).status).equals(200);
   });
 
-  it("in a type that is not written here is 406, with those that are", async () => {
+  it("in an unknown type is 406, with the known types", async () => {
     expect(refused(await get("image/png"), "not-acceptable")["available"]).deep.equals([
       json,
       shudian,

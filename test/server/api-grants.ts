@@ -1,4 +1,4 @@
-/** Who may read, who has read, and documents that a reader opens by itself. */
+/** Who may read, who has read, and documents that a reader decrypts without the gateway. */
 
 import { contentHash } from "@onepiao/protocol/proofs/disclosing.ts";
 import { expect } from "chai";
@@ -62,7 +62,7 @@ describe("grants and reads", () => {
     [ann, bob] = [await person(firm, "李晓明"), await person(firm, "王芳")];
   });
 
-  it("the holder gives an auditor to read: document, XML and bundle, but no history and no act; withdrawn, it is over", async () => {
+  it("the holder lets an auditor read document, XML and bundle, but no history, and no acts; withdrawal ends it", async () => {
     const number = await fresh();
     expect(await status(number, other)).equals(404);
     const made = await give(number, ann, other);
@@ -94,9 +94,11 @@ describe("grants and reads", () => {
     );
     refused(await give(number, other, bob), "not-found");
     expect(
-      (await get("/v1/invoices?as=grantee", other)).body.items.map((one: Loose) => one.number),
+      (await get("/v1/invoices?as=grantee", other)).body.items.map(
+        (invoice: Loose) => invoice.number,
+      ),
     ).includes(number);
-    // again is told as what it is; to be withdrawn by who gave it alone
+    // a repeated grant gets a truthful answer; only its grantor can withdraw it
     expect(refused(await give(number, ann, other), "grant-exists")["original"]).deep.equals({
       grant: made.body.id,
       state: "given",
@@ -118,7 +120,9 @@ describe("grants and reads", () => {
       ).equals(204);
     expect(await status(number, other)).equals(404);
     expect(
-      (await get("/v1/invoices?as=grantee", other)).body.items.map((one: Loose) => one.number),
+      (await get("/v1/invoices?as=grantee", other)).body.items.map(
+        (invoice: Loose) => invoice.number,
+      ),
     ).not.includes(number);
     expect((await give(number, ann, other)).status).equals(201);
     expect(await status(number, other)).equals(200);
@@ -135,10 +139,10 @@ describe("grants and reads", () => {
     expect(await status(number, other)).equals(200);
     await (await database())`update grants set until = now() - interval '1 second' where number = ${number}`;
     expect(await status(number, other)).equals(404);
-    expect((await give(number, ann, other)).status, "and can be given anew").equals(201);
+    expect((await give(number, ann, other)).status, "and can be given again").equals(201);
   });
 
-  it("a transfer gives the new holder the document, and takes it from the old one and from whom that one had given", async () => {
+  it("a transfer gives the new holder the document, and ends the access of the old holder and of its grantees", async () => {
     const number = await issued(shop, { name: "个人" }, { holder: ann.account });
     await must(give(number, ann, other));
     const { id } = await must(
@@ -159,7 +163,7 @@ describe("grants and reads", () => {
     });
   });
 
-  it("the employer gives as well; issuer and strangers do not, and nobody gives to itself or to an unknown account", async () => {
+  it("the employer grants as well; issuer and strangers do not, and no grant goes to its grantor or to an unknown account", async () => {
     const number = await fresh();
     expect((await give(number, firm, other)).status).equals(201);
     refused(await give(number, shop, other), "forbidden");
@@ -175,10 +179,10 @@ describe("grants and reads", () => {
     refused(await get(`/v1/invoices/${number}/grants`, shop), "forbidden");
   });
 
-  it("every read is in the log with its form, before it is answered; the issuer sees itself and the bureau", async () => {
+  it("the log has every read with its form before the answer; the issuer sees itself and the bureau", async () => {
     const number = await fresh();
     const { bureau } = await sandbox();
-    // the bureau's auditor reads as well, in its own time
+    // the bureau's auditor reads it as well, at a time of its own
     await until("the auditor has read it", async () =>
       (await must(get(`/v1/invoices/${number}/reads`, ann))).items.some(
         ({ account, form }: Loose) => account === bureau.account && form === "audit",
@@ -195,7 +199,7 @@ describe("grants and reads", () => {
       (await must(get(`/v1/invoices/${number}/reads`, by))).items
         .map(({ account, form, times }: Loose) => `${account} ${form} ${times}`)
         .sort();
-    const [a, f, s, b] = [ann, firm, shop, bureau].map((one) => one.account) as [
+    const [a, f, s, b] = [ann, firm, shop, bureau].map((party) => party.account) as [
       string,
       string,
       string,
@@ -212,14 +216,14 @@ describe("grants and reads", () => {
     expect(await seen(firm)).deep.equals(all);
     expect(await seen(bureau)).deep.equals(all);
     expect(await seen(shop)).deep.equals([`${s} json 1`, `${b} audit 1`, `${b} ubl 1`].sort());
-    // what was refused was not read
+    // a refused request is not a read
     refused(await get(`/v1/invoices/${number}`, other), "not-found");
     expect(await seen(ann)).deep.equals(all);
     await must(get("/v1/invoices?as=holder", ann));
     expect(await seen(ann)).includes(`${a} list 1`);
   });
 
-  it("a party with an encryption key of its own opens the document by itself, and nobody else does", async () => {
+  it("a party with its own encryption key decrypts the document, and nobody else can", async () => {
     const number = await fresh();
     const pair = await generateKeyPair("ECDH-ES+A256KW", { crv: "X25519", extractable: true });
     const path = `/v1/invoices/${number}`;
@@ -241,7 +245,7 @@ describe("grants and reads", () => {
       { content: string }[]
     >`select content from invoices where number = ${number}`;
     expect(contentHash(Buffer.from(body.salt.slice(2), "hex"), document)).equals(stored?.content);
-    // another's private key, another place, another byte
+    // another party's private key, another place, another byte
     const stranger = await generateKeyPair("ECDH-ES+A256KW", { crv: "X25519", extractable: true });
     expect(
       await unwrapWith((await exportJWK(stranger.privateKey)) as JWK, body.key).catch(
@@ -256,7 +260,7 @@ describe("grants and reads", () => {
     ).throws();
   });
 
-  it("a P-256 key does as well; a private one, a point beside the curve and other kinds are refused", async () => {
+  it("a P-256 key works as well; a private one, a point off the curve and other kinds are refused", async () => {
     const pair = await generateKeyPair("ECDH-ES+A256KW", { crv: "P-256", extractable: true });
     const jwk = await exportJWK(pair.publicKey);
     await must(call("PUT", "/v1/encryption-key", jwk, { token: other.token }));
@@ -268,14 +272,14 @@ describe("grants and reads", () => {
       { kty: "EC", crv: "P-256", x: jwk.x },
       { ...jwk, d: "AAAA" },
     ];
-    for (const one of wrong)
+    for (const key of wrong)
       refused(
-        await call("PUT", "/v1/encryption-key", one, { token: other.token }),
+        await call("PUT", "/v1/encryption-key", key, { token: other.token }),
         "invalid-request",
       );
   });
 
-  it("an issuer opens a lot with one key: every document under it gives its leaf", async () => {
+  it("an issuer decrypts a lot with one key: every document under it gives its leaf", async () => {
     const number = await fresh();
     const pair = await generateKeyPair("ECDH-ES+A256KW", { crv: "X25519", extractable: true });
     await must(

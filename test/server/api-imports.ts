@@ -1,6 +1,6 @@
 /**
  * Two organisations, each with a gateway and a database of its own, on one chain: an invoice issued
- * at one is claimed and reimbursed at the other, and never twice, wherever it is tried.
+ * at one is claimed and reimbursed at the other, and never twice at any of them.
  */
 
 import type { Bundle } from "@onepiao/protocol/proofs/bundle.ts";
@@ -76,7 +76,7 @@ describe("imports", function () {
       taxpayer("茶餐厅", ["issuer"]),
       taxpayer("别家雇主", ["employer"]),
     ]);
-    // enrolled by the bureau through its gateway; its key, and its people, are with its own
+    // the bureau enrols it through its gateway; the other gateway keeps its key and its persons
     firm = await second.taxpayer("远航精密制造", ["employer"]);
     const { account } = await must(there("POST", "/v1/persons", firm, { name: "李晓明" }));
     const { token } = await must(
@@ -86,7 +86,7 @@ describe("imports", function () {
     await shownHere(second.url, ann);
   });
 
-  it("issued at one gateway, brought to the other, claimed and reimbursed there; the first one sees it", async () => {
+  it("issued at one gateway, imported, claimed and reimbursed at the other; the first one sees it", async () => {
     const number = await titled();
     refused(await there("GET", `/v1/invoices/${number}`, ann), "not-found");
     await known(number);
@@ -101,39 +101,39 @@ describe("imports", function () {
         .document,
     );
     const seen = () => must(there("GET", "/v1/events?limit=100", ann));
-    // it comes with the next block, behind the events of that block
-    await until("the import is told", async () => (await seen()).items.length > 0);
+    // the event comes with the next block, after that block's own events
+    await until("the import's event is in the feed", async () => (await seen()).items.length > 0);
     const made = await must(claim(number));
     expect(made.status).equals("claimed");
     const done = await must(there("POST", `/v1/claims/${made.id}/reimburse`, firm));
     expect(done.status).equals("reimbursed");
     expect(await record(number)).deep.includes({ state: "reimbursed", version: 2 });
     await untilStatus(number, "reimbursed");
-    const told = await seen();
-    expect(told.items.map((one: Loose) => one.type)).deep.equals([
+    const page = await seen();
+    expect(page.items.map((event: Loose) => event.type)).deep.equals([
       "invoice.imported",
       "claim.created",
       "invoice.reimbursed",
     ]);
-    // the names came with the bundle
+    // the bundle contained the names
     expect((await must(there("GET", `/v1/claims/${made.id}`, firm))).employer).deep.equals({
       taxId: firm.taxId,
       name: "远航精密制造",
     });
   });
 
-  it("a bundle of it can be had from either gateway, and is the same proof", async () => {
+  it("either gateway serves its bundle, and both bundles are the same proof", async () => {
     const number = await titled();
     await known(number);
     await must(bring(await bundleOf(number)));
-    const [one, other] = [
+    const [first, other] = [
       await bundleOf(number),
       (await must(there("GET", `/v1/invoices/${number}/bundle`, ann))) as Bundle,
     ];
-    expect(other).deep.equals(one);
+    expect(other).deep.equals(first);
   });
 
-  it("a holder with its own key claims at both gateways at once, from two employers: one claim goes through, the other is an alarm", async () => {
+  it("a holder with its own key claims at both gateways at once, from two employers: one claim succeeds, the other is an alarm", async () => {
     const wallet = Wallet.createRandom();
     const here = await person(rival, "双开人", await ownKey(rival, wallet));
     const made = await must(
@@ -162,14 +162,14 @@ describe("imports", function () {
           ),
         );
         let signed = "";
-        return until("it is decided", async () => {
+        return until("the operation has ended", async () => {
           const seen = await must(callAt(at, "GET", operation.href, undefined, { token: by }));
           if (["done", "refused"].includes(seen.status)) return seen;
-          // overtaken, it is to be signed again on the present version: somebody insists
+          // after another act, the party must sign the new version: this holder does so each time
           const { typedData } = seen;
-          const wanted = JSON.stringify(typedData?.message ?? "");
-          if (typedData === undefined || wanted === signed) return undefined;
-          signed = wanted;
+          const message = JSON.stringify(typedData?.message ?? "");
+          if (typedData === undefined || message === signed) return undefined;
+          signed = message;
           const signature = await wallet.signTypedData(
             typedData.domain,
             typedData.types,
@@ -182,19 +182,21 @@ describe("imports", function () {
         });
       }),
     );
-    expect(outcomes.map((one) => one.status).sort()).deep.equals(["done", "refused"]);
-    expect(outcomes.find((one) => one.status === "refused").problem.code).equals("already-claimed");
+    expect(outcomes.map((outcome) => outcome.status).sort()).deep.equals(["done", "refused"]);
+    expect(outcomes.find((outcome) => outcome.status === "refused").problem.code).equals(
+      "already-claimed",
+    );
     await until("the bureau sees the attempt", async () =>
       (await must(call("GET", `/v1/invoices/${number}/history`))).items.some(
-        (one: Loose) => one.type === "reimbursement.refused",
+        (event: Loose) => event.type === "reimbursement.refused",
       ),
     );
     expect((await record(number)).state).equals("claimed");
-    // brought again to a gateway that has it: as it is
+    // a second import by a gateway that has the invoice changes nothing
     expect((await must(bring(await bundleOf(number), { token }))).status).equals("claimed");
   });
 
-  it("what has become of it before it is brought is there at once: claimed and reimbursed elsewhere, handed on, reversed", async () => {
+  it("the state from before the import is there at once: claimed and reimbursed elsewhere, transferred, reversed", async () => {
     const [bob, eve] = [await person(rival, "王芳"), await person(rival, "赵敏")];
     const [paid, moved, back, free] = await Promise.all([
       issued(shop, { name: "个人" }, { holder: bob.account }),
@@ -238,11 +240,11 @@ describe("imports", function () {
       const [here] = await (await database())<{ block: bigint }[]>`select block from cursor`;
       return there && here && there.block >= here.block;
     });
-    // bob and eve are persons of the first gateway: the second one has no key of theirs, so nobody
-    // there may bring their invoices
+    // bob and eve are persons of the first gateway: the second one does not keep their keys, so
+    // nobody there may import their invoices
     refused(await bring(await bundleOf(paid)), "forbidden");
     expect((await must(bring(await bundleOf(back)))).status).equals("reversed");
-    // were they parties there, this is what they would see
+    // as parties of that gateway they would see this
     const rows: [string, Loose][] = [];
     const { createImports } = await import("../../server/features/proof/imports.ts");
     const { createDocuments } = await import("../../server/features/invoices/documents.ts");
@@ -283,7 +285,7 @@ describe("imports", function () {
     expect(await differences(), "a replay of the chain says the same").deep.equals([]);
   });
 
-  it("what does not prove itself, or is of another network or party, is refused, and nothing of it is left", async () => {
+  it("an invalid bundle, or one of another network or party, is refused, and leaves no rows", async () => {
     const number = await titled();
     await known(number);
     const bundle = await bundleOf(number);
@@ -331,7 +333,7 @@ describe("imports", function () {
       ).lengthOf(0);
   });
 
-  it("brought by many at once, while it is being claimed elsewhere: one import, and the state that the chain has", async () => {
+  it("of many imports at once, during a claim elsewhere, one takes effect, with the chain's state", async () => {
     const number = await issued(shop, firm);
     await known(number);
     const bundle = await bundleOf(number);
@@ -343,18 +345,18 @@ describe("imports", function () {
     const made = await must(
       there("POST", "/v1/claims", firm, { employer: firm.taxId, invoices: [number] }),
     );
-    // the employer at once at both gateways: it is one claim, reimbursed once
+    // the employer at both gateways at once: one claim, reimbursed once
     const tries = await Promise.all(
       Array.from({ length: 5 }, () => there("POST", `/v1/claims/${made.id}/reimburse`, firm)),
     );
     expect(tries.filter((reply) => reply.status === 200)).lengthOf(1);
-    for (const reply of tries.filter((one) => one.status !== 200))
+    for (const reply of tries.filter((answer) => answer.status !== 200))
       refused(reply, "already-reimbursed");
     await untilStatus(number, "reimbursed");
     expect(await differences()).deep.equals([]);
   });
 
-  it("an identity proves itself to the registry; an altered one is nobody", async () => {
+  it("an identity proves itself to the registry; an altered one matches nobody", async () => {
     const identity = await must(call("GET", `/v1/taxpayers/${rival.taxId}/identity`));
     refused(
       await call("GET", `/v1/taxpayers/${rival.taxId}/identity`, undefined, { token: shop.token }),
@@ -362,7 +364,7 @@ describe("imports", function () {
     );
     const { createTaxpayers } = await import("../../server/features/parties/taxpayers.ts");
     const taxpayers = createTaxpayers({ vault: second.vault });
-    const adopt = (one: Loose) => second.sql.begin((tx) => taxpayers.adopt(tx, one, "CNY"));
+    const adopt = (party: Loose) => second.sql.begin((tx) => taxpayers.adopt(tx, party, "CNY"));
     expect(await adopt({ ...identity, name: "改了名字" })).equals(false);
     expect(await adopt({ ...identity, index: shop.index })).equals(false);
     expect(await adopt({ ...identity, account: shop.account })).equals(false);

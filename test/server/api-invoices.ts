@@ -40,7 +40,7 @@ const many = <T>(n: number, make: (i: number) => Promise<T>): Promise<T[]> =>
 const fresh = (): string => `T-${crypto.randomUUID()}`;
 const money = (yuan: string): bigint => BigInt(yuan.replace(".", ""));
 
-/** One line at a rate of 0 over this amount. */
+/** One line with this amount at a rate of 0. */
 const over = (
   seller: TestParty,
   buyer: { taxId?: string; name: string },
@@ -72,7 +72,7 @@ describe("issuing over HTTP", () => {
   });
 
   describe("the same original", () => {
-    it("is a duplicate, whatever the key, and the refusal names the first number and its state", async () => {
+    it("is a duplicate under every key, and the refusal names the first number and its state", async () => {
       const sourceId = fresh();
       const key = crypto.randomUUID();
       const body = invoiceOf(shop, firm, { sourceId });
@@ -102,7 +102,7 @@ describe("issuing over HTTP", () => {
       const replies = await many(20, () => issue(shop, body));
       const good = replies.filter(({ status }) => status === 201);
       expect(good.map(({ status }) => status)).deep.equals([201]);
-      for (const reply of replies.filter((one) => one !== good[0])) {
+      for (const reply of replies.filter((candidate) => candidate !== good[0])) {
         expect(refused(reply, "duplicate-source")["original"].number).equals(good[0]?.body.number);
       }
     });
@@ -120,7 +120,7 @@ describe("issuing over HTTP", () => {
   });
 
   describe("who may issue what", () => {
-    it("an issuer issues its own invoices alone", async () => {
+    it("an issuer issues only its own invoices", async () => {
       const before = await traces();
       refused(await issue(shop, invoiceOf(other, firm)), "seller-not-caller", {
         field: "/seller/taxId",
@@ -156,7 +156,7 @@ describe("issuing over HTTP", () => {
       );
     });
 
-    it("nobody can hold an invoice at the zero address", async () => {
+    it("the zero address cannot hold an invoice", async () => {
       const reply = await issue(
         shop,
         invoiceOf(shop, { name: "顾客" }, { holder: `0x${"0".repeat(40)}` }),
@@ -164,7 +164,7 @@ describe("issuing over HTTP", () => {
       refused(reply, "zero-address", { field: "/holder", rule: "not-zero" });
     });
 
-    it("the holder is named once, and an account is an account however it is written", async () => {
+    it("the holder is named once, and each notation of its account is the same account", async () => {
       const guest = await person(shop, "顾客甲");
       const twice = await call(
         "POST",
@@ -205,7 +205,7 @@ describe("issuing over HTTP", () => {
       await untilStatus(accepted.body.number, "issued");
     });
 
-    it("without numbers nothing is issued; the last number of a segment is used, and the next segment goes on", async () => {
+    it("without numbers no invoice is issued; after a segment's last number the next segment continues", async () => {
       const small = await taxpayer("小店", ["issuer"], { segment: 2 });
       const two = await many(2, () => issued(small, firm));
       const before = await traces();
@@ -220,7 +220,7 @@ describe("issuing over HTTP", () => {
   });
 
   describe("quota", () => {
-    it("is exceeded by the cent, and the refusal books nothing", async () => {
+    it("is exceeded by the cent, and the refusal changes no quota", async () => {
       const tight = await taxpayer("紧额度公司", ["issuer"], { quota: "500.00" });
       await must(issue(tight, over(tight, firm, "300.00")));
       refused(await issue(tight, over(tight, firm, "200.01")), "quota-exceeded");
@@ -234,7 +234,7 @@ describe("issuing over HTTP", () => {
       refused(await issue(tight, over(tight, firm, "0.01")), "quota-exceeded");
     });
 
-    it("is drawn in round amounts while there is room, and never beyond what is granted", async () => {
+    it("is drawn in round amounts while there is room, and never beyond the granted amount", async () => {
       const { config } = await sandbox();
       const big = await taxpayer("大额公司", ["issuer"], { quota: "250000.00" });
       await must(issue(big, over(big, firm, "1.00")));
@@ -246,7 +246,7 @@ describe("issuing over HTTP", () => {
       expect(drawn).equals(granted);
     });
 
-    it("under twenty issues at once is drawn for all of them, and never used beyond what is drawn", async () => {
+    it("under twenty issues at once is drawn for all of them, and never used beyond the drawn amount", async () => {
       const busy = await taxpayer("繁忙公司", ["issuer"], { quota: "1500000.00" });
       const sql = await database();
       let watching = true;
@@ -280,20 +280,20 @@ describe("issuing over HTTP", () => {
       expect((await quota(busy)).used).equals("490000.00");
     });
 
-    it("that is being given back is not issued on", async () => {
+    it("is not used while it is on its way back", async () => {
       const back = await taxpayer("退额公司", ["issuer"], { quota: "1000.00" });
       const draws = (body: unknown, wait: number) =>
         call("POST", `/v1/taxpayers/${back.taxId}/quota/draws`, body, { token: back.token, wait });
       await must(draws({ amount: "1000.00" }, 20));
-      const [given, reply] = await Promise.all([
+      const [returned, reply] = await Promise.all([
         draws({ amount: "900.00", direction: "give-back" }, 0),
         draws({ amount: "900.00", direction: "give-back" }, 0),
       ]);
-      expect([given.status, reply.status].sort(), "the same rest is given back once").deep.equals([
+      expect([returned.status, reply.status].sort(), "the same rest is returned once").deep.equals([
         202, 409,
       ]);
       await must(issue(back, over(back, firm, "500.00")));
-      await until("the quota is given back and drawn again", async () => {
+      await until("the quota is returned and drawn again", async () => {
         const { drawn, used } = await quota(back);
         expect(money(used) <= money(drawn), `${used} used of ${drawn} drawn`).equals(true);
         return drawn === "1000.00" || drawn === "500.00";
@@ -327,7 +327,7 @@ describe("issuing over HTTP", () => {
         ...more,
       });
 
-    it("a red letter reverses its original on the chain and gives its quota back; the original is of no use any more", async () => {
+    it("a red letter reverses its original on the chain and returns its quota; nobody can use the original again", async () => {
       const seller = await taxpayer("红字公司", ["issuer"]);
       const number = await issued(seller, firm);
       const used = (await quota(seller)).used;
@@ -370,7 +370,7 @@ describe("issuing over HTTP", () => {
       expect(twice["original"]).deep.equals({ number: red.number, state: "reversed" });
     });
 
-    it("the original is named by the issuer's own id as well", async () => {
+    it("the request can also name the original by the issuer's own id", async () => {
       const sourceId = fresh();
       const number = await issued(shop, firm, { sourceId });
       const red = await must(issue(shop, redLetter(shop, firm, { sourceId })));
@@ -386,7 +386,7 @@ describe("issuing over HTTP", () => {
         expect(reply.body.code).oneOf(["red-letter-open", "red-letter-refused"]);
     });
 
-    it("an unknown original, another issuer's, another buyer, more than the amount: refused, and nothing is booked", async () => {
+    it("an unknown original, another issuer's, another buyer, more than the amount: refused, and no quota changes", async () => {
       const number = await issued(shop, firm);
       const foreign = await issued(other, firm);
       const before = await traces();
@@ -449,7 +449,7 @@ describe("issuing over HTTP", () => {
       expect((await record(number)).state).equals("claimed");
     });
 
-    it("of a claim and a red letter at the same moment, one wins and the other knows it", async () => {
+    it("of a claim and a red letter at the same moment one succeeds, and the other's answer says so", async () => {
       const numbers = await many(6, () => issued(shop, firm));
       await Promise.all(
         numbers.map(async (number) => {
@@ -503,7 +503,7 @@ describe("issuing over HTTP", () => {
     expect(await issued(pair[0], firm)).equals((BigInt(next) + 1n).toString());
   });
 
-  describe("an Idempotency-Key, seen from outside", () => {
+  describe("an Idempotency-Key for clients", () => {
     it("the same key and body get the same answer, also from another process; another body is refused", async () => {
       const key = crypto.randomUUID();
       const body = invoiceOf(shop, firm, { sourceId: fresh() });
@@ -522,7 +522,7 @@ describe("issuing over HTTP", () => {
       await (await sandbox()).restart();
       await replay();
       refused(await issue(shop, { ...body, remark: "改了" }, { key }), "idempotency-key-reused");
-      // another party's keys are its own
+      // another party's keys are separate
       expect(
         (await issue(other, invoiceOf(other, firm), { key })).headers.get("idempotency-replayed"),
       ).equals(null);
@@ -545,7 +545,7 @@ describe("issuing over HTTP", () => {
     });
   });
 
-  it("a gateway that dies in the middle of fifty issues: what was accepted is sealed once, with the content that was accepted", async function () {
+  it("a gateway that dies in the middle of fifty issues: each accepted invoice is sealed once, with its accepted content", async function () {
     this.timeout(120_000);
     const seller = await taxpayer("重启公司", ["issuer"]);
     await issued(seller, firm);
@@ -555,7 +555,7 @@ describe("issuing over HTTP", () => {
     );
     const dying = await moveOut(place, "info");
     let answered = 0;
-    /** As a till does it: the same request with the same key until an answer comes. */
+    /** As a till does: it sends the same request with the same key until an answer comes. */
     const persist = (body: unknown): Promise<Reply> => {
       const key = crypto.randomUUID();
       return until("an answer", async () => {
@@ -598,18 +598,18 @@ describe("issuing over HTTP", () => {
         const [stored] = await sql<
           { salt: Buffer; leaf_holder: string; leaf_buyer: number }[]
         >`select salt, leaf_holder, leaf_buyer from invoices where number = ${number}`;
-        const found = await evidence.get(sql, number);
-        if (!stored || !found) throw new Error(`No evidence of ${number}`);
-        // the leaf is made of what GET shows, not of what the gateway says that it stored
+        const proof = await evidence.get(sql, number);
+        if (!stored || !proof) throw new Error(`No evidence of ${number}`);
+        // the leaf follows from the content that GET shows, not from the gateway's stored leaf
         const leaf = {
           content: contentHash(stored.salt, document),
           holder: firm.account,
           buyer: firm.index,
         };
-        const proves = async (told: typeof leaf) => {
+        const proves = async (shownLeaf: typeof leaf) => {
           const data = await (await chain()).call(
             deployment.ledger,
-            contracts.ledgerCall("proves", [number, { ...found, leaf: told }]),
+            contracts.ledgerCall("proves", [number, { ...proof, leaf: shownLeaf }]),
           );
           return contracts.ledgerResult("proves", data)[0] as boolean;
         };
@@ -625,7 +625,7 @@ describe("issuing over HTTP", () => {
     expect(lots).deep.equals({ sealed: 51, lotted: 51 });
   });
 
-  it("lists are pages in the order of acceptance, and tell whether there is more", async () => {
+  it("lists are pages in the order of acceptance, and say whether there are more", async () => {
     const seller = await taxpayer("翻页公司", ["issuer"]);
     const numbers: string[] = [];
     while (numbers.length < 5) numbers.push(await issued(seller, firm));

@@ -1,4 +1,4 @@
-/** Invoices that come at once: accepted together, decided one by one. */
+/** Invoices that arrive at once: the gateway accepts them together and decides each separately. */
 import { randomUUID } from "node:crypto";
 import { expect } from "chai";
 import {
@@ -12,7 +12,7 @@ import {
 } from "./network.ts";
 import { database } from "./observe.ts";
 
-describe("invoices that are issued at once", () => {
+describe("invoices that arrive at once", () => {
   const issue = (
     seller: TestParty,
     more: Record<string, unknown> = {},
@@ -28,13 +28,13 @@ describe("invoices that are issued at once", () => {
     >`select number, xmin::text as tx from invoices where issuer = ${seller.index} order by number`;
   const codes = (replies: Reply[]) =>
     Object.fromEntries(
-      [...Map.groupBy(replies, (reply) => reply.body.code ?? reply.status)].map(([code, of]) => [
+      [...Map.groupBy(replies, (reply) => reply.body.code ?? reply.status)].map(([code, group]) => [
         code,
-        of.length,
+        group.length,
       ]),
     );
 
-  it("share transactions, and each gets a number of its own, without a gap", async () => {
+  it("share transactions, and each gets its own number, without a gap", async () => {
     const shop = await taxpayer("Shop at noon", ["issuer"]);
     const replies = await Promise.all(Array.from({ length: 60 }, () => issue(shop)));
     expect(codes(replies)).to.deep.equal({ 201: 60 });
@@ -49,7 +49,7 @@ describe("invoices that are issued at once", () => {
     expect(new Set(rows.map((row) => row.tx)).size).to.be.lessThan(40);
   });
 
-  it("are refused one by one: a bad one spoils none of its neighbours, and takes no number", async () => {
+  it("are refused separately: a bad one takes no number and stops no other one", async () => {
     const shop = await taxpayer("Shop with a bad till", ["issuer"]);
     const stranger = { taxId: freshTaxId(), name: "Nobody" };
     const bodies = Array.from({ length: 40 }, (_, i) => {
@@ -72,7 +72,7 @@ describe("invoices that are issued at once", () => {
     expect(BigInt(rows[9]?.number ?? 0) - BigInt(rows[0]?.number ?? 0)).to.equal(9n);
   });
 
-  it("with one sourceId are one invoice: the others are told its number", async () => {
+  it("with one sourceId are one invoice: the other answers name its number", async () => {
     const shop = await taxpayer("Shop that stutters", ["issuer"]);
     const sourceId = `POS-${randomUUID()}`;
     const replies = await Promise.all(Array.from({ length: 20 }, () => issue(shop, { sourceId })));
@@ -83,7 +83,7 @@ describe("invoices that are issued at once", () => {
     expect((await rowsOf(shop)).map((row) => row.number)).to.deep.equal([number]);
   });
 
-  it("with one Idempotency-Key are one invoice: the others get its answer, or are told to come back", async () => {
+  it("with one Idempotency-Key are one invoice: the others get its answer, or must retry later", async () => {
     const shop = await taxpayer("Shop that repeats", ["issuer"]);
     const options = { key: randomUUID(), wait: 0 };
     const replies = await Promise.all(Array.from({ length: 20 }, () => issue(shop, {}, options)));
@@ -94,14 +94,14 @@ describe("invoices that are issued at once", () => {
     expect((await rowsOf(shop)).map((row) => row.number)).to.deep.equal([again.body.number]);
   });
 
-  it("go on from one segment to the next, and beyond the last one are refused", async () => {
+  it("continue in the next segment, and beyond the last segment are refused", async () => {
     const shop = await taxpayer("Shop with short rolls", ["issuer"], { segment: 7 });
     await call("POST", `/v1/taxpayers/${shop.taxId}/segments`, { length: 5 });
     const replies = await Promise.all(Array.from({ length: 20 }, () => issue(shop)));
     expect(codes(replies)).to.deep.equal({ 201: 12, "no-segment": 8 });
   });
 
-  it("are accepted for several issuers together, each against its own quota", async () => {
+  it("are accepted for several issuers together, each with its own quota", async () => {
     const shops = await Promise.all(
       ["1000.00", "400.00", "200.00"].map((quota, i) =>
         taxpayer(`Shop ${i}`, ["issuer"], { quota }),
@@ -110,8 +110,8 @@ describe("invoices that are issued at once", () => {
     const replies = await Promise.all(
       shops.flatMap((shop) => Array.from({ length: 6 }, () => issue(shop))),
     );
-    const of = (i: number) => codes(replies.slice(i * 6, i * 6 + 6));
-    expect([of(0), of(1), of(2)]).to.deep.equal([
+    const codesOf = (i: number) => codes(replies.slice(i * 6, i * 6 + 6));
+    expect([codesOf(0), codesOf(1), codesOf(2)]).to.deep.equal([
       { 201: 5, "quota-exceeded": 1 },
       { 201: 2, "quota-exceeded": 4 },
       { 201: 1, "quota-exceeded": 5 },

@@ -1,6 +1,6 @@
 /**
- * Names over HTTP: an invoice calls its seller and its titled buyer as the bureau does on its day,
- * and a changed name proves itself elsewhere.
+ * Names over HTTP: an invoice has the names that the bureau gave its seller and its titled buyer
+ * for its day, and a changed name proves itself elsewhere.
  */
 import { readFileSync } from "node:fs";
 import { type Bundle, checkBundle } from "@onepiao/protocol/proofs/bundle.ts";
@@ -74,17 +74,17 @@ describe("names", function () {
     ]);
   });
 
-  it("of the seller and of a titled buyer are those enrolled; another one is refused with both said, in every format", async () => {
+  it("of the seller and of a titled buyer must be the enrolled ones; the refusal of another name contains both, in every format", async () => {
     const forged = "国家税务总局深圳市税务局";
     const seller = { ...shop, name: forged };
     const buyer = { ...firm, name: forged };
     const field = (side: string) => ({ field: `/${side}/name`, rule: `${side}-name` });
-    const told = refused(
+    const problem = refused(
       await issue(invoiceOf(seller, firm)),
       "name-not-enrolled",
       field("seller"),
     );
-    expect(told["detail"]).includes(forged).and.includes(shop.name);
+    expect(problem["detail"]).includes(forged).and.includes(shop.name);
     expect(
       refused(await issue(invoiceOf(shop, buyer)), "name-not-enrolled", field("buyer"))["detail"],
     )
@@ -127,14 +127,14 @@ describe("names", function () {
     expect(await accepted(shop)).equals(0);
   });
 
-  it("are the same in full-width and in ASCII signs; a buyer without a tax id is called as the seller likes", async () => {
+  it("are equal in full-width and in ASCII characters; the seller chooses the name of a buyer without a tax id", async () => {
     for (const name of ["名称(深圳)餐饮有限公司", "名称（深圳） 餐饮有限公司"])
       await must(issue(invoiceOf({ ...shop, name }, firm)));
     await must(issue(invoiceOf(shop, { name: firm.name.toLowerCase() })));
     await must(issue(invoiceOf(shop, { name: "个人" })));
   });
 
-  it("change from a day on: the one of the invoice's day counts, of seller and buyer", async () => {
+  it("change from a day on: the name of the invoice's day counts, for seller and buyer", async () => {
     const [seller, buyer] = await Promise.all([
       taxpayer("旧名店", ["issuer"]),
       taxpayer("旧名公司", ["employer"]),
@@ -143,23 +143,23 @@ describe("names", function () {
     const made = await rename(seller.taxId, "新名店", from);
     expect([made.status, made.body.name, made.body.from]).deep.equals([201, "新名店", from]);
     await must(rename(buyer.taxId, "新名公司", from));
-    const said = (sellerName: string, buyerName: string, issuedAt: string) =>
+    const naming = (sellerName: string, buyerName: string, issuedAt: string) =>
       invoiceOf({ ...seller, name: sellerName }, { ...buyer, name: buyerName }, { issuedAt });
-    await must(issue(said("旧名店", "旧名公司", timeAt(-5)), seller));
-    await must(issue(said("新名店", "新名公司", timeAt(-1)), seller));
-    refused(await issue(said("旧名店", "新名公司", timeAt(-1)), seller), "name-not-enrolled", {
+    await must(issue(naming("旧名店", "旧名公司", timeAt(-5)), seller));
+    await must(issue(naming("新名店", "新名公司", timeAt(-1)), seller));
+    refused(await issue(naming("旧名店", "新名公司", timeAt(-1)), seller), "name-not-enrolled", {
       field: "/seller/name",
       rule: "seller-name",
     });
-    refused(await issue(said("新名店", "旧名公司", timeAt(-1)), seller), "name-not-enrolled", {
+    refused(await issue(naming("新名店", "旧名公司", timeAt(-1)), seller), "name-not-enrolled", {
       field: "/buyer/name",
       rule: "buyer-name",
     });
-    refused(await issue(said("新名店", "旧名公司", timeAt(-5)), seller), "name-not-enrolled", {
+    refused(await issue(naming("新名店", "旧名公司", timeAt(-5)), seller), "name-not-enrolled", {
       field: "/seller/name",
       rule: "seller-name",
     });
-    // everywhere else it is today's
+    // all other places show today's name
     expect(
       (await must(call("GET", `/v1/taxpayers/${seller.taxId}`, undefined, { token: seller.token })))
         .name,
@@ -184,7 +184,7 @@ describe("names", function () {
     );
   });
 
-  it("of a red letter are its original's, whatever the bureau has said since", async () => {
+  it("of a red letter are its original's, also after a later change by the bureau", async () => {
     const seller = await taxpayer("红字旧名店", ["issuer"]);
     const number = await issued(seller, { name: "个人" }, { issuedAt: timeAt(-5) });
     const other = await issued(seller, { name: "个人" }, { issuedAt: timeAt(-5) });
@@ -227,7 +227,7 @@ describe("names", function () {
     await must(issue({ ...document, seller: { ...document.seller, name: "红字旧名店" } }, seller));
   });
 
-  it("are the bureau's to give: nobody else's, in order, of a day that can be, and a last one can be put right", async () => {
+  it("come only from the bureau: in order, from a possible day, and the bureau can correct the last one", async () => {
     const party = await taxpayer("改名权限店", ["issuer"]);
     const employee = await person(firm, "孙三");
     const unsigned = { field: "/signature", rule: "named-by-bureau" };
@@ -277,7 +277,7 @@ describe("names", function () {
     expect((await must(call("GET", `/v1/taxpayers/${party.taxId}`))).name).equals("第一次改名");
   });
 
-  describe("that were changed, in a bundle", () => {
+  describe("changed names in a bundle", () => {
     let second: SecondGateway;
     let seller: TestParty;
     let buyer: TestParty & { elsewhere: string };
@@ -289,9 +289,9 @@ describe("names", function () {
       parties: [
         { ...party(0), ...(named === undefined ? {} : { named: { ...party(0).named, ...named } }) },
         party(1),
-      ].map((one, i) => {
-        if (i > 0 || named !== undefined) return one;
-        const { named: _, ...rest } = one;
+      ].map((shown, i) => {
+        if (i > 0 || named !== undefined) return shown;
+        const { named: _, ...rest } = shown;
         return rest;
       }),
     });
@@ -323,7 +323,7 @@ describe("names", function () {
       expect((await verify(old)).result).equals("valid");
     });
 
-    it("without it, altered, before their day, or signed by a stranger they are told", async () => {
+    it("without the signature, altered, before their day, or signed by a stranger they are contradictions", async () => {
       const rules = async (value: unknown) => {
         const { result, contradictions, steps } = await verify(value);
         return [
@@ -369,7 +369,7 @@ describe("names", function () {
       );
     });
 
-    it("come with the bundle to another gateway, which can show them in its turn; and fit into a QR code", async () => {
+    it("come with the bundle to another gateway, which can pass them on; and fit into a QR code", async () => {
       await until(
         "the second gateway knows the lot",
         async () =>
@@ -394,7 +394,7 @@ describe("names", function () {
       expect(checkBundle(proof).ok).equals(true);
     });
 
-    it("are no finding of the bureau's auditor", async () => {
+    it("are not a finding of the bureau's auditor", async () => {
       const sql = await database();
       const judged = () =>
         sql`select 1 from audit_lots a join invoice_states s on s.lot = a.first where s.number = ${number} and a.state = 'summed'`;

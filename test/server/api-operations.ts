@@ -1,4 +1,4 @@
-/** Operations over HTTP: what became of a request, and parties that sign for themselves. */
+/** Operations over HTTP: the outcome of a request, and parties that sign with their own keys. */
 import { expect } from "chai";
 import { Signature, SigningKey, TypedDataEncoder, Wallet } from "ethers";
 import {
@@ -27,7 +27,7 @@ describe("operations over HTTP", () => {
 
   const shown = async (href: string, token: string) =>
     (await call("GET", href, undefined, { token })).body;
-  /** The one operation of this kind that waits for the party's signature. */
+  /** The only operation of this kind that waits for the party's signature. */
   const waiting = (kind: string, by: { token: string }): Promise<Loose> =>
     until(`a ${kind} waits for its signature`, async () => {
       const { items } = (
@@ -35,7 +35,7 @@ describe("operations over HTTP", () => {
           token: by.token,
         })
       ).body;
-      return items.find((one: { kind: string }) => one.kind === kind);
+      return items.find((operation: { kind: string }) => operation.kind === kind);
     });
   async function sign(
     operation: { id: string; typedData: Loose },
@@ -52,7 +52,7 @@ describe("operations over HTTP", () => {
     );
   }
 
-  it("an issuer that keeps its own key signs its draws and its lots; nothing is sealed without it", async () => {
+  it("an issuer with its own key signs its draws and its lots; without its signature nothing is sealed", async () => {
     const wallet = Wallet.createRandom();
     const own = await taxpayer("自管开票公司", ["issuer"], {
       key: { custody: "own", address: wallet.address },
@@ -83,7 +83,7 @@ describe("operations over HTTP", () => {
     const seal = await waiting("seal", own);
     expect(seal.typedData.message).deep.includes({ issuer: own.index, first: number, count: 1 });
     expect(await statusOf(number)).equals("accepted");
-    // nobody else is shown what there is to sign, or may sign it
+    // only the party sees the data to sign, and may sign it
     refused(
       await call("GET", `/v1/operations/${seal.id}`, undefined, { token: firm.token }),
       "not-found",
@@ -95,19 +95,19 @@ describe("operations over HTTP", () => {
     expect((await sign(seal, own, wallet)).status).equals(200);
     await untilStatus(number, "issued");
     expect((await shown(`/v1/operations/${seal.id}`, own.token)).status).equals("done");
-    // the same key is answered with what became of it
+    // the same key gets the outcome as its answer
     expect(
       (await call("POST", "/v1/invoices", body, { token: own.token, key })).body,
     ).deep.includes({ number, status: "issued" });
   });
 
-  it("an employer that keeps its own key signs its reimbursements and its key's successor", async () => {
+  it("an employer with its own key signs its reimbursements and its key's successor", async () => {
     const [first, second] = [Wallet.createRandom(), Wallet.createRandom()];
     const own = await taxpayer("自管雇主", ["employer"], {
       key: { custody: "own", address: first.address },
     });
     const worker = await person(own, "职员");
-    const [one, two] = await Promise.all([
+    const [firstInvoice, nextInvoice] = await Promise.all([
       issued(shop, own, { holder: worker.account }),
       issued(shop, own, { holder: worker.account }),
     ]);
@@ -129,8 +129,8 @@ describe("operations over HTTP", () => {
       ).equals(202);
       expect((await sign(await waiting("reimburse", own), own, wallet)).status).equals(200);
     };
-    await reimburse(await claim(one), first);
-    await untilStatus(one, "reimbursed");
+    await reimburse(await claim(firstInvoice), first);
+    await untilStatus(firstInvoice, "reimbursed");
 
     await must(
       call(
@@ -149,18 +149,18 @@ describe("operations over HTTP", () => {
       async () => (await shown(`/v1/operations/${rotation.id}`, own.token)).status === "done",
     );
 
-    const claimed = await claim(two);
+    const claimed = await claim(nextInvoice);
     await must(
       call("POST", `/v1/claims/${claimed}/reimburse`, undefined, { token: own.token, wait: 0 }),
     );
     const operation = await waiting("reimburse", own);
     refused(await sign(operation, own, first), "signature-invalid");
     await must(sign(operation, own, second));
-    await untilStatus(two, "reimbursed");
-    expect((await record(two)).employer).equals(own.index);
+    await untilStatus(nextInvoice, "reimbursed");
+    expect((await record(nextInvoice)).employer).equals(own.index);
   });
 
-  it("a signature with s in the upper half, of a wrong length, or over something else is none", async () => {
+  it("a signature with s in the upper half, of a wrong length, or over other data is refused", async () => {
     const wallet = Wallet.createRandom();
     const own = await taxpayer("自管", ["employer"], {
       key: { custody: "own", address: wallet.address },
@@ -205,7 +205,7 @@ describe("operations over HTTP", () => {
     refused(await give(good.serialized), "signature-not-wanted");
   });
 
-  it("an operation tells its outcome: where it is on the chain, or why it was refused", async () => {
+  it("an operation shows its outcome: its position on the chain, or the reason of its refusal", async () => {
     const number = await issued(shop, shop);
     const claim = async () => {
       const { body } = await call(

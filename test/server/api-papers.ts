@@ -1,6 +1,6 @@
 /**
- * PDF, QR code and archive pack over HTTP: for an invoice's parties, with the pickup's secret for
- * its issuer alone while it waits.
+ * PDF, QR code and archive pack over HTTP: for an invoice's parties; only its issuer gets the
+ * pickup's secret, while the invoice waits.
  */
 import { createHash } from "node:crypto";
 import { canonicalJson } from "@onepiao/protocol/formats/document.ts";
@@ -42,14 +42,14 @@ async function get(path: string, accept: string, { token }: { token: string }): 
     headers: response.headers,
   };
 }
-/** What cannot be had is told as JSON. */
+/** Refusals are JSON. */
 const problemOf = ({ status, bytes, headers }: Got): Reply => ({
   status,
   body: JSON.parse(bytes.toString()),
   headers,
 });
 
-// its types say `default` is a member; at run time it is the module
+// the package's types declare a member `default`; at run time the import is the module
 const decode = jsqr as unknown as typeof jsqr.default;
 const scan = (png: Buffer): string => {
   const { data, width, height } = PNG.sync.read(png);
@@ -62,13 +62,13 @@ describe("papers over HTTP", () => {
   let stranger: TestParty;
   let ann: { account: string; token: string };
   let number: string;
-  const textOf = async (of: string, by: { token: string }) =>
-    (await readPdf((await get(`/v1/invoices/${of}`, pdf, by)).bytes)).pages.flat();
+  const textOf = async (invoice: string, by: { token: string }) =>
+    (await readPdf((await get(`/v1/invoices/${invoice}`, pdf, by)).bytes)).pages.flat();
   const qrOf = async (
-    of: string,
+    invoice: string,
     by: { token: string },
   ): Promise<{ text: string; content: QrContent }> => {
-    const text = scan((await get(`/v1/invoices/${of}/qr`, "image/png", by)).bytes);
+    const text = scan((await get(`/v1/invoices/${invoice}/qr`, "image/png", by)).bytes);
     return { text, content: readQr(text) as QrContent };
   };
 
@@ -83,7 +83,7 @@ describe("papers over HTTP", () => {
   });
 
   describe("the PDF", () => {
-    it("is the invoice for each of its parties, with its bundle inside, which proves it", async () => {
+    it("is the invoice for each of its parties, and contains its bundle, which proves it", async () => {
       for (const by of [shop, firm, ann]) {
         const got = await get(`/v1/invoices/${number}`, `${pdf}, application/json;q=0.5`, by);
         expect([
@@ -110,7 +110,7 @@ describe("papers over HTTP", () => {
       }
     });
 
-    it("is nobody else's, and a read of it is written down", async () => {
+    it("is refused to other parties, and each read is logged", async () => {
       refused(problemOf(await get(`/v1/invoices/${number}`, pdf, stranger)), "not-found");
       const { items } = (
         await call("GET", `/v1/invoices/${number}/reads`, undefined, { token: ann.token })
@@ -120,7 +120,7 @@ describe("papers over HTTP", () => {
       ).has.members([shop.account, firm.account, ann.account]);
     });
 
-    it("of a red letter and of what it took back says so", async () => {
+    it("of a red letter and of its original says so", async () => {
       const original = await issued(shop, firm);
       const lines = [
         {
@@ -148,7 +148,7 @@ describe("papers over HTTP", () => {
       ]);
     });
 
-    it("asked for by many at once comes to each, the same bytes", async () => {
+    it("comes to each of many simultaneous callers, with the same bytes", async () => {
       const all = await Promise.all(
         Array.from({ length: 30 }, () => get(`/v1/invoices/${number}`, pdf, firm)),
       );
@@ -179,7 +179,7 @@ describe("papers over HTTP", () => {
   });
 
   describe("the QR code", () => {
-    it("is read from its picture as what is printed on the invoice, and leads to the gateway", async () => {
+    it("contains the text that is printed on the invoice, and leads to the gateway", async () => {
       const { url } = await sandbox();
       const { text, content } = await qrOf(number, ann);
       expect(text.startsWith(`${url}/verify#01,32,,`)).equals(true);
@@ -191,7 +191,7 @@ describe("papers over HTTP", () => {
       });
     });
 
-    it("is SVG unless PNG is asked for, and nobody else's", async () => {
+    it("is SVG unless the caller asks for PNG, and is refused to other parties", async () => {
       const got = await get(`/v1/invoices/${number}/qr`, "*/*", firm);
       expect([got.status, got.headers.get("content-type")]).deep.equals([200, "image/svg+xml"]);
       expect(got.bytes.toString()).match(/^<svg /);
@@ -207,7 +207,7 @@ describe("papers over HTTP", () => {
       ).deep.equals(["image/svg+xml", "image/png"]);
     });
 
-    it("has the pickup's secret for the issuer as long as the invoice waits, and then no more", async () => {
+    it("contains the pickup's secret for the issuer only while the invoice waits", async () => {
       const { pickup } = await must(
         call("POST", "/v1/invoices", invoiceOf(shop, { name: "个人" }), { token: shop.token }),
       );
@@ -219,7 +219,7 @@ describe("papers over HTTP", () => {
       expect(text).equals(shown.url);
       expect(content.pickup).equals(pickup.secret);
       expect(await textOf(pickup.number, shop)).includes("扫码取票、查验");
-      // the bureau may read it, and takes nothing over
+      // the bureau may read the invoice, and cannot pick it up
       const { bureau } = await sandbox();
       expect((await qrOf(pickup.number, bureau)).content.pickup).equals(undefined);
       expect(await textOf(pickup.number, bureau)).includes("扫码查验");
@@ -250,7 +250,7 @@ describe("papers over HTTP", () => {
     const json = (files: Map<string, Buffer>, name: string): Loose =>
       JSON.parse((files.get(name) as Buffer).toString());
 
-    it("has everything that keeps an invoice, and a manifest that says what it is", async () => {
+    it("has all that keeps an invoice verifiable, and a manifest that describes it", async () => {
       const files = await unpacked(`/v1/invoices/${number}/archive`, ann);
       const names = [
         "invoice.pdf",
@@ -286,7 +286,7 @@ describe("papers over HTTP", () => {
       ]);
       expect(metadata.history.map(({ type }: Loose) => type)).deep.equals(["invoice.issued"]);
       expect(metadata.history[0].tx).match(/^0x[0-9a-f]{64}$/);
-      // the mark of book entry is its employer's to know
+      // only the employer sees the mark of book entry
       expect(metadata.entry).equals(undefined);
       expect(
         json(await unpacked(`/v1/invoices/${number}/archive`, firm), `${number}/metadata.json`)
@@ -294,7 +294,7 @@ describe("papers over HTTP", () => {
       ).equals("01");
     });
 
-    it("has the original of an invoice that came as XML, and no pickup's secret", async () => {
+    it("has the original of an invoice that came as XML, and not the pickup's secret", async () => {
       const xml = load(samplesRoot, "shudian/06-scenic-person.xml")
         .text.replace(/<SellerIdNum>\w+/, `<SellerIdNum>${shop.taxId}`)
         .replace(/<SellerName>[^<]*/, `<SellerName>${shop.name}`);
@@ -309,7 +309,7 @@ describe("papers over HTTP", () => {
         expect(bytes.includes(pickup.secret.slice(2))).equals(false);
     });
 
-    it("is its parties' alone", async () => {
+    it("is for its parties only", async () => {
       refused(problemOf(await get(`/v1/invoices/${number}/archive`, zip, stranger)), "not-found");
       refused(
         problemOf(await get(`/v1/invoices/${number}/archive`, zip, (await sandbox()).bureau)),
@@ -350,7 +350,7 @@ describe("papers over HTTP", () => {
       expect(items.filter(({ form }: Loose) => form === "archive")).length(2);
     });
 
-    it("of a claim of what was issued elsewhere has its original and what nobody has checked, in a folder that no number names", async () => {
+    it("of a claim of an external invoice has its original and the unverified facts, in a folder without a number", async () => {
       const document = invoiceOf({ taxId: freshTaxId(), name: "网外店" }, firm, {
         sourceId: "../../26449000000000000001",
       });

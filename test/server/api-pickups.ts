@@ -1,6 +1,6 @@
 /**
- * Pickup over HTTP: untitled invoices that were issued to nobody in particular, and who takes them
- * over with the secret.
+ * Pickup over HTTP: untitled invoices without a named holder, and how the bearer of the secret
+ * takes them over.
  */
 
 import { readQr } from "@onepiao/protocol/formats/qr.ts";
@@ -71,7 +71,7 @@ describe("pickups over HTTP", () => {
   const pickupAccount = ({ secret }: Pickup): string => new Wallet(secret).address;
   const wrong = (): string => Wallet.createRandom().privateKey;
 
-  /** Signs what the operation waits for. */
+  /** Signs the operation that waits for this key. */
   async function sign(
     href: string,
     by: Holder,
@@ -99,7 +99,7 @@ describe("pickups over HTTP", () => {
     [ann, bob] = await Promise.all([person(firm, "安"), person(firm, "波")]);
   });
 
-  it("the issuer gets the secret with the answer, sealed or not yet, and again while the invoice waits", async () => {
+  it("the issuer gets the secret with the answer, before and after the seal, and again while the invoice waits", async () => {
     const key = crypto.randomUUID();
     const first = await issue({ name: "个人" }, {}, { key, wait: 0 });
     const { number, pickup } = first.body;
@@ -117,7 +117,7 @@ describe("pickups over HTTP", () => {
     ).equals(pickupAccount(pickup));
   });
 
-  it("who has the secret takes the invoice over, and any employer reimburses it", async () => {
+  it("the bearer of the secret takes the invoice over, and any employer reimburses it", async () => {
     const pickup = await waiting();
     const { number } = pickup;
     refused(
@@ -170,7 +170,7 @@ describe("pickups over HTTP", () => {
     });
   });
 
-  it("the feed tells it as a transfer from the pickup key's account, and not to the issuer", async () => {
+  it("the feed has it as a transfer from the pickup key's account, and the issuer does not get the event", async () => {
     const pickup = await waiting();
     await must(take(ann, pickup));
     const history = (
@@ -186,13 +186,13 @@ describe("pickups over HTTP", () => {
     expect(row?.accounts).deep.equals([pickupAccount(pickup), ann.account]);
   });
 
-  it("a taxpayer takes over as a person does", async () => {
+  it("a taxpayer takes over like a person", async () => {
     const pickup = await waiting();
     expect((await take(firm, pickup)).status).equals(200);
     expect((await record(pickup.number)).holder).equals(firm.account);
   });
 
-  it("the same Idempotency-Key gives the same answer and one transfer; its secret may not change", async () => {
+  it("the same Idempotency-Key gets the same answer and one transfer; its secret cannot change", async () => {
     const pickup = await waiting();
     const key = crypto.randomUUID();
     const first = await take(ann, pickup, { key, wait: 0 });
@@ -205,25 +205,25 @@ describe("pickups over HTTP", () => {
     expect((await record(pickup.number)).version).equals(1);
   });
 
-  it("a wrong secret is answered as an unknown number is, whatever the invoice", async () => {
+  it("a wrong secret gets the same answer as an unknown number, for every invoice", async () => {
     const pickup = await waiting();
-    const [titled, held, gone] = await Promise.all([
+    const [titled, held, taken] = await Promise.all([
       issued(shop, firm),
       issued(shop, { name: "个人" }, { holder: bob.account }),
       waiting(),
     ]);
-    await must(take(bob, gone));
-    const told = async (number: string, secret: string) => {
+    await must(take(bob, taken));
+    const refusalOf = async (number: string, secret: string) => {
       const { requestId, ...problem } = refused(await take(ann, { number, secret }), "not-found");
       expect(requestId).a("string");
       return problem;
     };
-    const unknown = await told("26442999999999999999", wrong());
-    for (const number of [pickup.number, gone.number, titled, held])
-      expect(await told(number, wrong())).deep.equals(unknown);
-    // the secret of another invoice, and one that is no key of the curve
-    for (const secret of [gone.secret, `0x${"f".repeat(64)}`, `0x${"0".repeat(64)}`])
-      expect(await told(pickup.number, secret)).deep.equals(unknown);
+    const unknown = await refusalOf("26442999999999999999", wrong());
+    for (const number of [pickup.number, taken.number, titled, held])
+      expect(await refusalOf(number, wrong())).deep.equals(unknown);
+    // the secret of another invoice, and numbers that are not keys of the curve
+    for (const secret of [taken.secret, `0x${"f".repeat(64)}`, `0x${"0".repeat(64)}`])
+      expect(await refusalOf(pickup.number, secret)).deep.equals(unknown);
     refused(await take(ann, { number: pickup.number, secret: "0x12" }), "invalid-request", {
       field: "/secret",
       rule: "format",
@@ -232,7 +232,7 @@ describe("pickups over HTTP", () => {
     expect((await take(ann, pickup)).status).equals(200);
   });
 
-  it("only a holder takes over, and only the issuer is shown the secret", async () => {
+  it("only a holder takes over, and only the issuer sees the secret", async () => {
     const pickup = await waiting();
     const issuerOnly = await must(
       call(
@@ -247,13 +247,13 @@ describe("pickups over HTTP", () => {
     refused(await shown(pickup.number, await taxpayer("别家店", ["issuer"])), "not-found");
     refused(await shown(pickup.number, ann), "forbidden");
     refused(await call("GET", `/v1/invoices/${pickup.number}/pickup`), "forbidden"); // the bureau
-    // another issuer that holds it by now sees the invoice, and no secret of it
+    // another issuer that now holds the invoice sees the invoice, and not its secret
     const buyer = await taxpayer("采购店", ["issuer"]);
     await must(take(buyer, pickup));
     refused(await shown(pickup.number, buyer), "forbidden");
   });
 
-  it("a titled invoice, a red letter and one with a named holder have no pickup, not even with their holder's own key", async () => {
+  it("a titled invoice, a red letter and one with a named holder have no pickup, not even with the holder's own key", async () => {
     const wallet = Wallet.createRandom();
     const own = await person(firm, "自管持票人", await ownKey(firm, wallet));
     const [titled, named] = await Promise.all([
@@ -271,7 +271,7 @@ describe("pickups over HTTP", () => {
     expect(kept, "no key is taken in that is not a pickup's").lengthOf(0);
   });
 
-  it("a reversed invoice is not picked up", async () => {
+  it("a reversed invoice cannot be picked up", async () => {
     const pickup = await waiting();
     await must(reverse(pickup.number));
     await untilStatus(pickup.number, "reversed");
@@ -298,7 +298,7 @@ describe("pickups over HTTP", () => {
     expect((await record(pickup.number)).holder).equals(ann.account);
   });
 
-  it("ten at once, of ten holders: one has it, and the others are told that it is taken over", async () => {
+  it("of ten holders at once one succeeds, and the others' answers say that it is taken over", async () => {
     const pickup = await waiting();
     const holders = await Promise.all(
       Array.from({ length: 10 }, (_, i) => person(firm, `抢票人${i}`)),
@@ -314,7 +314,7 @@ describe("pickups over HTTP", () => {
       });
   });
 
-  it("of a pickup and a red letter at the same moment, the invoice is taken over or reversed, and each is told what became of it", async () => {
+  it("of a pickup and a red letter at the same moment one takes effect, and each answer says which", async () => {
     const pickups = await Promise.all(Array.from({ length: 6 }, waiting));
     await Promise.all(
       pickups.map(async (pickup, i) => {
@@ -351,7 +351,7 @@ describe("pickups over HTTP", () => {
   });
 
   describe("a holder that keeps its own key", () => {
-    it("signs the transfer itself, and has the invoice only then", async () => {
+    it("signs the transfer with it, and has the invoice only after that", async () => {
       const wallet = Wallet.createRandom();
       const own = await person(firm, "自管", await ownKey(firm, wallet));
       const pickup = await waiting();
@@ -373,7 +373,7 @@ describe("pickups over HTTP", () => {
       expect(await record(pickup.number)).deep.includes({ holder: own.account, version: 1 });
     });
 
-    it("is the first when it signs while another one waits behind it, who is told by the chain", async () => {
+    it("is first if it signs while another one waits behind it; the chain refuses the other", async () => {
       const wallet = Wallet.createRandom();
       const own = await person(firm, "自管先到", await ownKey(firm, wallet));
       const pickup = await waiting();
@@ -399,7 +399,7 @@ describe("pickups over HTTP", () => {
     });
   });
 
-  it("a suspended holder takes nothing, and who comes after it does", async () => {
+  it("a suspended holder cannot take over, and the next holder can", async () => {
     const barred = await taxpayer("被停公司", ["employer"]);
     await must(call("PATCH", `/v1/taxpayers/${barred.taxId}`, { standing: "suspended" }));
     const pickup = await waiting();
@@ -409,7 +409,7 @@ describe("pickups over HTTP", () => {
     expect((await take(ann, pickup)).status).equals(200);
   });
 
-  it("taken up before the gateway was killed, an invoice is its taker's afterwards, once", async () => {
+  it("if the gateway is killed after it accepted the pickups, each invoice goes to its taker, once", async () => {
     const place = await sandbox();
     const pickups = await Promise.all(Array.from({ length: 10 }, waiting));
     const dying = await moveOut(place, "info");
@@ -420,7 +420,7 @@ describe("pickups over HTTP", () => {
       if (reply) answered += 1;
       return reply;
     });
-    await until("some are taken up", async () => answered >= 3);
+    await until("some are accepted", async () => answered >= 3);
     dying.kill();
     await place.restart();
     const taken = (await Promise.all(first)).filter((reply) => reply !== undefined);

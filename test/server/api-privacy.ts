@@ -1,8 +1,8 @@
 /**
- * Nothing readable (design §5.4): after parties were enrolled, invoices issued in every format,
- * handed on, claimed, rejected, reimbursed, reversed and refused through a gateway that logs
- * everything, none of what the documents say is in the database, the log or the chain's calldata,
- * in any of the forms that bytes are written in.
+ * Nothing readable (design §5.4): a gateway that logs everything enrols parties, and issues
+ * invoices in every format, which are transferred, claimed, rejected, reimbursed, reversed and
+ * refused. None of the documents' words is then in the database, the log or the chain's calldata,
+ * in any encoding of bytes.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,14 +25,14 @@ import { type GatewayProcess, moveOut } from "./support/gateway-process.ts";
 import { startReceiver, status } from "./support/receiver.ts";
 
 /**
- * The text as it may stand in a dump: as it is, as JSON escapes it, percent-encoded, in hex, in
- * base64 at each of its three alignments.
+ * The text in each form that a dump can contain: plain, escaped for JSON, percent-encoded, in hex,
+ * and in base64 at each of its three alignments.
  */
 function formsOf(secret: string): string[] {
   const bytes = Buffer.from(secret);
   const base64 = [0, 1, 2].map((shift) => {
     const whole = Buffer.concat([Buffer.alloc(shift), bytes]).toString("base64");
-    // what the neighbours' bits are mixed into does not count
+    // without the characters that contain bits of the neighbours
     return whole.slice(shift === 0 ? 0 : shift + 1, Math.floor(((shift + bytes.length) * 8) / 6));
   });
   const escaped = [...secret]
@@ -42,7 +42,7 @@ function formsOf(secret: string): string[] {
     (form) => form.length >= 4,
   );
 }
-const found = (dump: string, secrets: readonly string[]): string[] => {
+const secretsIn = (dump: string, secrets: readonly string[]): string[] => {
   const lower = dump.toLowerCase();
   return secrets.filter((secret) =>
     formsOf(secret).some((form) => lower.includes(form.toLowerCase())),
@@ -52,7 +52,7 @@ const found = (dump: string, secrets: readonly string[]): string[] => {
 describe("nothing readable", function () {
   this.timeout(120_000);
   const secrets: string[] = [];
-  /** Marks a text as one that must be found nowhere. */
+  /** Marks a text as a secret that no dump may contain. */
   const secret = (text: string): string => {
     secrets.push(text);
     return text;
@@ -70,7 +70,7 @@ describe("nothing readable", function () {
     if (gateway !== undefined) await (await sandbox()).restart();
   });
 
-  it("everything is done that a document's words could leak from", async () => {
+  it("the test makes every request that could leak a document's words", async () => {
     [shop, firm] = await Promise.all([
       taxpayer(secret("琥珀云栖餐饮管理有限公司"), ["issuer", "employer"], {
         quota: "9999999999999.00",
@@ -130,7 +130,7 @@ describe("nothing readable", function () {
     expect((await issue(body, { key })).headers.get("idempotency-replayed")).equals("true");
     numbers.push(first);
 
-    // XML, stored as it came
+    // XML, stored as it arrived
     const own = (name: string, folder: string) =>
       readFileSync(join(samplesRoot, folder, name), "utf8");
     const source = own("03-ride-passenger.xml", "shudian");
@@ -148,7 +148,7 @@ describe("nothing readable", function () {
     expect(asXml.status, JSON.stringify(asXml.body)).equals(201);
     numbers.push(asXml.body.number);
 
-    // refusals: each of them knows what it refuses
+    // refusals: each answer quotes the refused value
     refused(await issue(invoiceOf(shop, firm, rich)), "duplicate-source");
     refused(
       await issue({ ...body, totals: { ...rich.totals, gross: secret("8237519463.57") } }),
@@ -213,7 +213,7 @@ describe("nothing readable", function () {
       "unauthenticated",
     );
 
-    // its life
+    // the invoice's life
     const { id: transfer } = await must(
       call("POST", `/v1/invoices/${first}/transfers`, { to: bob.account }, { token: ann.token }),
     );
@@ -245,7 +245,7 @@ describe("nothing readable", function () {
       "already-reimbursed",
     );
 
-    // in the books, and an invoice that was issued elsewhere
+    // book entry, and an external invoice
     const entered = {
       mark: "02",
       invoices: [first],
@@ -297,7 +297,7 @@ describe("nothing readable", function () {
       ),
     );
 
-    // a pickup: its secret is in three bodies, and its key is kept
+    // a pickup: three bodies contain its secret, and the database its encrypted key
     const untitled = invoiceOf(
       shop,
       { name: secret("无抬头的顾客名字") },
@@ -323,7 +323,7 @@ describe("nothing readable", function () {
     refused(await call("POST", "/v1/pickups", guessed, { token: bob.token }), "not-found");
     await must(call("POST", "/v1/pickups", pickup, { token: bob.token }));
 
-    // and an end before its time
+    // a red letter that reverses an invoice
     const amounts = {
       lines: [{ name: "*餐饮服务*餐费", amount: net, taxRate: "0.06", tax }],
       totals: rich.totals,
@@ -353,8 +353,8 @@ describe("nothing readable", function () {
     );
     await untilStatus(reversed, "reversed");
     numbers.push(reversed, red.number);
-    // a webhook's address may hold a password, and its secret signs; a delivery that fails is
-    // logged too
+    // a webhook's address may contain a password, and its secret signs; the gateway also logs a
+    // failed delivery
     const endpoint = await startReceiver();
     try {
       const subscribe = (url: string) =>
@@ -377,14 +377,14 @@ describe("nothing readable", function () {
     } finally {
       await endpoint.close();
     }
-    // others are given to read, and what is read is written down
+    // others get grants, and the gateway logs each read
     await must(
       call("POST", `/v1/invoices/${first}/grants`, { to: ann.account }, { token: bob.token }),
     );
     expect(
       (await call("GET", `/v1/invoices/${first}/bundle`, undefined, { token: ann.token })).status,
     ).equals(200);
-    // another one may be asked, and the documents read
+    // the issuer reads all documents as well
     for (const each of numbers)
       expect(
         (await call("GET", `/v1/invoices/${each}`, undefined, { token: shop.token })).status,
@@ -417,10 +417,10 @@ describe("nothing readable", function () {
     for (const { name } of tables) {
       const rows = await sql.unsafe<{ text: string }[]>(`select t::text as text from ${name} t`);
       const dump = rows.map(({ text }) => text).join("\n");
-      expect(found(dump, secrets), name).deep.equals([]);
-      // that the search can find: what is in the clear is found
+      expect(secretsIn(dump, secrets), name).deep.equals([]);
+      // the search works: it finds the plain values
       for (const each of [...numbers, shop.account])
-        if (found(dump, [each]).length > 0) seen.add(name);
+        if (secretsIn(dump, [each]).length > 0) seen.add(name);
     }
     expect([...seen]).includes.members([
       "invoices",
@@ -442,17 +442,17 @@ describe("nothing readable", function () {
       .and.includes('"code":"duplicate-source"');
     const { config, bureau } = await sandbox();
     const password = new URL(config.DATABASE_URL).password;
-    // a word that the log may say for other reasons is no password to look for
+    // a word that the log can contain for other reasons cannot serve as a password here
     const settings = [
       config.MASTER_KEY,
       bureau.token.split(".")[1] as string,
       config.DATABASE_URL,
       ...(password.length > 8 ? [password] : []),
     ];
-    expect(found(log, [...secrets, ...settings])).deep.equals([]);
+    expect(secretsIn(log, [...secrets, ...settings])).deep.equals([]);
   });
 
-  it("the log tells which operation a request has made, and which request made an operation", async () => {
+  it("the log shows which operation a request has made, and which request made an operation", async () => {
     const lines = (gateway?.log() ?? "")
       .split("\n")
       .flatMap((line) =>
@@ -504,11 +504,11 @@ describe("nothing readable", function () {
     >`select root from lots where first = ${numbers[0] as string}`;
     expect(events, "the search can find").includes((lot?.root ?? "none").slice(2));
     expect(calldata).includes(BigInt(numbers[0] as string).toString(16));
-    expect(found(calldata, secrets)).deep.equals([]);
-    expect(found(events, secrets)).deep.equals([]);
+    expect(secretsIn(calldata, secrets)).deep.equals([]);
+    expect(secretsIn(events, secrets)).deep.equals([]);
   });
 
-  it("and the search itself finds a secret in each of its forms", () => {
+  it("and the search finds a secret in each of its forms", () => {
     const bytes = Buffer.from("甲乙丙丁戊");
     for (const dump of [
       "甲乙丙丁戊",
@@ -516,13 +516,13 @@ describe("nothing readable", function () {
       bytes.toString("hex"),
       encodeURIComponent("甲乙丙丁戊"),
     ])
-      expect(found(`.${dump}.`, ["甲乙丙丁戊"])).lengthOf(1);
+      expect(secretsIn(`.${dump}.`, ["甲乙丙丁戊"])).lengthOf(1);
     for (const shift of [0, 1, 2, 3]) {
       const dump = Buffer.concat([Buffer.alloc(shift, 0x61), bytes, Buffer.from("zz")]).toString(
         "base64",
       );
-      expect(found(dump, ["甲乙丙丁戊"]), `base64 from ${shift}`).lengthOf(1);
+      expect(secretsIn(dump, ["甲乙丙丁戊"]), `base64 from ${shift}`).lengthOf(1);
     }
-    expect(found("甲乙丙丁", ["甲乙丙丁戊"])).lengthOf(0);
+    expect(secretsIn("甲乙丙丁", ["甲乙丙丁戊"])).lengthOf(0);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Red letters over HTTP: every state of the sheet and who may bring it about, what is left, races,
- * own keys, void and replace.
+ * Red letters over HTTP: every state of the sheet and the party that can cause it, remaining
+ * amounts, races, parties with their own keys, void and replace.
  */
 import { randomUUID } from "node:crypto";
 import { contentHash } from "@onepiao/protocol/proofs/disclosing.ts";
@@ -63,7 +63,7 @@ describe("red letters over HTTP", () => {
   const sheet = (id: string, by: By = shop) => get(`/v1/red-letters/${id}`, by);
   const left = async (number: string) => (await get(`/v1/invoices/${number}`, shop)).left;
 
-  /** An invoice titled to the firm, and what has been done with it. */
+  /** An invoice titled to the firm, in the given state. */
   async function titled(state: "issued" | "claimed" | "reimbursed" = "issued"): Promise<string> {
     const number = await issued(shop, firm);
     if (state === "issued") return number;
@@ -82,7 +82,7 @@ describe("red letters over HTTP", () => {
   };
 
   describe("of an unused invoice", () => {
-    it("the issuer takes it back alone: numbered, sealed, nobody's, and its quota flows back", async () => {
+    it("the issuer reverses it alone: the red letter has a number, a seal and no holder, and the quota returns", async () => {
       const seller = await taxpayer("独家红字", ["issuer"]);
       const number = await issued(seller, firm);
       const before = (await quota(seller)).used;
@@ -120,7 +120,7 @@ describe("red letters over HTTP", () => {
       });
     });
 
-    it("it is taken back part by part, and the part that takes the rest reverses it", async () => {
+    it("partial red letters reduce it, and the one over the rest reverses it", async () => {
       const number = await titled();
       const first = await must(redLetter(number, shop, part("100.00")));
       expect(first.totals).deep.equals({ net: "-100.00", tax: "-6.00", gross: "-106.00" });
@@ -132,7 +132,7 @@ describe("red letters over HTTP", () => {
       });
       const second = await must(redLetter(number, shop, { reason: 4, gross: "53.00" }));
       expect(second.totals.net).equals("-50.00");
-      // what a claim sees of it
+      // the claim shows the reduced amount
       const { id } = await must(
         post("/v1/claims", firm, { employer: firm.taxId, invoices: [number] }),
       );
@@ -146,25 +146,25 @@ describe("red letters over HTTP", () => {
       await untilStatus(number, "reversed");
       expect((await get(`/v1/claims/${id}`, firm)).status).equals("reversed");
       const types = (await get(`/v1/invoices/${number}/history`, shop)).items
-        .map((one: Loose) => one.type)
+        .map((event: Loose) => event.type)
         .filter((type: string) => /reversed|adjusted/.test(type));
       expect(types).deep.equals(["invoice.adjusted", "invoice.adjusted", "invoice.reversed"]);
       const all = (await get(`/v1/invoices/${number}/red-letters`, firm)).items;
-      expect(all.map((one: Loose) => one.totals.gross)).deep.equals([
+      expect(all.map((item: Loose) => item.totals.gross)).deep.equals([
         "-41.00",
         "-53.00",
         "-106.00",
       ]);
     });
 
-    it("a document of one's own says it too, here and at POST /v1/invoices; never more than is left", async () => {
+    it("the issuer's own document is accepted too, here and at POST /v1/invoices; never for more than remains", async () => {
       const number = await titled();
       const lines = [{ name: "*餐饮服务*餐费", amount: "-50.00", taxRate: "0.06", tax: "-3.00" }];
       const document = invoiceOf(shop, firm, {
         lines,
         totals: { net: "-50.00", tax: "-3.00", gross: "-53.00" },
       });
-      const one = await must(redLetter(number, shop, { reason: 4, document }));
+      const made = await must(redLetter(number, shop, { reason: 4, document }));
       const receipt = await must(
         post("/v1/invoices?reason=4", shop, { ...document, reverses: { number } }),
       );
@@ -173,7 +173,7 @@ describe("red letters over HTTP", () => {
       const { items } = await get(`/v1/invoices/${number}/red-letters`, shop);
       expect(items.map((sheet: Loose) => [sheet.number, sheet.reason, sheet.status])).deep.equals([
         [receipt.number, 4, "01"],
-        [one.number, 4, "01"],
+        [made.number, 4, "01"],
       ]);
       const other = { field: "/document/reverses", rule: "reverses-this" };
       refused(
@@ -220,7 +220,7 @@ describe("red letters over HTTP", () => {
       expect(await left(number)).deep.equals({ net: "88.68", tax: "5.32", gross: "94.00" });
     });
 
-    it("the employer of its title may ask for it: then the issuer is asked", async () => {
+    it("the employer of its title may ask for it: then the issuer must consent", async () => {
       const number = await titled();
       const opened = await redLetter(number, firm, { reason: 3, whole: true });
       expect([opened.status, opened.body.status, opened.body.openedBy]).deep.equals([
@@ -236,7 +236,7 @@ describe("red letters over HTTP", () => {
 
   describe("of a used invoice", () => {
     for (const state of ["claimed", "reimbursed"] as const) {
-      it(`${state}: the employer is asked, and its consent is on the chain`, async () => {
+      it(`${state}: the employer must consent, and its consent is on the chain`, async () => {
         const number = await titled(state);
         const opened = await redLetter(number, shop, whole);
         expect([opened.status, opened.body.status, opened.body.employer]).deep.equals([
@@ -251,7 +251,7 @@ describe("red letters over HTTP", () => {
         expect((await record(number)).state).equals(state);
         expect(
           (await get("/v1/red-letters?as=employer&status=02", firm)).items.map(
-            (one: Loose) => one.id,
+            (item: Loose) => item.id,
           ),
         ).includes(opened.body.id);
         const done = await decide(opened.body.id, "consent", firm);
@@ -260,7 +260,7 @@ describe("red letters over HTTP", () => {
         expect((await get(`/v1/invoices/${done.body.number}`, shop)).reverses).equals(number);
       });
 
-      it(`${state}: a part of it leaves it ${state}`, async () => {
+      it(`${state}: after a partial red letter it is still ${state}`, async () => {
         const number = await titled(state);
         const before = await record(number);
         const { id } = await must(redLetter(number, shop, part("8.68")));
@@ -270,7 +270,7 @@ describe("red letters over HTTP", () => {
       });
     }
 
-    it("entered in books: the employer is asked, though nobody has claimed it", async () => {
+    it("entered in books: the employer must consent, though the invoice is not claimed", async () => {
       const number = await titled();
       const sql = await database();
       await sql.begin((tx) => enqueue(tx, entryBy(firm, 2, number)));
@@ -288,7 +288,7 @@ describe("red letters over HTTP", () => {
   });
 
   describe("the sheet", () => {
-    it("02 refused by the employer is 05, 03 refused by the issuer is 06; a new one may be opened", async () => {
+    it("02 refused by the employer is 05, 03 refused by the issuer is 06; a new sheet can follow", async () => {
       for (const [status, end, other, opener] of [
         ["02", "05", firm, shop],
         ["03", "06", shop, firm],
@@ -305,7 +305,7 @@ describe("red letters over HTTP", () => {
       }
     });
 
-    it("02 and 03 withdrawn by whoever has opened it are 08", async () => {
+    it("02 and 03 withdrawn by their requester are 08", async () => {
       for (const [status, other, opener] of [
         ["02", firm, shop],
         ["03", shop, firm],
@@ -331,11 +331,11 @@ describe("red letters over HTTP", () => {
       const again = await must(redLetter(number, shop, whole));
       expect(again.status).equals("02");
       expect(
-        (await get("/v1/red-letters?status=07", shop)).items.map((one: Loose) => one.id),
+        (await get("/v1/red-letters?status=07", shop)).items.map((item: Loose) => item.id),
       ).includes(id);
     });
 
-    it("is for its parties: the other side decides, the holder sees it, strangers do not find it", async () => {
+    it("is for its parties: the other side decides, the holder sees it, strangers get not-found", async () => {
       const number = await issued(shop, { name: "个人" }, { holder: firm.account });
       const holder = await person(firm, "刘洋");
       const offer = await must(
@@ -361,7 +361,7 @@ describe("red letters over HTTP", () => {
       expect((await must(decide(id, "consent", firm))).status).equals("04");
     });
 
-    it("is no affair any more of an employer that has rejected the claim; the issuer withdraws it, and goes on alone", async () => {
+    it("is closed to an employer that has rejected the claim; the issuer withdraws it, and continues alone", async () => {
       const number = await issued(shop, { name: "个人" }, { holder: firm.account });
       const claim = await must(
         post("/v1/claims", firm, { employer: firm.taxId, invoices: [number] }),
@@ -371,7 +371,7 @@ describe("red letters over HTTP", () => {
       await must(post(`/v1/claims/${claim.id}/reject`, firm, { reason: "私人消费" }));
       refused(await decide(id, "consent", firm), "forbidden");
       expect(
-        (await get("/v1/red-letters?as=employer", firm)).items.map((one: Loose) => one.id),
+        (await get("/v1/red-letters?as=employer", firm)).items.map((item: Loose) => item.id),
       ).not.includes(id);
       const again = await must(
         post("/v1/claims", firm, { employer: rival.taxId, invoices: [number] }),
@@ -383,21 +383,21 @@ describe("red letters over HTTP", () => {
       expect((await redLetter(number, shop, whole)).body.status).equals("01");
     });
 
-    it("is told in the feed to both sides, each status that it comes to", async () => {
+    it("is in the feed of both sides, with each of its statuses", async () => {
       const { id } = await waiting("02");
       const done = await must(decide(id, "consent", firm));
       for (const by of [shop, firm]) {
-        const told = await until("the feed has told all", async () => {
+        const events = await until("the feed has all events", async () => {
           const { items } = await get(
             "/v1/events?types=red-letter.changed,red-letter.issued&limit=100",
             by,
           );
           const own = items
-            .filter((one: Loose) => one.data.redLetter === id)
-            .map((one: Loose) => [one.type, one.data.status ?? one.data.issued]);
+            .filter((event: Loose) => event.data.redLetter === id)
+            .map((event: Loose) => [event.type, event.data.status ?? event.data.issued]);
           return own.length === 3 && own;
         });
-        expect(told).deep.equals([
+        expect(events).deep.equals([
           ["red-letter.changed", "02"],
           ["red-letter.changed", "04"],
           ["red-letter.issued", done.number],
@@ -413,14 +413,14 @@ describe("red letters over HTTP", () => {
       const number = await issued(seller, firm);
       await must(call("PATCH", `/v1/taxpayers/${seller.taxId}`, { standing: "suspended" }));
       refused(await redLetter(number, seller, whole), "issuer-not-active");
-      // asked for by the employer it waits, and the issuer's word is not enough
+      // requested by the employer it waits, and the issuer's consent is not enough
       const { id } = await must(redLetter(number, firm, whole));
       refused(await decide(id, "consent", seller), "issuer-not-active");
       await must(call("PATCH", `/v1/taxpayers/${seller.taxId}`, { standing: "active" }));
       expect((await must(decide(id, "consent", seller))).status).equals("04");
     });
 
-    it("is opened once for an Idempotency-Key, however often it is sent; and consent is given once", async () => {
+    it("is opened once for an Idempotency-Key with any number of requests; and consent happens once", async () => {
       const number = await titled("claimed");
       const key = randomUUID();
       const first = await redLetter(number, shop, whole, { key });
@@ -446,7 +446,7 @@ describe("red letters over HTTP", () => {
   });
 
   describe("at the same time", () => {
-    it("ten over the whole: one is issued, and the others are told which", async () => {
+    it("of ten over the whole one is issued, and the other answers name it", async () => {
       const number = await titled();
       const replies = await many(10, () => redLetter(number, shop, whole));
       expect(replies.filter(({ status }) => status === 201)).lengthOf(1);
@@ -457,7 +457,7 @@ describe("red letters over HTTP", () => {
       );
     });
 
-    it("six over a third each, tried until they are told no: three are issued, and nothing is left", async () => {
+    it("six over a third each, sent until they are refused: three are issued, and nothing remains", async () => {
       const number = await issued(shop, firm, {
         lines: [{ name: "*餐饮服务*餐费", amount: "300.00", taxRate: "0.06", tax: "18.00" }],
         totals: { net: "300.00", tax: "18.00", gross: "318.00" },
@@ -482,7 +482,9 @@ describe("red letters over HTTP", () => {
           () => post("/v1/claims", firm, { employer: firm.taxId, invoices: [number] }),
           () => redLetter(number, shop, whole),
         ];
-        const replies = await Promise.all((i % 2 ? both.reverse() : both).map((one) => one()));
+        const replies = await Promise.all(
+          (i % 2 ? both.reverse() : both).map((attempt) => attempt()),
+        );
         const [claim, red] = (i % 2 ? replies.reverse() : replies) as [Reply, Reply];
         const { state } = await record(number);
         if (red.status === 201) {
@@ -505,9 +507,9 @@ describe("red letters over HTTP", () => {
       });
     });
     const awaiting = async (by: By): Promise<Loose> =>
-      until("there is something to sign", async () =>
+      until("there is an operation to sign", async () =>
         (await get("/v1/operations?status=awaiting-signature", by)).items.find(
-          (one: Loose) => one.typedData,
+          (operation: Loose) => operation.typedData,
         ),
       );
     async function sign(by: By): Promise<Loose> {
@@ -528,7 +530,7 @@ describe("red letters over HTTP", () => {
       return number;
     }
 
-    it("the employer signs what the red letter will say: its content hash; withdrawn before that it is 09", async () => {
+    it("the employer signs the red letter's content hash; if the sheet is withdrawn before, it is 09", async () => {
       const number = await claimedOf();
       const { id } = await must(redLetter(number, shop, part("100.00")));
       const consented = await decide(id, "consent", own, { wait: 0 });
@@ -550,7 +552,7 @@ describe("red letters over HTTP", () => {
       expect((await left(number)).net).equals("88.68");
     });
 
-    it("what is not signed in time does not go on by itself: it is consented to again, or withdrawn", async () => {
+    it("a sheet without a signature in time does not continue: its party consents again, or it is withdrawn", async () => {
       const number = await claimedOf();
       const { id } = await must(redLetter(number, shop, whole));
       await must(decide(id, "consent", own, { wait: 0 }));
@@ -617,7 +619,7 @@ describe("red letters over HTTP", () => {
       const sourceId = `R-${randomUUID()}`;
       const opened = await must(replace(number, replacement({ sourceId })));
       expect([opened.status, opened.replacement]).deep.equals(["02", undefined]);
-      // its own id is kept for it
+      // the sheet reserves its sourceId
       refused(await post("/v1/invoices", shop, replacement({ sourceId })), "duplicate-source");
       const done = await must(decide(opened.id, "consent", firm));
       expect((await get(`/v1/invoices/${done.replacement}`, shop)).document.sourceId).equals(
@@ -632,12 +634,12 @@ describe("red letters over HTTP", () => {
       const other = await titled("claimed");
       const second = await must(replace(other, replacement({ sourceId: `${sourceId}-2` })));
       await must(decide(second.id, "refuse", firm));
-      // given back with the sheet's end
+      // free again when the sheet ends
       await must(post("/v1/invoices", shop, replacement({ sourceId: `${sourceId}-2` })));
       expect((await record(other)).state).equals("claimed");
     });
 
-    it("an invoice that could not be issued replaces nothing, and only the issuer replaces", async () => {
+    it("an invalid invoice replaces nothing, and only the issuer replaces", async () => {
       const number = await titled();
       refused(await replace(number, replacement(), firm), "forbidden");
       refused(
@@ -664,7 +666,7 @@ describe("red letters over HTTP", () => {
       totals: { net: "-150.00", tax: "-9.00", gross: "-159.00" },
     };
 
-    it("quota that the new invoice needs is drawn; beyond what is granted both wait, and go on when there is more", async () => {
+    it("the new invoice draws the quota that it needs; beyond the granted quota both wait, and continue when there is more", async () => {
       const seller = await taxpayer("额度紧", ["issuer"], { quota: "300.00" });
       const number = await issued(seller, firm);
       const dearer = invoiceOf(seller, firm, {
@@ -690,7 +692,9 @@ describe("red letters over HTTP", () => {
         const shown = await get(`/v1/red-letters/${id}`, seller);
         return shown.number && shown;
       });
-      await Promise.all([done.number, done.replacement].map((one) => untilStatus(one, "issued")));
+      await Promise.all(
+        [done.number, done.replacement].map((invoice) => untilStatus(invoice, "issued")),
+      );
       expect((await get(`/v1/invoices/${done.replacement}`, seller)).replaces).equals(number);
       expect((await quota(seller)).used).equals("424.00");
     });

@@ -1,6 +1,6 @@
 /**
- * Every sample invoice through the API: the good ones are issued and read back as a reading of
- * their source by other means has them, the bad ones are refused by the code, field and rule that
+ * Every sample invoice through the API: the valid ones are issued and read back as an independent
+ * reader of their source has them; the invalid ones are refused by the code, field and rule that
  * samples/expected.json names, and leave nothing behind.
  */
 import { expect } from "chai";
@@ -18,7 +18,7 @@ import {
 } from "./network.ts";
 import { database, month, record, refused, traces, untilStatus } from "./observe.ts";
 
-/** Of the second account that every development chain has. */
+/** Of the second account of every development chain. */
 const knownWallet = new Wallet(
   "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
 );
@@ -27,7 +27,7 @@ type Loose = Record<string, Value>;
 const formats = ["json", "shudian", "ubl"] as const;
 type Format = (typeof formats)[number];
 
-// ── readings of the sources that share nothing with the gateway's ────────────────────────────────
+// ── readers of the sources that share no code with the gateway ───────────────────────────────────
 
 const entities: Record<string, string> = {
   "&amp;": "&",
@@ -40,26 +40,26 @@ const unescaped = (text: string): string =>
   text
     .replaceAll(
       /<!\[CDATA\[([\s\S]*?)\]\]>|&(?:amp|lt|gt|quot|apos);/g,
-      (found, raw?: string) => raw ?? entities[found] ?? found,
+      (entity, raw?: string) => raw ?? entities[entity] ?? entity,
     )
     .trim();
-/** The insides of the elements of this name, whatever the prefix. */
+/** The contents of the elements of this name, with any prefix. */
 const all = (xml: string, name: string): string[] =>
   [
     ...xml.matchAll(
       new RegExp(`<(?:\\w+:)?${name}(?:\\s[^>]*)?(?:/>|>([\\s\\S]*?)</(?:\\w+:)?${name}>)`, "g"),
     ),
   ].map(([, inside]) => inside ?? "");
-const one = (xml: string, name: string): string | undefined => {
+const textAt = (xml: string, name: string): string | undefined => {
   const [first = ""] = all(xml, name);
   return unescaped(first) || undefined;
 };
 const cents = (text: string | undefined): string | undefined =>
   text === undefined ? undefined : Number(text).toFixed(2);
-/** The same number without the zeros that say nothing. */
+/** The same number without trailing zeros. */
 const plain = (text: string | undefined): string | undefined =>
   text?.replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
-const given = <T extends Loose>(members: T): Loose =>
+const present = <T extends Loose>(members: T): Loose =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
 
 function shudian(xml: string): Loose {
@@ -71,15 +71,15 @@ function shudian(xml: string): Loose {
     "TaxSupervisionInfo",
   ].map((name) => all(xml, name)[0] ?? "");
   const party = (side: string, inside: string) =>
-    given({
-      taxId: one(inside, `${side}IdNum`),
-      name: one(inside, `${side}Name`),
-      address: one(inside, `${side}Addr`),
-      phone: one(inside, `${side}TelNum`),
-      bankName: one(inside, `${side}BankName`),
-      bankAccount: one(inside, `${side}BankAccNum`),
+    present({
+      taxId: textAt(inside, `${side}IdNum`),
+      name: textAt(inside, `${side}Name`),
+      address: textAt(inside, `${side}Addr`),
+      phone: textAt(inside, `${side}TelNum`),
+      bankName: textAt(inside, `${side}BankName`),
+      bankAccount: textAt(inside, `${side}BankAccNum`),
     });
-  const red = Number(one(basic, "TotalTax-includedAmount")) < 0;
+  const red = Number(textAt(basic, "TotalTax-includedAmount")) < 0;
   const rate = (text: string | undefined) =>
     text?.endsWith("%")
       ? plain((Number(text.slice(0, -1)) / 100).toFixed(6))
@@ -87,60 +87,62 @@ function shudian(xml: string): Loose {
         ? plain(text)
         : text;
   const lines = all(xml, "IssuItemInformation").map((line) => {
-    const quantity = plain(one(line, "Quantity"));
-    const against = red ? Number(one(line, "Amount")) > 0 : Number(one(line, "Amount")) < 0;
-    return given({
-      name: one(line, "ItemName"),
-      spec: one(line, "SpecMod"),
-      unit: one(line, "MeaUnits"),
+    const quantity = plain(textAt(line, "Quantity"));
+    const against = red ? Number(textAt(line, "Amount")) > 0 : Number(textAt(line, "Amount")) < 0;
+    return present({
+      name: textAt(line, "ItemName"),
+      spec: textAt(line, "SpecMod"),
+      unit: textAt(line, "MeaUnits"),
       quantity,
-      unitPrice: plain(one(line, "UnPrice")),
-      amount: cents(one(line, "Amount")),
-      taxRate: rate(one(line, "TaxRate")),
-      tax: cents(one(line, "ComTaxAm")),
-      taxCode: one(line, "TaxClassificationCode"),
+      unitPrice: plain(textAt(line, "UnPrice")),
+      amount: cents(textAt(line, "Amount")),
+      taxRate: rate(textAt(line, "TaxRate")),
+      tax: cents(textAt(line, "ComTaxAm")),
+      taxCode: textAt(line, "TaxClassificationCode"),
       discount: quantity === undefined && against ? true : undefined,
     });
   });
   const passengers = all(specific, "PassengerTransportation").map((each) =>
-    given({
-      traveller: one(each, "Traveler"),
-      idNumber: one(each, "ValidIDNumber"),
-      date: one(each, "TravelDate"),
-      from: one(each, "Departure"),
-      to: one(each, "Destination"),
-      vehicle: one(each, "Vehicletype"),
-      seat: one(each, "Seat"),
+    present({
+      traveller: textAt(each, "Traveler"),
+      idNumber: textAt(each, "ValidIDNumber"),
+      date: textAt(each, "TravelDate"),
+      from: textAt(each, "Departure"),
+      to: textAt(each, "Destination"),
+      vehicle: textAt(each, "Vehicletype"),
+      seat: textAt(each, "Seat"),
     }),
   );
-  const original = one(specific, "OriginalInvoiceCode");
-  return given({
+  const original = textAt(specific, "OriginalInvoiceCode");
+  return present({
     kind:
-      one(all(xml, "GeneralOrSpecialVAT")[0] ?? "", "LabelCode") === "01" ? "special" : "ordinary",
-    issuedAt: `${one(basic, "RequestTime")?.replace(" ", "T")}+08:00`,
+      textAt(all(xml, "GeneralOrSpecialVAT")[0] ?? "", "LabelCode") === "01"
+        ? "special"
+        : "ordinary",
+    issuedAt: `${textAt(basic, "RequestTime")?.replace(" ", "T")}+08:00`,
     currency: "CNY",
     seller: party("Seller", seller),
     buyer: party("Buyer", buyer),
     lines,
     totals: {
-      net: cents(one(basic, "TotalAmWithoutTax")),
-      tax: cents(one(basic, "TotalTaxAm")),
-      gross: cents(one(basic, "TotalTax-includedAmount")),
-      inWords: one(basic, "TotalTax-includedAmountInChinese"),
+      net: cents(textAt(basic, "TotalAmWithoutTax")),
+      tax: cents(textAt(basic, "TotalTaxAm")),
+      gross: cents(textAt(basic, "TotalTax-includedAmount")),
+      inWords: textAt(basic, "TotalTax-includedAmountInChinese"),
     },
-    remark: one(all(xml, "AdditionalInformation")[0] ?? "", "Remark"),
-    drawer: one(basic, "Drawer"),
-    sourceId: one(supervision, "InvoiceNumber"),
-    taxBureau: given({
-      code: one(supervision, "TaxBureauCode"),
-      name: one(supervision, "TaxBureauName"),
+    remark: textAt(all(xml, "AdditionalInformation")[0] ?? "", "Remark"),
+    drawer: textAt(basic, "Drawer"),
+    sourceId: textAt(supervision, "InvoiceNumber"),
+    taxBureau: present({
+      code: textAt(supervision, "TaxBureauCode"),
+      name: textAt(supervision, "TaxBureauName"),
     }),
     passengers: passengers.length > 0 ? passengers : undefined,
     reverses: original === undefined ? undefined : { sourceId: original },
   });
 }
 
-/** What the readings of a UBL invoice must agree on. */
+/** The members of a UBL invoice that both readers must agree on. */
 function ubl(xml: string): Loose {
   const body = xml.slice(xml.search(/<(?:\w+:)?Invoice[\s>]/));
   const [seller = "", buyer = "", totals = ""] = [
@@ -148,7 +150,7 @@ function ubl(xml: string): Loose {
     "AccountingCustomerParty",
     "LegalMonetaryTotal",
   ].map((name) => all(body, name)[0] ?? "");
-  // what stands before the seller is the head's
+  // the part before the seller is the header
   const head = body.slice(0, body.search(/<(?:\w+:)?AccountingSupplierParty/));
   const fraction = (percent: string | undefined) =>
     percent === undefined ? 0 : Number((Number(percent) / 100).toFixed(8));
@@ -159,36 +161,36 @@ function ubl(xml: string): Loose {
   );
   const reductions = (inside: string) =>
     all(inside, "AllowanceCharge").map((each) => [
-      one(each, "ChargeIndicator") === "true",
-      cents(one(each, "Amount")),
+      textAt(each, "ChargeIndicator") === "true",
+      cents(textAt(each, "Amount")),
     ]);
   return {
-    sourceId: one(head, "ID"),
-    currency: one(head, "DocumentCurrencyCode"),
-    day: one(head, "IssueDate"),
+    sourceId: textAt(head, "ID"),
+    currency: textAt(head, "DocumentCurrencyCode"),
+    day: textAt(head, "IssueDate"),
     remark: all(head, "Note").map(unescaped).join("\n") || undefined,
-    seller: one(seller, "RegistrationName"),
-    buyer: one(buyer, "RegistrationName"),
+    seller: textAt(seller, "RegistrationName"),
+    buyer: textAt(buyer, "RegistrationName"),
     totals: [
       "TaxExclusiveAmount",
       "TaxInclusiveAmount",
       "LineExtensionAmount",
       "PayableAmount",
-    ].map((name) => cents(one(totals, name))),
-    tax: cents(one(tax, "TaxAmount")),
+    ].map((name) => cents(textAt(totals, name))),
+    tax: cents(textAt(tax, "TaxAmount")),
     breakdown: all(tax, "TaxSubtotal").map((part) => [
-      cents(one(part, "TaxableAmount")),
-      cents(one(part, "TaxAmount")),
-      fraction(one(part, "Percent")),
+      cents(textAt(part, "TaxableAmount")),
+      cents(textAt(part, "TaxAmount")),
+      fraction(textAt(part, "Percent")),
     ]),
     allowances: reductions(outside),
     lines: all(body, "InvoiceLine").map((line) => [
-      one(line, "ID"),
-      one(all(line, "Item")[0] ?? "", "Name"),
-      plain(one(line, "InvoicedQuantity")),
-      cents(one(line, "LineExtensionAmount")),
-      plain(one(all(line, "Price")[0] ?? "", "PriceAmount")),
-      fraction(one(all(line, "ClassifiedTaxCategory")[0] ?? "", "Percent")),
+      textAt(line, "ID"),
+      textAt(all(line, "Item")[0] ?? "", "Name"),
+      plain(textAt(line, "InvoicedQuantity")),
+      cents(textAt(line, "LineExtensionAmount")),
+      plain(textAt(all(line, "Price")[0] ?? "", "PriceAmount")),
+      fraction(textAt(all(line, "ClassifiedTaxCategory")[0] ?? "", "Percent")),
       reductions(line),
     ]),
   };
@@ -229,7 +231,7 @@ const ublTermsOf = (document: Loose): Loose => ({
   ]),
 });
 
-/** A JSON invoice is its document, but for the holder; discounts are marked. */
+/** A JSON invoice is its own document, except the holder; discounts have a mark. */
 function json(text: string): Loose {
   const { holder: _, ...document } = JSON.parse(text);
   const red = document.totals.gross.startsWith("-");
@@ -244,7 +246,7 @@ describe("the sample invoices, issued over HTTP", () => {
   const samples = new Map<Format, Sample[]>(
     formats.map((format) => {
       const seen = new Set<string>();
-      // the same file may stand in two places
+      // the same file can exist in two folders
       return [format, good(format).filter(({ text }) => !seen.has(text) && seen.add(text))];
     }),
   );
@@ -309,13 +311,13 @@ describe("the sample invoices, issued over HTTP", () => {
     );
   });
 
-  it("there are samples of every format", () => {
+  it("every format has samples", () => {
     for (const format of formats) expect(samples.get(format)?.length, format).greaterThan(2);
     expect(bad()).lengthOf(Object.keys(expectedRefusals).length);
   });
 
   /**
-   * The person who holds an untitled invoice: the one that JSON names, or one made for its buyer.
+   * The holder of an untitled invoice: the person that JSON names, or a new person for its buyer.
    */
   async function holderOf(
     document: Loose,
@@ -325,8 +327,7 @@ describe("the sample invoices, issued over HTTP", () => {
       sample.mediaType === "application/json"
         ? (JSON.parse(sample.text).holder as string | undefined)
         : undefined;
-    // the samples' holder is the second account of every development chain, whose key everybody
-    // knows
+    // the samples' holder is the second account of every development chain, whose key is public
     if (written !== undefined) expect(written).equals(knownWallet.address);
     const name = document["buyer"].name;
     const known = keys.get(written ?? name);
@@ -378,7 +379,7 @@ describe("the sample invoices, issued over HTTP", () => {
       });
       if (read.reverses === undefined) {
         expect(shown.holder).equals(holder.account);
-        // to a buyer also what the issuer does not see: its own mark of book entry
+        // the buyer also sees its own mark of book entry, which the issuer does not
         const held = (
           await call("GET", `/v1/invoices/${number}`, undefined, { token: holder.token })
         ).body;
@@ -422,7 +423,7 @@ describe("the sample invoices, issued over HTTP", () => {
   }
 
   for (const sample of bad()) {
-    it(`${sample.name} is refused as expected.json says, and leaves nothing`, async () => {
+    it(`${sample.name} is refused with the code of expected.json, and leaves nothing behind`, async () => {
       const { code, field, rule } = expectedRefusals[sample.name] as {
         code: "invalid-document";
         field: string;
@@ -442,7 +443,7 @@ describe("the sample invoices, issued over HTTP", () => {
     });
   }
 
-  it("a bad body under a wrong type, of another charset or of no type is refused before it is read", async () => {
+  it("a bad body under a wrong type, of another charset or without a type is refused before the parser runs", async () => {
     const [sample] = samples.get("shudian") as [Sample];
     const before = await traces();
     for (const type of [
@@ -481,7 +482,7 @@ describe("the sample invoices, issued over HTTP", () => {
     expect(await traces()).deep.equals(before);
   });
 
-  it("after all of them the gateway stands, and every number that was given away is sealed", async () => {
+  it("after all of them the gateway still serves, and every number that it assigned is sealed", async () => {
     const { url } = await sandbox();
     expect((await fetch(`${url}/readyz`)).status).equals(200);
     const accounts = [...parties.values()].map(({ index }) => index);

@@ -45,7 +45,7 @@ describe("a session", () => {
   const count = async () =>
     Number((await sql<{ n: bigint }[]>`select count(*) as n from sessions`)[0]?.n);
 
-  it("is exchanged for an API key, in a cookie that no script reads and no other site sends", async () => {
+  it("is exchanged for an API key, in a cookie that scripts cannot read and other sites cannot send", async () => {
     const { reply, cookie } = await signIn(holder.token);
     expect(reply.status).to.equal(201);
     expect(reply.body).to.include({ account: holder.account, kind: "person", name: "李会话" });
@@ -60,7 +60,7 @@ describe("a session", () => {
     expect(who.body).to.deep.equal(reply.body);
   });
 
-  it("of a taxpayer says its tax id; a caller by API key is told who it is, without a token", async () => {
+  it("of a taxpayer contains its tax id; a caller by API key gets its party, without a token", async () => {
     expect((await signIn(employer.token)).reply.body).to.include({
       kind: "taxpayer",
       taxId: employer.taxId,
@@ -70,7 +70,7 @@ describe("a session", () => {
     expect(body).to.not.have.property("csrfToken");
   });
 
-  it("is kept as a hash alone", async () => {
+  it("is stored only as a hash", async () => {
     const { cookie, csrf } = await signIn(holder.token);
     const rows = JSON.stringify(
       await sql`select encode(id_hash, 'base64') as a, encode(id_hash, 'hex') as b, key_id from sessions`,
@@ -80,7 +80,7 @@ describe("a session", () => {
       expect(rows).to.not.contain(secret);
   });
 
-  describe("changes something only from its own page:", () => {
+  describe("changes state only from its own page:", () => {
     let signed: Signed;
     before(async () => {
       signed = await signIn(employer.token);
@@ -110,7 +110,7 @@ describe("a session", () => {
         () => ({ "x-csrf-token": signed.csrf, origin: "https://evil.example" }),
       ],
       [
-        "with its token, from an origin that is none",
+        "with its token, from an invalid origin",
         () => ({ "x-csrf-token": signed.csrf, origin: "null" }),
       ],
     ];
@@ -137,15 +137,15 @@ describe("a session", () => {
         ).to.equal("cross-site-request");
       }
     });
-    it("with its token it is served, whether the browser tells where from or not", async () => {
+    it("with its token it is served, with and without the browser's fetch metadata", async () => {
       for (const more of [{}, { "sec-fetch-site": "same-origin" }, { origin: url }]) {
         expect((await make({ "x-csrf-token": signed.csrf, ...more })).status).to.equal(201);
       }
     });
-    it("reading takes no token", async () => {
+    it("reading needs no token", async () => {
       expect((await by(signed, "GET", "/v1/claims")).status).to.equal(200);
     });
-    it("an API key needs none, and goes before the cookie", async () => {
+    it("an API key needs none, and has priority over the cookie", async () => {
       const reply = await by(signed, "GET", "/v1/session", {
         authorization: `Bearer ${holder.token}`,
       });
@@ -167,7 +167,7 @@ describe("a session", () => {
     });
   });
 
-  it("is not begun for another site's page", async () => {
+  it("does not begin for another site's page", async () => {
     const before = await count();
     for (const headers of [
       { "sec-fetch-site": "cross-site" },
@@ -180,7 +180,7 @@ describe("a session", () => {
     expect(await count()).to.equal(before);
   });
 
-  it("never takes over a value that the browser brings, and ends the one before", async () => {
+  it("never takes over a value that the browser sends, and ends the previous session", async () => {
     const chosen = "A".repeat(43);
     const first = await signIn(holder.token, { cookie: `onepiao=${chosen}` });
     expect(first.cookie).to.not.contain(chosen);
@@ -195,8 +195,8 @@ describe("a session", () => {
     ["a wrong secret", (token) => `${token.split(".")[0]}.${"A".repeat(43)}`],
     ["no key at all", () => "nothing"],
   ];
-  for (const [what, keyOf] of wrong) {
-    it(`is not given for ${what}, and the answer is always the same`, async () => {
+  for (const [subject, keyOf] of wrong) {
+    it(`is not given for ${subject}, and the answer is always the same`, async () => {
       const { reply } = await signIn(keyOf(holder.token));
       expect(reply.status).to.equal(401);
       expect(reply.body).to.include({
@@ -208,7 +208,7 @@ describe("a session", () => {
     });
   }
 
-  it("may do what its key may, and nothing more", async () => {
+  it("may do the same as its key, and nothing more", async () => {
     const signed = await signIn(holder.token);
     const { status, body } = await by(
       signed,
@@ -238,8 +238,8 @@ describe("a session", () => {
       (key) => must(call("DELETE", `/v1/api-keys/${key}`, undefined, { token: employer.token })),
     ],
   ];
-  for (const [what, end] of ends) {
-    it(`ends ${what}`, async () => {
+  for (const [ending, end] of ends) {
+    it(`ends ${ending}`, async () => {
       const { token } = await must(
         call(
           "POST",
@@ -257,7 +257,7 @@ describe("a session", () => {
     });
   }
 
-  it("goes on while there are requests", async () => {
+  it("continues while there are requests", async () => {
     const { token } = await must(
       call(
         "POST",
@@ -275,7 +275,7 @@ describe("a session", () => {
     expect(row?.fresh).to.equal(true);
   });
 
-  it("is over after signing out, and the cookie is taken away", async () => {
+  it("ends at sign-out, and the browser deletes the cookie", async () => {
     const signed = await signIn(holder.token);
     const out = await by(signed, "DELETE", "/v1/session", { "x-csrf-token": signed.csrf });
     expect(out.status).to.equal(204);
@@ -296,7 +296,7 @@ describe("a session", () => {
     enough.abort();
   });
 
-  it("is one of so many of a key; the oldest gives way", async () => {
+  it("counts toward a limit for its key; the oldest one ends first", async () => {
     const { token } = await must(
       call(
         "POST",
@@ -318,7 +318,7 @@ describe("a session", () => {
       closeAtEnd(() => gateway.stop());
     });
 
-    it("goes over TLS alone, under a name that no sibling host can set", async () => {
+    it("needs TLS, and a cookie name that no sibling host can set", async () => {
       const reply = await callAt(gateway.url, "POST", "/v1/session", { key: holder.token }, {});
       expect(reply.headers.get("set-cookie")).to.match(
         /^__Host-onepiao=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Secure$/,
@@ -332,7 +332,7 @@ describe("a session", () => {
       expect((await under("__Host-onepiao")).status).to.equal(200);
     });
 
-    it("nobody is offered to be somebody else", async () => {
+    it("does not let a caller choose another party", async () => {
       expect(
         (await callAt(gateway.url, "GET", "/v1/sandbox/parties", undefined, {})).status,
       ).to.equal(404);
@@ -341,7 +341,7 @@ describe("a session", () => {
       expect(there.body.items[0]).to.include({ name: "Tax bureau" });
     });
 
-    it("a gateway does not start with what is the sandbox's", async () => {
+    it("a gateway does not start with the sandbox's settings", async () => {
       const { config, deployment } = await sandbox();
       const started = startGateway(
         { ...config, PORT: 0 },
@@ -356,7 +356,7 @@ describe("a session", () => {
     });
   });
 
-  it("is not begun for a key that was revoked a moment ago", async () => {
+  it("does not begin for a key that was revoked a moment ago", async () => {
     const { config } = await sandbox();
     const signing = createSignIn({
       vault: await openVault(sql, config.MASTER_KEY),

@@ -1,6 +1,6 @@
 /**
- * Signing in at an identity provider: a real one, its people and their parties, and providers that
- * lie or are away.
+ * Sign-in at an identity provider: a real one, its people and their parties, and providers that lie
+ * or are unreachable.
  */
 import { expect } from "chai";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
@@ -35,7 +35,7 @@ describe("signing in at an identity provider", function () {
     ["u-lin", { email: "Lin@example.com", email_verified: true }],
     ["u-zhao", { email: "zhao@example.com", email_verified: true }],
     ["u-liar", { email: "cfo@example.com", email_verified: false }],
-    // the address was Lin's before it was this person's
+    // the address was Lin's before this person had it
     ["u-next", { email: "lin@example.com", email_verified: true }],
   ]);
   let provider: IdentityProvider;
@@ -49,7 +49,7 @@ describe("signing in at an identity provider", function () {
   ): Promise<Reply> => callAt(gateway.url, "POST", path, body, { headers });
   const begin = async (): Promise<{ href: string; flow: string }> =>
     must(post("/v1/sign-in", {})) as Promise<{ href: string; flow: string }>;
-  /** What the page is told when this person has signed in. */
+  /** The page's answer after this person's sign-in. */
   async function signIn(login: string): Promise<Reply> {
     const { href, flow } = await begin();
     return post("/v1/sign-in/answer", { flow, query: await signInThere(href, login) });
@@ -71,7 +71,7 @@ describe("signing in at an identity provider", function () {
     shop = await gateway.taxpayer("签入商店", ["issuer"]);
   });
 
-  it("the sign-in page is told what the provider is called, and where to go with what", async () => {
+  it("the sign-in page gets the provider's name, its address and the parameters", async () => {
     expect((await callAt(gateway.url, "GET", "/v1/sign-in", undefined, {})).body).deep.equals({
       provider: { name: "企业统一登录" },
     });
@@ -86,7 +86,7 @@ describe("signing in at an identity provider", function () {
     expect(href).not.contains(provider.settings.OIDC_CLIENT_SECRET);
   });
 
-  it("a person chooses one of the parties that gave it a key, and has a session that may do what the key may", async () => {
+  it("a person chooses a party that has given it a key, and gets a session with that key's rights", async () => {
     for (const [by, name, roles] of [
       [firm, "lin@example.com", ["employer", "holder"]],
       [shop, " LIN@example.com ", ["issuer"]],
@@ -124,7 +124,7 @@ describe("signing in at an identity provider", function () {
       account: shop.account,
       roles: ["issuer"],
     });
-    // the other party: a session of its own, with a proof of its own
+    // the other party: a separate session, with a separate proof
     refused(
       await post("/v1/session", { key: body.parties[0].key, proof: body.proof }),
       "sign-in-refused",
@@ -132,18 +132,18 @@ describe("signing in at an identity provider", function () {
     const again = await must(signIn("u-lin"));
     const other = await post("/v1/session", { key: again.parties[0].key, proof: again.proof });
     expect(other.body.account).equals(firm.account);
-    const [mine] = (await keysOf(shop)).filter((one) => one.id === body.parties[1].key);
-    expect(mine.signIn).equals("LIN@example.com");
-    expect(new Date(mine.signedInAt).getTime()).closeTo(Date.now(), 60_000);
+    const [boundKey] = (await keysOf(shop)).filter((apiKey) => apiKey.id === body.parties[1].key);
+    expect(boundKey.signIn).equals("LIN@example.com");
+    expect(new Date(boundKey.signedInAt).getTime()).closeTo(Date.now(), 60_000);
     expect(
-      (await keysOf(firm)).find((one) => one.signIn === "somebody@example.com")?.signedInAt,
+      (await keysOf(firm)).find((apiKey) => apiKey.signIn === "somebody@example.com")?.signedInAt,
     ).equals(undefined);
   });
 
-  it("a key that is revoked is offered no more, and its session has ended", async () => {
+  it("a revoked key is not in the choice, and its session has ended", async () => {
     const { id } = await must(key(firm, "zhao@example.com", ["holder"]));
     const [{ body }, { body: later }] = [await signIn("u-zhao"), await signIn("u-zhao")];
-    expect(body.parties.map((one: Loose) => one.key)).deep.equals([id]);
+    expect(body.parties.map((party: Loose) => party.key)).deep.equals([id]);
     const cookie = cookieOf(await post("/v1/session", { key: id, proof: body.proof }));
     expect((await who(cookie)).status).equals(200);
     expect(
@@ -155,17 +155,17 @@ describe("signing in at an identity provider", function () {
     expect((await signIn("u-zhao")).body.parties).deep.equals([]);
   });
 
-  it("who has the address after somebody else does not have that one's keys, but those made since", async () => {
+  it("the next owner of an address gets only the keys made since, not the previous owner's", async () => {
     await must(key(firm, "lin@example.com", ["holder"]));
     const first = (await signIn("u-next")).body.parties;
-    // the one that nobody had shown yet
-    expect(first.map((one: Loose) => one.roles)).deep.equals([["holder"]]);
+    // the key that nobody had used yet
+    expect(first.map((party: Loose) => party.roles)).deep.equals([["holder"]]);
     const lin = (await signIn("u-lin")).body.parties;
-    expect(lin.map((one: Loose) => one.key)).not.includes(first[0].key);
+    expect(lin.map((party: Loose) => party.key)).not.includes(first[0].key);
     expect(lin).length(2);
   });
 
-  it("letters that look alike are not one another, and capitals of an address are", async () => {
+  it("similar letters make different addresses, and capitals do not", async () => {
     await must(key(firm, "kim@example.com", ["holder"]));
     for (const [login, email] of Object.entries({
       "u-kelvin": "\u212Aim@example.com",
@@ -182,7 +182,7 @@ describe("signing in at an identity provider", function () {
     refused(await signIn("u-long"), "sign-in-refused");
   });
 
-  it("two people of one name who come at once: each key is one's alone", async () => {
+  it("two people with one name who come at once: each key belongs to one of them", async () => {
     people.set("u-twin-1", { email: "twin@example.com", email_verified: true });
     people.set("u-twin-2", { email: "twin@example.com", email_verified: true });
     await must(key(firm, "twin@example.com", ["holder"]));
@@ -190,16 +190,16 @@ describe("signing in at an identity provider", function () {
     expect(both.map(({ body }) => body.parties.length).sort()).deep.equals([0, 1]);
   });
 
-  it("an address that the provider has not verified is nobody's", async () => {
+  it("an address that the provider has not verified belongs to nobody", async () => {
     await must(key(firm, "cfo@example.com", ["employer"]));
     const reply = await signIn("u-liar");
     expect(refused(reply, "sign-in-refused")["detail"]).contains("not verified");
-    expect((await keysOf(firm)).find((one) => one.signIn === "cfo@example.com")?.signedInAt).equals(
-      undefined,
-    );
+    expect(
+      (await keysOf(firm)).find((apiKey) => apiKey.signIn === "cfo@example.com")?.signedInAt,
+    ).equals(undefined);
   });
 
-  it("an answer is good once, with its own flow, in time, and from no other site", async () => {
+  it("an answer is valid once, with its own flow, in time, and from no other site", async () => {
     const { href, flow } = await begin();
     const query = await signInThere(href, "u-lin");
     const other = await begin();
@@ -218,9 +218,9 @@ describe("signing in at an identity provider", function () {
     );
     expect((await post("/v1/sign-in/answer", { flow, query })).status).equals(200);
     refused(await post("/v1/sign-in/answer", { flow, query }), "sign-in-refused");
-    const late = (what: string, content: object) =>
+    const late = (part: string, content: object) =>
       gateway.vault
-        .seal("parties", `sign-in/${what}`, JSON.stringify({ ...content, until: Date.now() - 1 }))
+        .seal("parties", `sign-in/${part}`, JSON.stringify({ ...content, until: Date.now() - 1 }))
         .toString("base64url");
     refused(
       await post("/v1/sign-in/answer", {
@@ -238,7 +238,7 @@ describe("signing in at an identity provider", function () {
       await post("/v1/session", { key: "any", proof: late("proof", person) }),
       "sign-in-refused",
     );
-    // what was sealed to be a flow is no proof
+    // a sealed flow is not a proof
     refused(await post("/v1/session", { key: "any", proof: flow }), "sign-in-refused");
     const { body } = await signIn("u-lin");
     refused(
@@ -249,22 +249,22 @@ describe("signing in at an identity provider", function () {
       expect((await post("/v1/sign-in/answer", { flow, query })).status).equals(422);
   });
 
-  it("a flow is used once, also by two answers that come at once; and what was refused uses up nothing", async () => {
+  it("a flow is used once, also by two answers at once; and a refused answer uses up nothing", async () => {
     const { href, flow } = await begin();
     const [first, second] = [await signInThere(href, "u-lin"), await signInThere(href, "u-zhao")];
     const both = await Promise.all(
       [first, second].map((query) => post("/v1/sign-in/answer", { flow, query })),
     );
-    expect(both.map((one) => one.status).sort()).deep.equals([200, 401]);
+    expect(both.map((reply) => reply.status).sort()).deep.equals([200, 401]);
     const { parties, proof } = await must(signIn("u-lin"));
     refused(await post("/v1/session", { key: "nobody", proof }), "unauthenticated");
     const opened = await Promise.all(
       [0, 1].map(() => post("/v1/session", { key: parties[0].key, proof })),
     );
-    expect(opened.map((one) => one.status).sort()).deep.equals([201, 401]);
+    expect(opened.map((reply) => reply.status).sort()).deep.equals([201, 401]);
   });
 
-  it("signing out ends the session at the provider too: whoever comes next is asked who it is", async () => {
+  it("signing out also ends the session at the provider: the next person must sign in there", async () => {
     const browser = openBrowser();
     const here = async (again = false) => {
       browser.prompts.length = 0;
@@ -289,14 +289,14 @@ describe("signing in at an identity provider", function () {
       { sealed: Buffer | null }[]
     >`select sealed from sessions where sealed is not null`;
     for (const { sealed } of rows) expect(sealed?.toString("latin1")).not.contains("id_token_hint");
-    // whoever does not confirm it there is asked all the same, for the page says that somebody has
-    // signed out
+    // if the person does not confirm it there, the next sign-in still asks, because the page says
+    // that somebody has signed out
     await here(true);
     expect(browser.prompts, "asked once more").include("login");
     await signOutThere(out.body.href, browser);
     await here();
     expect(browser.prompts, "over there").include("login");
-    // a session that began with a key's secret has nothing to do with a provider
+    // a session from a key's secret does not involve a provider
     const plain = await post("/v1/session", { key: firm.token });
     const left = await callAt(gateway.url, "DELETE", "/v1/session", undefined, {
       headers: { cookie: cookieOf(plain), "x-csrf-token": plain.body.csrfToken },
@@ -304,7 +304,7 @@ describe("signing in at an identity provider", function () {
     expect(left.status).equals(204);
   });
 
-  it("a provider's answer without end is cut, and endpoints that are none are not used", async () => {
+  it("a provider's endless answer is cut, and invalid endpoints are not used", async () => {
     const listener = await openListener();
     closeAtEnd(() => listener.close());
     const settings = {
@@ -315,7 +315,7 @@ describe("signing in at an identity provider", function () {
       scope: "openid email",
       claim: "email",
     };
-    // a question may take longer than this test
+    // a request can take longer than this test
     const open = () =>
       createProvider({
         settings,
@@ -370,7 +370,7 @@ describe("signing in at an identity provider", function () {
       expect(await described({ [member]: undefined }), member).equals("unavailable");
   });
 
-  it("a key without a secret is no bearer's", async () => {
+  it("a key without a secret cannot serve as a bearer token", async () => {
     const { id } = await must(key(firm, "bearer@example.com", ["holder"]));
     for (const secret of ["", "x", "undefined", "null"]) {
       expect(
@@ -382,7 +382,7 @@ describe("signing in at an identity provider", function () {
     expect((await post("/v1/session", { key: id })).status).equals(401);
   });
 
-  it("names of people are not readable in the database", async () => {
+  it("people's names are not readable in the database", async () => {
     const rows = JSON.stringify(
       await gateway.sql`select row_to_json(k)::text as k from api_keys k`,
     );
@@ -394,7 +394,7 @@ describe("signing in at an identity provider", function () {
       expect(rows + bytes).not.contains(text);
   });
 
-  it("a gateway without a provider offers none, and makes no key for one", async () => {
+  it("a gateway without a provider offers no sign-in, and makes no key for one", async () => {
     expect((await call("GET", "/v1/sign-in")).body).deep.equals({});
     refused(await call("POST", "/v1/sign-in", {}), "not-found");
     refused(await call("POST", "/v1/sign-in/answer", { flow: "a", query: "b" }), "not-found");
@@ -409,8 +409,8 @@ describe("signing in at an identity provider", function () {
     refused(made, "invalid-request", { field: "/signIn", rule: "provider-configured" });
   });
 
-  it("settings that do not go together, or a provider without TLS, stop the start", async () => {
-    const given = {
+  it("contradictory settings, or a provider without TLS, stop the start", async () => {
+    const environment = {
       RPC_URL: "http://127.0.0.1:1",
       DATABASE_URL: "postgres://x",
       MASTER_KEY: "0".repeat(64),
@@ -418,7 +418,7 @@ describe("signing in at an identity provider", function () {
     };
     const faults = (more: Record<string, string>) => {
       try {
-        readConfig({ ...given, ...more });
+        readConfig({ ...environment, ...more });
         return "none";
       } catch (error) {
         return (error as Error).message;
@@ -433,7 +433,7 @@ describe("signing in at an identity provider", function () {
     expect(faults({ OIDC_SCOPE: "email" })).contains("OIDC_SCOPE");
   });
 
-  it("a provider that does not answer in time, or is broken, is told so, and nobody waits for long", async () => {
+  it("for a slow or broken provider the error says so, and no caller waits for long", async () => {
     const listener = await openListener();
     closeAtEnd(() => listener.close());
     const settings = {
@@ -495,7 +495,7 @@ describe("signing in at an identity provider", function () {
     }
   });
 
-  it("a provider that is away, or comes back, or tells lies", async () => {
+  it("a provider that is unreachable, returns, or lies", async () => {
     const listener = await openListener();
     closeAtEnd(() => listener.close());
     const place = await openSecondGateway({
@@ -559,7 +559,7 @@ describe("signing in at an identity provider", function () {
       [made, nonce] = [lie, params.get("nonce") ?? ""];
       return ask("/v1/sign-in/answer", { flow, query: `code=c&state=${params.get("state")}` });
     };
-    // back again, and honest
+    // reachable again, and honest
     expect((await answered({})).body).includes({ name: "lin@example.com" });
     const lies: Record<string, typeof made> = {
       "another nonce": { claims: { nonce: "x".repeat(43) } },
@@ -576,9 +576,9 @@ describe("signing in at an identity provider", function () {
       "of no name": { claims: { email: 7 } },
       "not said to be verified": { claims: { email_verified: undefined } },
     };
-    for (const [what, lie] of Object.entries(lies)) {
+    for (const [title, lie] of Object.entries(lies)) {
       const reply = await answered(lie);
-      expect([reply.status, reply.body.code], what).deep.equals([401, "sign-in-refused"]);
+      expect([reply.status, reply.body.code], title).deep.equals([401, "sign-in-refused"]);
     }
     const { href, flow } = await must(ask("/v1/sign-in", {}));
     away = true;

@@ -1,6 +1,6 @@
 /**
- * The bureau's statistics over HTTP: what it is told after an invoice's life, paging, bounds, and
- * that nobody else is told.
+ * The bureau's statistics over HTTP: the figures after an invoice's life, paging, bounds, and
+ * refusals to all other callers.
  */
 import { expect } from "chai";
 import {
@@ -17,7 +17,7 @@ import { month, refused, until, untilStatus } from "./observe.ts";
 
 const get = (path: string) => must(call("GET", path));
 const ofIndex = (body: Loose, index: number) =>
-  body.items.find((one: Loose) => one.index === index);
+  body.items.find((item: Loose) => item.index === index);
 
 describe("statistics over HTTP", function () {
   this.timeout(120_000);
@@ -27,7 +27,7 @@ describe("statistics over HTTP", function () {
   let holder: { account: string; token: string };
   let number: string;
 
-  /** Asks until everything that the chain has is counted. */
+  /** Asks until all blocks of the chain are counted. */
   const settled = (path: string): Promise<Loose> =>
     until("it is counted", async () => {
       const { cursor, counted } = await get("/v1/stats/chain");
@@ -43,7 +43,7 @@ describe("statistics over HTTP", function () {
     holder = await person(firm, "统计员");
   });
 
-  it("an invoice is in the sums of its minute, hour, day and month, of its region, trade and issuer", async () => {
+  it("an invoice counts in its minute, hour, day and month, in its region, trade and issuer", async () => {
     const grains = ["minute", "hour", "day", "month"];
     const paths = grains.map(
       (grain) =>
@@ -59,7 +59,7 @@ describe("statistics over HTTP", function () {
       expect(after.totals.invoices).equals(before[place].totals.invoices + 1);
       expect(gross(after.totals)).closeTo(gross(before[place].totals) + 200, 0.001);
       const part = (body: Loose, name: "regions" | "trades", key: string, value: string) =>
-        body[name].find((one: Loose) => one[key] === value);
+        body[name].find((item: Loose) => item[key] === value);
       for (const [name, key, value] of [
         ["regions", "region", number.slice(2, 4)],
         ["trades", "trade", "catering"],
@@ -69,23 +69,23 @@ describe("statistics over HTTP", function () {
           0.001,
         );
       expect(after.buckets.at(-1).acts.issued).at.least(1);
-      expect(after.buckets.reduce((sum: number, one: Loose) => sum + one.invoices, 0)).equals(
+      expect(after.buckets.reduce((sum: number, bucket: Loose) => sum + bucket.invoices, 0)).equals(
         after.totals.invoices,
       );
     }
     for (const grain of ["day", "month"]) {
-      const one = ofIndex(await settled(`/v1/stats/issuers?grain=${grain}&limit=100`), shop.index);
-      expect(one).deep.includes({
+      const row = ofIndex(await settled(`/v1/stats/issuers?grain=${grain}&limit=100`), shop.index);
+      expect(row).deep.includes({
         invoices: 1,
         documented: 1,
         redLetters: 0,
         amounts: [{ currency: "CNY", gross: "200.00", tax: "11.32" }],
       });
-      expect(one.taxpayer).deep.includes({ taxId: shop.taxId, name: shop.name, region: "44" });
+      expect(row.taxpayer).deep.includes({ taxId: shop.taxId, name: shop.name, region: "44" });
     }
   });
 
-  it("a red letter takes off what it reverses", async () => {
+  it("a red letter subtracts the amount that it reverses", async () => {
     const first = await issued(shop, { name: "个人" }, { holder: holder.account });
     const lines = [
       {
@@ -109,8 +109,8 @@ describe("statistics over HTTP", function () {
     const before = await settled("/v1/stats/flow");
     await must(call("POST", "/v1/invoices", red, { token: shop.token }));
     await untilStatus(first, "reversed");
-    const one = ofIndex(await settled("/v1/stats/issuers?grain=month&limit=100"), shop.index);
-    expect(one).deep.includes({
+    const row = ofIndex(await settled("/v1/stats/issuers?grain=month&limit=100"), shop.index);
+    expect(row).deep.includes({
       invoices: 3,
       redLetters: 1,
       amounts: [{ currency: "CNY", gross: "200.00", tax: "11.32" }],
@@ -120,13 +120,13 @@ describe("statistics over HTTP", function () {
     expect(after.now.reversed).equals(before.now.reversed + 1);
   });
 
-  it("quota by issuer: granted, drawn, used, and the share", async () => {
-    const one = ofIndex(await get(`/v1/stats/quotas?period=${month()}&limit=100`), shop.index);
-    expect(one).deep.includes({ granted: "5000.00", used: "200.00", share: 0.04 });
-    expect(Number(one.drawn)).at.least(200);
+  it("quota by issuer: granted, drawn, used, and the ratio", async () => {
+    const row = ofIndex(await get(`/v1/stats/quotas?period=${month()}&limit=100`), shop.index);
+    expect(row).deep.includes({ granted: "5000.00", used: "200.00", share: 0.04 });
+    expect(Number(row.drawn)).at.least(200);
   });
 
-  it("a refused second reimbursement tells what was attempted, when, by whom, and who has the invoice; page by page", async () => {
+  it("a refused second reimbursement shows the attempt, its time, its employer, and the invoice's owner; page by page", async () => {
     const claim = await must(
       call(
         "POST",
@@ -137,7 +137,7 @@ describe("statistics over HTTP", function () {
     );
     await must(call("POST", `/v1/claims/${claim.id}/reimburse`, undefined, { token: firm.token }));
     const flow = await get("/v1/stats/flow");
-    // each as often as one likes: it counts once
+    // any number of attempts counts once for each employer
     for (const employer of [other, firm, other, firm])
       refused(
         await call(
@@ -148,14 +148,15 @@ describe("statistics over HTTP", function () {
         ),
         "already-reimbursed",
       );
-    // an employer that asks again for what it has decided tries nothing
+    // an employer that repeats its own decision makes no attempt
     refused(
       await call("POST", `/v1/claims/${claim.id}/reimburse`, undefined, { token: firm.token }),
       "already-reimbursed",
     );
-    const { items, next } = await until("both are told", async () => {
+    const { items, next } = await until("both refusals are listed", async () => {
       const page = await get("/v1/stats/refusals?limit=2");
-      return page.items.length === 2 && page.items.every((one: Loose) => one.number === number)
+      return page.items.length === 2 &&
+        page.items.every((refusal: Loose) => refusal.number === number)
         ? page
         : undefined;
     });
@@ -171,19 +172,19 @@ describe("statistics over HTTP", function () {
       by: holder.account,
     });
     expect(items[1].employer.taxpayer).deep.includes({ taxId: other.taxId, name: other.name });
-    for (const one of items) {
-      expect(one.invoice.state).equals("reimbursed");
-      expect(one.invoice.employer.taxpayer.taxId).equals(firm.taxId);
-      expect(Date.parse(one.invoice.since)).at.most(Date.parse(one.at));
+    for (const refusal of items) {
+      expect(refusal.invoice.state).equals("reimbursed");
+      expect(refusal.invoice.employer.taxpayer.taxId).equals(firm.taxId);
+      expect(Date.parse(refusal.invoice.since)).at.most(Date.parse(refusal.at));
     }
     expect(next).equals(items[1].position);
-    const one = await get("/v1/stats/refusals?limit=1");
-    const two = await get(`/v1/stats/refusals?limit=1&before=${one.next}`);
-    expect([...one.items, ...two.items]).deep.equals(items);
+    const first = await get("/v1/stats/refusals?limit=1");
+    const second = await get(`/v1/stats/refusals?limit=1&before=${first.next}`);
+    expect([...first.items, ...second.items]).deep.equals(items);
     expect((await get("/v1/stats/flow")).acts.refused).equals(flow.acts.refused + 2);
   });
 
-  it("the chain: head, cursor, what is counted, lots and invoices", async () => {
+  it("the chain: head, cursor, counted blocks, lots and invoices", async () => {
     const { body } = await call("GET", "/v1/stats/chain");
     expect(body.up).equals(true);
     expect(body.head.block).at.least(body.cursor.block);
@@ -193,7 +194,7 @@ describe("statistics over HTTP", function () {
     expect(body.recent[0].block).at.most(body.cursor.block);
   });
 
-  it("ranges have a bound and a direction", async () => {
+  it("ranges have a maximum and a direction", async () => {
     const path = (query: string) => call("GET", `/v1/stats/invoices?${query}`);
     refused(
       await path("grain=minute&from=2026-01-01T00:00:00Z&to=2026-01-03T00:00:00Z"),
@@ -223,7 +224,7 @@ describe("statistics over HTTP", function () {
     });
   });
 
-  it("are the bureau's alone", async () => {
+  it("are for the bureau only", async () => {
     for (const path of ["invoices", "issuers", "flow", "refusals", "quotas", "chain"]) {
       for (const { token } of [shop, firm, holder])
         refused(await call("GET", `/v1/stats/${path}`, undefined, { token }), "forbidden");

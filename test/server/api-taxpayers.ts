@@ -24,7 +24,7 @@ describe("taxpayers over HTTP", () => {
     shop = await taxpayer("广州早茶有限公司", ["issuer", "employer"]);
   });
 
-  it("an enrolled taxpayer is read back as it was enrolled", async () => {
+  it("a taxpayer reads back as it was enrolled", async () => {
     const { status, body } = await call("GET", `/v1/taxpayers/${shop.taxId}`, undefined, {
       token: shop.token,
     });
@@ -41,7 +41,7 @@ describe("taxpayers over HTTP", () => {
     });
   });
 
-  it("a taxpayer is found by its tax id in small letters too", async () => {
+  it("a search finds a taxpayer by its tax id in small letters too", async () => {
     expect((await call("GET", `/v1/taxpayers/${shop.taxId.toLowerCase()}`)).body.account).equals(
       shop.account,
     );
@@ -86,7 +86,7 @@ describe("taxpayers over HTTP", () => {
   it("an enrolment that the chain refuses leaves the tax id free", async () => {
     const { address } = Wallet.createRandom();
     const { bureau } = await sandbox();
-    // enrolled on the chain by another gateway of the bureau: nothing is known of it here
+    // another gateway of the bureau has enrolled it on the chain: this gateway does not know yet
     const sql = await database();
     const command = {
       type: "call",
@@ -120,7 +120,7 @@ describe("taxpayers over HTTP", () => {
     ).equals(201);
   });
 
-  it("nobody has the zero address, and a refused enrolment burns no tax id", async () => {
+  it("nobody can have the zero address, and a refused enrolment leaves the tax id free", async () => {
     const taxId = freshTaxId();
     const key = { custody: "own", address: ZeroAddress };
     refused(
@@ -136,7 +136,7 @@ describe("taxpayers over HTTP", () => {
         rule: "not-zero",
       },
     );
-    // red letters belong to the zero address: whoever had it would read them all
+    // red letters belong to the zero address: a party with it could read all of them
     refused(
       await call(
         "POST",
@@ -152,7 +152,7 @@ describe("taxpayers over HTTP", () => {
     ).equals(201);
   });
 
-  it("a key that the gateway keeps is nobody's own key", async () => {
+  it("a party's own key cannot be one that the gateway keeps", async () => {
     const firm = await taxpayer("换过钥匙的公司", ["employer"]);
     const { key: address } = await must(
       call(
@@ -183,7 +183,7 @@ describe("taxpayers over HTTP", () => {
     );
   });
 
-  it("an account is one party's alone", async () => {
+  it("an account belongs to one party only", async () => {
     const reply = await call("POST", "/v1/taxpayers", {
       name: "借用账户",
       taxId: freshTaxId(),
@@ -198,15 +198,15 @@ describe("taxpayers over HTTP", () => {
     );
   });
 
-  it("a stranger's account is not registered without that account's word for this taxpayer", async () => {
+  it("a stranger's account is registered only with that account's consent to this taxpayer", async () => {
     const [stranger, other] = [
       Wallet.createRandom(),
       await taxpayer("另一家登记公司", ["employer"]),
     ];
     const register = (key: object) =>
       call("POST", "/v1/persons", { name: "外来账户", key }, { token: shop.token });
-    const mine = await ownKey(shop, stranger);
-    refused(await register({ ...mine, proof: noProof }), "key-not-shown", {
+    const ownProof = await ownKey(shop, stranger);
+    refused(await register({ ...ownProof, proof: noProof }), "key-not-shown", {
       field: "/key/proof",
       rule: "signature-by-account-key",
     });
@@ -214,12 +214,12 @@ describe("taxpayers over HTTP", () => {
       await register({ ...(await ownKey(shop, Wallet.createRandom())), address: stranger.address }),
       "key-not-shown",
     );
-    // a word that was given to somebody else
+    // a consent to another taxpayer
     refused(await register(await ownKey(other, stranger)), "key-not-shown");
-    expect((await register(mine)).status).equals(201);
+    expect((await register(ownProof)).status).equals(201);
   });
 
-  it("standing and capabilities are the bureau's to change, one at a time", async () => {
+  it("only the bureau changes standing and capabilities, one at a time", async () => {
     const firm = await taxpayer("待整改公司", ["issuer"]);
     refused(
       await call("PATCH", `/v1/taxpayers/${firm.taxId}`, {
@@ -245,7 +245,7 @@ describe("taxpayers over HTTP", () => {
     );
   });
 
-  it("a segment's numbers are those of the year, the region and this network's channel", async () => {
+  it("a segment's numbers contain the year, the region and this network's channel", async () => {
     const firm = await taxpayer("号段公司", ["issuer"], { segment: 7 });
     const second = await must(call("POST", `/v1/taxpayers/${firm.taxId}/segments`, { length: 3 }));
     expect(second.first).matches(new RegExp(`^${year}442\\d{15}$`));
@@ -267,7 +267,7 @@ describe("taxpayers over HTTP", () => {
     expect(firsts[1] >= firsts[0] + 7n, "segments of a series do not overlap").equals(true);
   });
 
-  it("quota is drawn up to what is granted, given back down to what is used, and is the chain's", async () => {
+  it("quota is drawn up to the granted amount, returned down to the used amount, and equals the chain's", async () => {
     const firm = await taxpayer("额度公司", ["issuer"], { quota: "1000.00" });
     const path = `/v1/taxpayers/${firm.taxId}/quota`;
     const draws = (body: unknown) => call("POST", `${path}/draws`, body, { token: firm.token });
@@ -292,7 +292,7 @@ describe("taxpayers over HTTP", () => {
     );
   });
 
-  it("an amount of quota beyond what an amount can be is a refusal and no breakdown", async () => {
+  it("an amount of quota above the maximum is refused, and is not an internal error", async () => {
     for (const granted of ["9999999999999999.00", "12345678901234.00"]) {
       refused(
         await call("PUT", `/v1/taxpayers/${shop.taxId}/quota`, { period: month(), granted }),
@@ -320,7 +320,7 @@ describe("taxpayers over HTTP", () => {
     );
   });
 
-  it("a key is rotated by its owner, and by the bureau when it is lost; acts are signed with the new one", async () => {
+  it("its owner rotates a key, and the bureau if the key is lost; the new one signs the acts", async () => {
     const wallet = Wallet.createRandom();
     const firm = await taxpayer("换钥公司", ["issuer", "employer"]);
     const { key } = await must(
@@ -346,7 +346,7 @@ describe("taxpayers over HTTP", () => {
       }),
     );
     expect(rotated.key).equals(wallet.address);
-    // from now on its gateway cannot act for it
+    // from now on its gateway cannot sign for it
     const { operation } = await must(
       call(
         "POST",
@@ -372,7 +372,7 @@ describe("taxpayers over HTTP", () => {
     });
   });
 
-  it("a person is read by its maker and by itself, also when the account is written in small letters", async () => {
+  it("a person's maker and the person can read its record, also with the account in small letters", async () => {
     const someone = await person(shop, "林小满");
     for (const token of [shop.token, someone.token]) {
       for (const account of [someone.account, someone.account.toLowerCase()]) {

@@ -1,5 +1,5 @@
 /**
- * Over HTTP: a text with signs that nobody sees is refused by field and kind, on every way in, and
+ * Over HTTP: a text with invisible characters is refused by field and kind, in every request, and
  * leaves nothing behind.
  */
 import { readFileSync } from "node:fs";
@@ -121,7 +121,7 @@ describe("texts over HTTP", () => {
           "invalid-document",
           { field, rule },
         );
-      // XML has no way to write most controls at all
+      // XML cannot contain most controls at all
       if (rule === "text-control") return;
       const xml = readFileSync(
         new URL("../../samples/shudian/01-restaurant-ordinary.xml", import.meta.url),

@@ -1,4 +1,4 @@
-/** Transfers over HTTP: offers, both parties' words, and what the ledger says afterwards. */
+/** Transfers over HTTP: offers, both parties' consent, and the ledger's state afterwards. */
 import { expect } from "chai";
 import { Wallet } from "ethers";
 import {
@@ -40,7 +40,7 @@ describe("transfers over HTTP", () => {
     [ann, bob] = await Promise.all([person(firm, "安"), person(firm, "波")]);
   });
 
-  it("an accepted offer moves the invoice, signed by both; who had it sees it no more", async () => {
+  it("an accepted offer moves the invoice, signed by both; the previous holder no longer sees it", async () => {
     const number = await held(ann);
     const offered = await offer(number, ann, bob.account.toLowerCase());
     expect(offered.status).equals(201);
@@ -77,7 +77,7 @@ describe("transfers over HTTP", () => {
       await sees(number, shop),
     ]).deep.equals([404, 200, 200]);
     const { items } = (await call("GET", "/v1/invoices", undefined, { token: bob.token })).body;
-    expect(items.map((one: { number: string }) => one.number)).includes(number);
+    expect(items.map((invoice: { number: string }) => invoice.number)).includes(number);
     refused(
       await call(
         "POST",
@@ -101,18 +101,21 @@ describe("transfers over HTTP", () => {
       await call("GET", `/v1/invoices/${number}/history`, undefined, { token: bob.token })
     ).body.items;
     expect(
-      history.find((one: { type: string }) => one.type === "invoice.transferred"),
+      history.find((event: { type: string }) => event.type === "invoice.transferred"),
     ).deep.includes({ data: { from: ann.account, to: bob.account } });
-    // the offer is told to the two that it was between, and shown while it stands
+    // the offer is an event for both its parties, and shown while it is open
     expect(offered.body).not.to.have.property("invoice");
-    const told = async (by: { token: string }) =>
+    const offersTo = async (by: { token: string }) =>
       (
         await call("GET", "/v1/events?types=transfer.offered&limit=100", undefined, {
           token: by.token,
         })
-      ).body.items.filter((one: { number: string }) => one.number === number);
+      ).body.items.filter((event: { number: string }) => event.number === number);
     for (const each of [ann, bob]) {
-      const { data } = await until("the offer is told", async () => (await told(each))[0]);
+      const { data } = await until(
+        "the offer is in the feed",
+        async () => (await offersTo(each))[0],
+      );
       expect(data).deep.equals({
         transfer: offered.body.id,
         from: ann.account,
@@ -120,17 +123,17 @@ describe("transfers over HTTP", () => {
         status: "offered",
       });
     }
-    expect(await told(shop)).deep.equals([]);
+    expect(await offersTo(shop)).deep.equals([]);
     const issuers = (
       await call("GET", `/v1/invoices/${number}/history`, undefined, { token: shop.token })
     ).body.items;
     expect(
-      issuers.map((one: { type: string }) => one.type),
+      issuers.map((event: { type: string }) => event.type),
       "where it went is not for the issuer",
     ).deep.equals(["invoice.issued"]);
   });
 
-  it("a titled invoice stays titled, whoever holds it", async () => {
+  it("a titled invoice stays titled under every holder", async () => {
     const number = await issued(shop, firm, { holder: ann.account });
     const { id } = await must(offer(number, ann, bob.account));
     await must(say(id, "accept", bob));
@@ -141,7 +144,7 @@ describe("transfers over HTTP", () => {
     });
   });
 
-  it("a declined or withdrawn offer changes nothing and frees the invoice for another", async () => {
+  it("a declined or withdrawn offer changes nothing, and the invoice can be offered again", async () => {
     const number = await held(ann);
     const first = await must(offer(number, ann, bob.account));
     refused(await offer(number, ann, firm.account), "invoice-busy");
@@ -157,7 +160,7 @@ describe("transfers over HTTP", () => {
     expect((await must(say(third.id, "accept", firm))).status).equals("completed");
   });
 
-  it("only its parties speak of an offer, each for itself", async () => {
+  it("only its parties act on an offer, each in its own role", async () => {
     const number = await held(ann);
     const stranger = await person(firm, "旁人");
     const { id } = await must(offer(number, ann, bob.account));
@@ -178,8 +181,8 @@ describe("transfers over HTTP", () => {
     ).deep.equals([]);
   });
 
-  it("what is claimed, not sealed yet, or not one's own is not offered, and not to anybody unknown", async () => {
-    const [claimed, mine] = await Promise.all([held(ann), held(ann)]);
+  it("a claimed, unsealed or foreign invoice cannot be offered, and no offer goes to an unknown account", async () => {
+    const [claimed, owned] = await Promise.all([held(ann), held(ann)]);
     await must(
       call(
         "POST",
@@ -192,23 +195,23 @@ describe("transfers over HTTP", () => {
       number: claimed,
       state: "claimed",
     });
-    refused(await offer(mine, bob, ann.account), "not-found");
+    refused(await offer(owned, bob, ann.account), "not-found");
     refused(
       await call(
         "POST",
-        `/v1/invoices/${mine}/transfers`,
+        `/v1/invoices/${owned}/transfers`,
         { to: bob.account },
         { token: shop.token },
       ),
       "forbidden",
     );
     for (const to of [Wallet.createRandom().address, ann.account, `0x${"0".repeat(40)}`]) {
-      refused(await offer(mine, ann, to), "receiver-invalid", {
+      refused(await offer(owned, ann, to), "receiver-invalid", {
         field: "/to",
         rule: "known-account",
       });
     }
-    refused(await offer(mine, ann, "0x12"), "invalid-request", { field: "/to", rule: "format" });
+    refused(await offer(owned, ann, "0x12"), "invalid-request", { field: "/to", rule: "format" });
     const unsealed = await whileNothingIsSealed(async () => {
       const accepted = await must(
         call("POST", "/v1/invoices", invoiceOf(shop, { name: "个人" }, { holder: ann.account }), {
@@ -223,7 +226,7 @@ describe("transfers over HTTP", () => {
     expect((await offer(unsealed, ann, bob.account)).status).equals(201);
   });
 
-  it("ten offers at once of one invoice: one stands", async () => {
+  it("of ten offers of one invoice at once one is open", async () => {
     const number = await held(ann);
     const replies = await Promise.all(
       Array.from({ length: 10 }, () => offer(number, ann, bob.account)),
@@ -233,7 +236,7 @@ describe("transfers over HTTP", () => {
       refused(reply, "invoice-busy");
   });
 
-  it("ten acceptances at once of one offer: one transfer", async () => {
+  it("ten acceptances of one offer at once make one transfer", async () => {
     const number = await held(ann);
     const { id } = await must(offer(number, ann, bob.account));
     const replies = await Promise.all(Array.from({ length: 10 }, () => say(id, "accept", bob)));
@@ -243,7 +246,7 @@ describe("transfers over HTTP", () => {
     expect((await record(number)).version).equals(1);
   });
 
-  it("an offer that its sender has claimed meanwhile comes to nothing", async () => {
+  it("an offer fails if its sender has claimed the invoice in the meantime", async () => {
     const number = await held(ann);
     const { id } = await must(offer(number, ann, bob.account));
     await must(
@@ -261,8 +264,8 @@ describe("transfers over HTTP", () => {
     expect(await record(number)).deep.includes({ holder: ann.account, state: "claimed" });
   });
 
-  describe("parties that keep their own keys", () => {
-    /** Signs what the operation waits for, as the party sees it. */
+  describe("parties with their own keys", () => {
+    /** Signs the operation's data, as the party sees it. */
     async function sign(
       href: string,
       by: Holder,
@@ -282,7 +285,7 @@ describe("transfers over HTTP", () => {
       );
     }
 
-    it("a receiver's signature is asked for, and nothing moves before it", async () => {
+    it("a receiver must sign, and nothing moves before that", async () => {
       const wallet = Wallet.createRandom();
       const own = await person(firm, "自管", await ownKey(firm, wallet));
       const number = await held(ann);
@@ -295,7 +298,7 @@ describe("transfers over HTTP", () => {
         async () =>
           (await call("GET", href, undefined, { token: own.token })).body.typedData !== undefined,
       );
-      // the sender sees the operation, and nothing to sign
+      // the sender sees the operation, and no data to sign
       const seen = (await call("GET", href, undefined, { token: ann.token })).body;
       expect([seen.awaiting, seen.typedData]).deep.equals([[own.account], undefined]);
       expect((await record(number)).state).equals("untouched");
@@ -318,7 +321,7 @@ describe("transfers over HTTP", () => {
       ).equals(true);
     });
 
-    it("a sender's signature is asked for, after the receiver has accepted", async () => {
+    it("a sender must sign, after the receiver has accepted", async () => {
       const wallet = Wallet.createRandom();
       const own = await person(firm, "自管卖方", await ownKey(firm, wallet));
       const number = await held(own);
@@ -356,18 +359,18 @@ describe("transfers over HTTP", () => {
     });
   });
 
-  it("a suspended holder neither gives nor takes", async () => {
+  it("a suspended holder neither sends nor receives", async () => {
     const barred = await taxpayer("被停持票公司", ["employer"]);
-    const mine = await issued(shop, barred);
+    const owned = await issued(shop, barred);
     const theirs = await held(ann);
     const [out, into] = await Promise.all([
-      must(offer(mine, barred, bob.account)),
+      must(offer(owned, barred, bob.account)),
       must(offer(theirs, ann, barred.account)),
     ]);
     await must(call("PATCH", `/v1/taxpayers/${barred.taxId}`, { standing: "suspended" }));
     refused(await say(out.id, "accept", bob), "holder-suspended");
     refused(await say(into.id, "accept", barred), "holder-suspended");
-    expect([(await record(mine)).state, (await record(theirs)).state]).deep.equals([
+    expect([(await record(owned)).state, (await record(theirs)).state]).deep.equals([
       "untouched",
       "untouched",
     ]);

@@ -1,7 +1,7 @@
 /**
- * Public verification, and import, of what is like a genuine file and is none: each member of a
- * bundle altered in each way, XML, PDFs and QR codes with pieces cut, doubled and put in. Whatever
- * it is, the answer is short and never that something broke on our side.
+ * Public verification, and import, of forgeries that look genuine: each member of a bundle altered
+ * in each way, XML, PDFs and QR codes with pieces cut, doubled and inserted. Each answer is short
+ * and never an internal error.
  */
 
 import { qrText } from "@onepiao/protocol/formats/qr.ts";
@@ -19,7 +19,7 @@ import {
   taxpayer,
 } from "./network.ts";
 
-/** What stands in the place of a member. `undefined` takes it away. */
+/** The replacements of a member. `undefined` removes it. */
 const values: readonly ((was: unknown) => unknown)[] = [
   () => undefined,
   () => null,
@@ -43,16 +43,16 @@ const values: readonly ((was: unknown) => unknown)[] = [
 ];
 
 type Path = readonly (string | number)[];
-/** Every member, of lists the first. */
+/** The paths of all members; of each list only the first element's. */
 function pathsOf(value: unknown, path: Path = []): Path[] {
   const inner = Array.isArray(value)
-    ? value.slice(0, 1).map((one, at) => [at, one] as const)
+    ? value.slice(0, 1).map((element, at) => [at, element] as const)
     : value !== null && typeof value === "object"
       ? Object.entries(value)
       : [];
   return [
     ...(path.length > 0 ? [path] : []),
-    ...inner.flatMap(([key, one]) => pathsOf(one, [...path, key])),
+    ...inner.flatMap(([key, child]) => pathsOf(child, [...path, key])),
   ];
 }
 function altered(bundle: unknown, path: Path, change: (was: unknown) => unknown): Loose {
@@ -66,7 +66,7 @@ function altered(bundle: unknown, path: Path, change: (was: unknown) => unknown)
   return copy;
 }
 
-describe("verification of what is hostile", () => {
+describe("verification of hostile input", () => {
   let shop: TestParty;
   let firm: TestParty;
   let ann: { account: string; token: string };
@@ -74,7 +74,7 @@ describe("verification of what is hostile", () => {
   let bundle: Loose;
   let url: string;
 
-  /** Sends bytes; the answer is no fault of ours, and a refusal is short. */
+  /** Sends bytes; the answer is not an internal error, and a refusal is short. */
   async function show(type: string, body: Uint8Array<ArrayBuffer> | string): Promise<Loose> {
     const response = await fetch(`${url}/v1/verify`, {
       method: "POST",
@@ -115,14 +115,14 @@ describe("verification of what is hostile", () => {
     const results = new Set<string>();
     for (let at = 0; at < cases.length; at += 16)
       for (const answer of await Promise.all(
-        cases.slice(at, at + 16).map((one) => show("application/json", JSON.stringify(one))),
+        cases.slice(at, at + 16).map((input) => show("application/json", JSON.stringify(input))),
       ))
         results.add(answer.result ?? answer.code);
-    // they come to more than one door
+    // some cases go to more than one endpoint
     expect([...results]).includes.members(["invalid-request", "altered", "other-network"]);
   });
 
-  it("and the same is refused when it is brought here", async () => {
+  it("and an import of the same is refused", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...pathsOf(bundle)),
@@ -165,7 +165,7 @@ describe("verification of what is hostile", () => {
     fc.nat(40),
     pieces,
   );
-  for (const [what, type, of] of [
+  for (const [title, type, genuineOf] of [
     [
       "a 数电票",
       "application/xml",
@@ -197,8 +197,8 @@ describe("verification of what is hostile", () => {
       },
     ],
   ] as const) {
-    it(`${what} with pieces cut, doubled and put in is judged or refused`, async () => {
-      const genuine = await of();
+    it(`${title} with pieces cut, doubled and inserted is judged or refused`, async () => {
+      const genuine = await genuineOf();
       await fc.assert(
         fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 3 }), async (changes) => {
           let bytes = genuine;
@@ -222,7 +222,7 @@ describe("verification of what is hostile", () => {
     });
   }
 
-  it("much of anything is refused for being much, in a few words", async () => {
+  it("input above a limit is refused for its size, in a few words", async () => {
     const wide = `{${Array.from({ length: 70_000 }, (_, at) => `"m${at}":0`).join()}}`;
     const cases: [string, string, string][] = [
       ["application/json", wide, "too-many-values"],

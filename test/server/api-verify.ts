@@ -1,6 +1,6 @@
 /**
- * Verification over HTTP: every answer told apart, by print, bundle, PDF, XML and QR code; nothing
- * told that was not given.
+ * Verification over HTTP: each verdict is distinct, by print, bundle, PDF, XML and QR code; the
+ * answer reveals only facts that the request contains.
  */
 
 import { readQr } from "@onepiao/protocol/formats/qr.ts";
@@ -31,27 +31,27 @@ import {
 import { chain, database, refused, untilStatus } from "./observe.ts";
 import { whileNothingIsSealed } from "./support/holding.ts";
 
-// a module of the older kind
+// a CommonJS module
 const decode = jsqr as unknown as typeof jsqr.default;
-/** As printed on an invoice of `invoiceOf`. */
+/** The facts that an invoice of `invoiceOf` shows in print. */
 const printed = { date: "2026-11-03", total: "200.00" };
 const ask = (query: Record<string, string>): Promise<Reply> =>
   call("GET", `/v1/verify?${new URLSearchParams(query)}`, undefined, { token: "" });
 const show = (type: string, body: unknown): Promise<Reply> =>
   call("POST", "/v1/verify", body, { token: "", type });
 const outcome = (reply: Reply, step: string): string | undefined =>
-  reply.body.steps.find((one: Loose) => one.step === step)?.outcome;
+  reply.body.steps.find((item: Loose) => item.step === step)?.outcome;
 
 describe("verification", () => {
   let shop: TestParty;
   let firm: TestParty;
   let ann: { account: string; token: string };
   let number: string;
-  const bundleOf = (of: string, query = ""): Promise<Bundle> =>
+  const bundleOf = (invoice: string, query = ""): Promise<Bundle> =>
     must(
-      call("GET", `/v1/invoices/${of}/bundle${query}`, undefined, { token: shop.token }),
+      call("GET", `/v1/invoices/${invoice}/bundle${query}`, undefined, { token: shop.token }),
     ) as Promise<Bundle>;
-  /** Bytes as they come: `call` reads text. */
+  /** Raw bytes: `call` reads text. */
   async function fetched(
     path: string,
     accept: string,
@@ -71,8 +71,8 @@ describe("verification", () => {
     });
     return { status: response.status, body: await response.json(), headers: response.headers };
   }
-  const reverse = (of: string, body: unknown = { reason: 2, whole: true }): Promise<Loose> =>
-    must(call("POST", `/v1/invoices/${of}/red-letters`, body, { token: shop.token }));
+  const reverse = (invoice: string, body: unknown = { reason: 2, whole: true }): Promise<Loose> =>
+    must(call("POST", `/v1/invoices/${invoice}/red-letters`, body, { token: shop.token }));
 
   before(async () => {
     [shop, firm] = await Promise.all([
@@ -83,8 +83,8 @@ describe("verification", () => {
     number = await issued(shop, firm, { holder: ann.account, remark: "午餐 4人" });
   });
 
-  describe("by what is printed", () => {
-    it("number, date and total: it is valid, with its state and nothing else of its content", async () => {
+  describe("by the printed facts", () => {
+    it("number, date and total: it is valid, with its state and no other content", async () => {
       const reply = await ask({ number, ...printed });
       expect(reply.status).equals(200);
       expect(reply.body).include({ result: "valid", state: "issued", number });
@@ -92,10 +92,10 @@ describe("verification", () => {
       const text = JSON.stringify(reply.body);
       for (const hidden of ["茶餐厅", "精密制造", "餐费", "午餐", shop.taxId, ann.account])
         expect(text).not.includes(hidden);
-      expect(reply.body.notProven.map((one: Loose) => one.code)).includes("hidden");
+      expect(reply.body.notProven.map((item: Loose) => item.code)).includes("hidden");
     });
 
-    it("as people type it: without dashes, cents, with the sign of the currency", async () => {
+    it("in people's notation: without dashes, in cents, with the currency's sign", async () => {
       expect((await ask({ number, date: "20261103", total: "¥200" })).body.result).equals("valid");
     });
 
@@ -106,14 +106,14 @@ describe("verification", () => {
         { date: "2026-11-03", total: "200.01" },
         { date: "2025-01-01", total: "1.00" },
       ];
-      const replies = await Promise.all(wrong.map((one) => ask({ number: fresh, ...one })));
+      const replies = await Promise.all(wrong.map((query) => ask({ number: fresh, ...query })));
       for (const { status, body } of replies)
         expect([status, body.result, body.state]).deep.equals([200, "mismatch", undefined]);
       const bodies = replies.map(({ body }) => JSON.stringify({ ...body, asOf: undefined }));
       expect(new Set(bodies).size).equals(1);
     });
 
-    it("a number that nobody has is not found", async () => {
+    it("an unknown number is not found", async () => {
       expect((await ask({ number: "99999999999999999999", ...printed })).body.result).equals(
         "not-found",
       );
@@ -143,7 +143,7 @@ describe("verification", () => {
       });
     });
 
-    it("claimed, reimbursed, reversed and partly reversed are told apart", async () => {
+    it("claimed, reimbursed, reversed and partly reversed are distinct", async () => {
       const [used, taken] = await Promise.all([
         issued(shop, firm, { holder: ann.account }),
         issued(shop, firm, { holder: ann.account }),
@@ -170,7 +170,7 @@ describe("verification", () => {
         result: "reversed",
         state: "reversed",
       });
-      // a reversal is not told to whoever does not know date and total
+      // without date and total the answer does not reveal a reversal
       expect((await ask({ number: taken, ...printed, total: "1.00" })).body.result).equals(
         "mismatch",
       );
@@ -182,7 +182,7 @@ describe("verification", () => {
         result: "adjusted",
         state: "issued",
       });
-      // the red letter is an invoice itself, of less than nothing
+      // the red letter is an invoice too, with a negative total
       const { document } = await must(
         call("GET", `/v1/invoices/${part.number}`, undefined, { token: shop.token }),
       );
@@ -192,7 +192,7 @@ describe("verification", () => {
       ).include({ result: "valid", state: "issued" });
     });
 
-    it("sealed on the chain, and its document at another gateway: it says so", async () => {
+    it("sealed on the chain, with its document at another gateway: the answer says so", async () => {
       const sql = await database();
       const first = "99442999999999999000";
       await sql`insert into lots (first, issuer, segment, count, time, root, block) values (${first}, ${shop.index}, ${first}, 3, 1, ${`0x${"00".repeat(32)}`}, 1)`;
@@ -208,7 +208,7 @@ describe("verification", () => {
       await sql`delete from lots where first = ${first}`;
     });
 
-    it("a number that is guessed at is closed, for right guesses as well, and others are not", async () => {
+    it("a number with too many guesses is closed, for right guesses as well, and other numbers are open", async () => {
       const [guessed, other] = await Promise.all([
         issued(shop, firm, { holder: ann.account }),
         issued(shop, firm, { holder: ann.account }),
@@ -226,11 +226,11 @@ describe("verification", () => {
       const seconds = Number(last.headers.get("retry-after"));
       expect(seconds).greaterThan(0).and.at.most(900);
       expect((await ask({ number: other, ...printed })).body.result).equals("valid");
-      // what is no guess is not refused
+      // a request that is not a guess is not refused
       expect((await show("application/json", await bundleOf(guessed))).body.result).equals("valid");
     });
 
-    it("there is one look at the database and one document opened, whatever the answer", async () => {
+    it("every answer takes one query and one decryption", async () => {
       const { deployment, config } = await sandbox();
       const sql = await database();
       const vault = await openVault(sql, config.MASTER_KEY);
@@ -242,12 +242,12 @@ describe("verification", () => {
       let opened = 0;
       const counting = {
         seal: documents.seal,
-        open: (...given: Parameters<typeof documents.open>) => {
+        open: (...args: Parameters<typeof documents.open>) => {
           opened += 1;
-          return documents.open(...given);
+          return documents.open(...args);
         },
       };
-      // what is printed is compared without a worker: none starts
+      // the comparison with the print needs no worker: none starts
       const unused = createChecks();
       const verification = createVerification({
         sql,
@@ -258,9 +258,9 @@ describe("verification", () => {
         finalityDepth: 0,
       });
       let queries = 0;
-      const watched = ((...given: Parameters<typeof sql>) => {
+      const watched = ((...args: Parameters<typeof sql>) => {
         queries += 1;
-        return sql(...given);
+        return sql(...args);
       }) as typeof sql;
       for (const [result, query] of [
         ["valid", { number, ...printed }],
@@ -293,25 +293,25 @@ describe("verification", () => {
         "record",
       ])
         expect(outcome(reply, step), step).equals("ok");
-      expect(reply.body.proven.map((one: Loose) => one.code)).deep.equals([
+      expect(reply.body.proven.map((item: Loose) => item.code)).deep.equals([
         "content",
         "issuer",
         "identity",
         "chain",
         "state",
       ]);
-      expect(reply.body.notProven.map((one: Loose) => one.code)).deep.equals(["bearer", "truth"]);
+      expect(reply.body.notProven.map((item: Loose) => item.code)).deep.equals(["bearer", "truth"]);
     });
 
-    it("one that shows little: valid, and says what is not shown", async () => {
+    it("a partial one: valid, and the answer lists the hidden parts", async () => {
       const reply = await show("application/json", await bundleOf(number, "?disclose=total"));
       expect(reply.body).include({ result: "valid" });
       expect(outcome(reply, "identity")).equals("not-checked");
       expect(reply.body.shown).deep.equals({ total: "200.00" });
-      expect(reply.body.notProven.map((one: Loose) => one.code)).includes("hidden");
+      expect(reply.body.notProven.map((item: Loose) => item.code)).includes("hidden");
     });
 
-    it("whatever is altered is found, by step and in one word", async () => {
+    it("each alteration is found, by step and with one code", async () => {
       const bundle = await bundleOf(number);
       const cases: [string, string, (b: Loose) => void][] = [
         ["altered", "parts", (b) => Object.assign(b.parts.total, { value: "2.00" })],
@@ -361,7 +361,7 @@ describe("verification", () => {
       }
     });
 
-    it("of an issuer whose key was rotated since: by a key that it had before", async () => {
+    it("of an issuer whose key was rotated since: by its previous key", async () => {
       const mill = await taxpayer("磨坊", ["issuer"]);
       const old = await issued(mill, firm, { holder: ann.account });
       const rotate = () =>
@@ -370,19 +370,19 @@ describe("verification", () => {
             key: { custody: "gateway" },
           }),
         );
-      const take = (of: string) =>
-        must(call("GET", `/v1/invoices/${of}/bundle`, undefined, { token: mill.token }));
+      const take = (invoice: string) =>
+        must(call("GET", `/v1/invoices/${invoice}/bundle`, undefined, { token: mill.token }));
       const bundle = await take(old);
       for (let i = 0; i < 2; i++) await rotate();
       const between = await take(await issued(mill, firm, { holder: ann.account }));
       await rotate();
       const now = await take(await issued(mill, firm, { holder: ann.account }));
-      for (const [one, words] of [
+      for (const [document, words] of [
         [bundle, "before"],
         [between, "before"],
         [now, "present"],
       ] as const) {
-        const reply = await show("application/json", one);
+        const reply = await show("application/json", document);
         expect(reply.body.result).equals("valid");
         expect(reply.body.steps.find((step: Loose) => step.step === "issuer").detail).includes(
           words,
@@ -390,10 +390,10 @@ describe("verification", () => {
       }
     });
 
-    it("of a reversed invoice it says so, and of a partly reversed one", async () => {
-      const of = await issued(shop, firm, { holder: ann.account });
-      const part = await reverse(of, { reason: 4, lines: [{ line: 1, amount: "1.00" }] });
-      expect((await show("application/json", await bundleOf(of))).body).include({
+    it("of a reversed or a partly reversed invoice the answer says so", async () => {
+      const invoice = await issued(shop, firm, { holder: ann.account });
+      const part = await reverse(invoice, { reason: 4, lines: [{ line: 1, amount: "1.00" }] });
+      expect((await show("application/json", await bundleOf(invoice))).body).include({
         result: "adjusted",
         state: "issued",
       });
@@ -401,14 +401,14 @@ describe("verification", () => {
         result: "valid",
         state: "issued",
       });
-      await reverse(of);
-      expect((await show("application/json", await bundleOf(of))).body).include({
+      await reverse(invoice);
+      expect((await show("application/json", await bundleOf(invoice))).body).include({
         result: "reversed",
         state: "reversed",
       });
     });
 
-    it("what is no bundle is refused with its field; of junk nothing breaks", async () => {
+    it("a value that is not a bundle is refused with its field; random input causes no error", async () => {
       refused(await show("application/json", { format: "onepiao-bundle/1" }), "invalid-request", {
         field: "/network",
         rule: "required",
@@ -435,7 +435,7 @@ describe("verification", () => {
   });
 
   describe("by PDF and XML", () => {
-    it("a PDF of ours, by the bundle in it; that its pages say the same is not proven", async () => {
+    it("a PDF of ours, by the bundle in it; the content of its pages stays unproven", async () => {
       const reply = await showBytes(
         "application/pdf",
         await fetched(`/v1/invoices/${number}`, "application/pdf"),
@@ -445,7 +445,7 @@ describe("verification", () => {
       expect(reply.body.shown.total).equals("200.00");
     });
 
-    it("another PDF, and one whose attachment unpacks without end, are refused at once", async () => {
+    it("another PDF, and one whose attachment unpacks endlessly, are refused at once", async () => {
       const { deflateSync } = await import("node:zlib");
       const pdf = (stream: Uint8Array, dictionary = "/Filter /FlateDecode") =>
         new Uint8Array(
@@ -471,7 +471,7 @@ describe("verification", () => {
           field: "",
           rule,
         });
-        // all that this process does meanwhile is in it
+        // the time includes all other work of this process meanwhile
         expect(process.cpuUsage(before).user / 1_000, `${rule}, milliseconds of CPU`).below(2_000);
       }
       const json = Buffer.from(JSON.stringify(await bundleOf(number)));
@@ -489,7 +489,7 @@ describe("verification", () => {
     });
 
     for (const type of ["application/vnd.onepiao.shudian+xml", "application/vnd.onepiao.ubl+xml"]) {
-      it(`${type} of ours is compared whole with what is here`, async () => {
+      it(`${type} of ours is compared whole with this gateway's document`, async () => {
         const text = Buffer.from(await fetched(`/v1/invoices/${number}`, type)).toString();
         expect((await show("application/xml", text)).body).include({
           result: "valid",
@@ -522,7 +522,7 @@ describe("verification", () => {
       return decode(new Uint8ClampedArray(data), width, height)?.data ?? "";
     };
 
-    it("the text in it is checked as what is printed, its kind with it", async () => {
+    it("the text in it is checked like a print, including its kind", async () => {
       const text = scan(await fetched(`/v1/invoices/${number}/qr`, "image/png"));
       expect((await show("text/plain", text)).body).include({ result: "valid", number });
       expect((await show("text/plain", text.replace("#01,32,", "#01,31,"))).body.result).equals(
@@ -537,7 +537,7 @@ describe("verification", () => {
       });
     });
 
-    it("a signed one is read by a scanner, proves itself, and does not bear another print", async () => {
+    it("a scanner reads a signed one, it proves itself, and it does not support another print", async () => {
       const text = scan(await fetched(`/v1/invoices/${number}/qr?signed=1`, "image/png"));
       const proof = readQr(text)?.proof ?? "";
       const bundle = decodeProof(proof) as Bundle;
@@ -554,7 +554,7 @@ describe("verification", () => {
       expect((await show("text/plain", text.replace("#01,32,", "#01,31,"))).body.result).equals(
         "mismatch",
       );
-      // one character of the proof: what was sealed is another, or it cannot be read
+      // one character of the proof: the sealed content then differs, or the proof is unreadable
       const at = text.length - 700;
       const other = `${text.slice(0, at)}${text[at] === "0" ? "1" : "0"}${text.slice(at + 1)}`;
       const altered = await show("text/plain", other);
@@ -563,9 +563,9 @@ describe("verification", () => {
       ).equals(true);
     });
 
-    it("an invoice that is not sealed has none", async () => {
-      const signed = (of: string) =>
-        call("GET", `/v1/invoices/${of}/qr?signed=1`, undefined, { token: shop.token });
+    it("an unsealed invoice has no QR code", async () => {
+      const signed = (invoice: string) =>
+        call("GET", `/v1/invoices/${invoice}/qr?signed=1`, undefined, { token: shop.token });
       const fresh = await whileNothingIsSealed(async () => {
         const accepted = await must(
           call("POST", "/v1/invoices", invoiceOf(shop, firm), { token: shop.token, wait: 0 }),

@@ -1,6 +1,6 @@
 /**
- * Webhooks over HTTP: made after a test, steered by their own party, and given what happens on the
- * chain.
+ * Webhooks over HTTP: a test precedes each, their own party controls them, and they deliver events
+ * of the chain.
  */
 import { expect } from "chai";
 import { Webhook } from "standardwebhooks";
@@ -33,13 +33,13 @@ describe("webhooks over HTTP", () => {
     ann = await person(shop, "安");
   });
   after(async () => {
-    for (const one of receivers) await one.close();
+    for (const endpoint of receivers) await endpoint.close();
   });
 
   async function receiver(answer?: Answering): Promise<Receiver> {
-    const one = await startReceiver(answer);
-    receivers.push(one);
-    return one;
+    const endpoint = await startReceiver(answer);
+    receivers.push(endpoint);
+    return endpoint;
   }
   const make = (
     url: string,
@@ -61,13 +61,15 @@ describe("webhooks over HTTP", () => {
   ): Promise<Reply> => call("POST", `/v1/webhooks/${id}/${word}`, body, { token: by.token });
   const shown = (id: string, by: { token: string } = shop) =>
     call("GET", `/v1/webhooks/${id}`, undefined, { token: by.token });
-  const numbersAt = (one: Receiver) => [
+  const numbersAt = (endpoint: Receiver) => [
     ...new Set(
-      one.deliveries.filter(({ type }) => type === "invoice.issued").map(({ data }) => data.number),
+      endpoint.deliveries
+        .filter(({ type }) => type === "invoice.issued")
+        .map(({ data }) => data.number),
     ),
   ];
 
-  it("one is made once its endpoint has taken a signed test delivery, and its secret is shown this once", async () => {
+  it("a webhook exists after its endpoint accepts a signed test delivery; the answer shows its secret, once", async () => {
     const pos = await receiver();
     const made = await make(pos.url, shop, { description: "收银台" });
     expect(made.status, JSON.stringify(made.body)).equals(201);
@@ -89,11 +91,11 @@ describe("webhooks over HTTP", () => {
     expect(body.attempts).length(1);
     expect(body.attempts[0]).includes({ status: 200 });
     const { items } = await must(call("GET", "/v1/webhooks", undefined, { token: shop.token }));
-    expect(items.map((one: Loose) => one.id)).includes(made.body.id);
+    expect(items.map((webhook: Loose) => webhook.id)).includes(made.body.id);
     expect(JSON.stringify(items)).not.includes("whsec_");
   });
 
-  it("the same Idempotency-Key makes it once, and the replay has no secret", async () => {
+  it("the same Idempotency-Key makes one webhook, and the replay has no secret", async () => {
     const pos = await receiver();
     const key = crypto.randomUUID();
     const [first, second] = [
@@ -110,7 +112,7 @@ describe("webhooks over HTTP", () => {
     expect(pos.deliveries).length(1);
   });
 
-  it("an endpoint that does not take the test is refused with what it said, nothing is kept, and the same key may try again", async () => {
+  it("an endpoint that fails the test is refused with its reply, no row stays, and the same key can try again", async () => {
     const pos = await receiver(status(503));
     const key = crypto.randomUUID();
     const problem = refused(await make(pos.url, shop, {}, key), "webhook-test-failed", {
@@ -120,7 +122,7 @@ describe("webhooks over HTTP", () => {
     expect(problem["attempt"]).deep.includes({ status: 503, error: "status" });
     const before = (await must(call("GET", "/v1/webhooks", undefined, { token: shop.token })))
       .items;
-    expect(before.map((one: Loose) => one.url)).not.includes(pos.url);
+    expect(before.map((webhook: Loose) => webhook.url)).not.includes(pos.url);
     pos.answer = status(302, { location: pos.url });
     expect(refused(await make(pos.url), "webhook-test-failed")["attempt"]).deep.includes({
       status: 302,
@@ -149,19 +151,19 @@ describe("webhooks over HTTP", () => {
     ["http://10.0.0.1/", "https"],
   ];
   for (const [url, rule] of bad) {
-    it(`${url} is no webhook's URL: ${rule}`, async () => {
+    it(`${url} cannot be a webhook's URL: ${rule}`, async () => {
       refused(await make(url, other), "webhook-url-refused", { field: "/url", rule });
     });
   }
 
-  it("what happens on the chain comes to its parties' webhooks, in order, and to nobody else's", async () => {
-    const [mine, theirs, holders, claims] = [
+  it("events on the chain reach their parties' webhooks, in order, and no other webhook", async () => {
+    const [own, theirs, holders, claims] = [
       await receiver(),
       await receiver(),
       await receiver(),
       await receiver(),
     ];
-    const { id, secret } = await must(make(mine.url));
+    const { id, secret } = await must(make(own.url));
     await must(make(theirs.url, other));
     await must(make(holders.url, ann));
     await must(make(claims.url, shop, { types: ["claim.created"] }));
@@ -177,15 +179,15 @@ describe("webhooks over HTTP", () => {
       ),
     );
     const foreign = await issued(other, { name: "个人" });
-    const last = (one: Receiver, type: string) => () =>
-      one.deliveries.some((delivery) => delivery.type === type);
+    const last = (endpoint: Receiver, type: string) => () =>
+      endpoint.deliveries.some((delivery) => delivery.type === type);
     await Promise.all([
-      until("the claim is told", last(mine, "claim.created")),
-      until("to the holder as well", last(holders, "claim.created")),
-      until("to who wants claims", last(claims, "claim.created")),
+      until("the claim is delivered", last(own, "claim.created")),
+      until("the holder has it as well", last(holders, "claim.created")),
+      until("the webhook for claims has it", last(claims, "claim.created")),
       until("the other shop has its own", () => numbersAt(theirs).includes(foreign)),
     ]);
-    expect(numbersAt(mine)).deep.equals(numbers);
+    expect(numbersAt(own)).deep.equals(numbers);
     expect(numbersAt(holders)).deep.equals(numbers);
     expect(numbersAt(theirs)).deep.equals([foreign]);
     expect(claims.deliveries.map(({ type }) => type)).deep.equals([
@@ -195,26 +197,26 @@ describe("webhooks over HTTP", () => {
     const { items } = await must(
       call("GET", `/v1/events?number=${numbers[3]}`, undefined, { token: shop.token }),
     );
-    const delivery = mine.deliveries.find(
+    const delivery = own.deliveries.find(
       ({ data }) => data.number === numbers[3],
     ) as Receiver["deliveries"][0];
     expect(delivery.data).deep.equals(items[0]);
     expect(delivery.id).equals(`evt_${items[0].id}`);
     new Webhook(secret).verify(delivery.body, delivery.headers);
     const { attempts } = (await shown(id)).body;
-    expect(attempts.every((one: Loose) => one.status === 200 && one.milliseconds >= 0)).equals(
-      true,
-    );
+    expect(
+      attempts.every((attempt: Loose) => attempt.status === 200 && attempt.milliseconds >= 0),
+    ).equals(true);
   });
 
-  it("a rotated secret signs beside the old one for a day", async () => {
+  it("a rotated secret signs in addition to the old one for a day", async () => {
     const pos = await receiver();
     const { id, secret: old } = await must(make(pos.url));
     const rotated = await must(steer(id, "rotate-secret"));
     expect(rotated.secret).not.equals(old);
     expect(Date.parse(rotated.oldSecretUntil) - Date.now()).within(23 * 3_600_000, 24 * 3_600_000);
     await issued(shop, { name: "个人" });
-    const { body, headers } = await until("it has come", () =>
+    const { body, headers } = await until("the delivery has arrived", () =>
       pos.deliveries.find(({ type }) => type === "invoice.issued"),
     );
     expect(headers["webhook-signature"]?.split(" ")).length(2);
@@ -222,7 +224,7 @@ describe("webhooks over HTTP", () => {
     expect((await shown(id)).body).not.property("secret");
   });
 
-  it("a disabled one gets nothing, and enabled again everything that it missed", async () => {
+  it("a disabled one gets nothing, and all missed events once it is enabled again", async () => {
     const pos = await receiver();
     const { id } = await must(make(pos.url));
     expect(await must(steer(id, "disable"))).includes({ status: "disabled", reason: "party" });
@@ -230,20 +232,20 @@ describe("webhooks over HTTP", () => {
     const witness = await receiver();
     await must(make(witness.url));
     numbers.push(await issued(shop, { name: "个人" }));
-    await until("another has it", () => numbersAt(witness).length === 1);
+    await until("another webhook has the event", () => numbersAt(witness).length === 1);
     expect(numbersAt(pos)).deep.equals([]);
     expect(await must(steer(id, "enable"))).includes({ status: "active" });
-    await until("all have come", () => numbersAt(pos).length === 3);
+    await until("all events have arrived", () => numbersAt(pos).length === 3);
     expect(numbersAt(pos)).deep.equals(numbers);
   });
 
-  it("a replay delivers again what was delivered, under the same ids, and never goes forward", async () => {
+  it("a replay delivers past deliveries again, under the same ids, and never moves forward", async () => {
     const pos = await receiver();
     const { id, position } = await must(make(pos.url));
     const numbers = [await issued(shop, { name: "个人" }), await issued(shop, { name: "个人" })];
-    await until("both have come", () => numbersAt(pos).length === 2);
+    await until("both events have arrived", () => numbersAt(pos).length === 2);
     await until(
-      "both are noted",
+      "both deliveries are recorded",
       async () =>
         (await shown(id)).body.position !== position && (await shown(id)).body.attempts.length >= 3,
     );
@@ -253,12 +255,12 @@ describe("webhooks over HTTP", () => {
       rule: "not-ahead",
     });
     await must(steer(id, "replay", shop, { after: position }));
-    await until("both have come again", () => pos.ids().length >= 2 * before.length);
+    await until("both have arrived again", () => pos.ids().length >= 2 * before.length);
     expect(pos.ids().slice(before.length, 2 * before.length)).deep.equals(before);
     expect(numbersAt(pos)).deep.equals(numbers);
   });
 
-  it("nobody else sees or steers it, nor a key of the same party that may do less", async () => {
+  it("no other party sees or controls it, nor a key of the same party with fewer rights", async () => {
     const pos = await receiver();
     const { id } = await must(make(pos.url));
     const till = await must(
@@ -281,7 +283,7 @@ describe("webhooks over HTTP", () => {
       const { items } = await must(
         call("GET", "/v1/webhooks", undefined, { token: stranger.token }),
       );
-      expect(items.map((one: Loose) => one.id)).not.includes(id);
+      expect(items.map((webhook: Loose) => webhook.id)).not.includes(id);
     }
     expect((await shown(id)).body.status).equals("active");
     const own = await must(make((await receiver()).url, till));
@@ -292,17 +294,17 @@ describe("webhooks over HTTP", () => {
     refused(await shown(id), "not-found");
   });
 
-  it("a party has twenty and no more, however many ask at once", async () => {
+  it("a party has at most twenty, also with many requests at once", async () => {
     const many = await taxpayer("多钩公司", ["employer"]);
     const pos = await receiver();
     const replies = await Promise.all(Array.from({ length: 25 }, () => make(pos.url, many)));
-    expect(replies.filter((one) => one.status === 201)).length(20);
-    for (const reply of replies.filter((one) => one.status !== 201))
+    expect(replies.filter((answer) => answer.status === 201)).length(20);
+    for (const reply of replies.filter((answer) => answer.status !== 201))
       refused(reply, "webhook-limit");
     refused(await make(pos.url, many), "webhook-limit");
   });
 
-  it("neither URL nor secret stands readable in the database", async () => {
+  it("neither URL nor secret is readable in the database", async () => {
     const pos = await receiver();
     const { secret } = await must(make(`${pos.url}/a-telling-path`));
     const sql = await database();

@@ -1,6 +1,6 @@
 /**
  * The floors (scripts/floors.ts) hold: no import of the project breaks one, and each rule catches
- * what it is for.
+ * its case.
  */
 import {
   mkdirSync,
@@ -20,18 +20,18 @@ import { codeOf } from "./support/source.ts";
 
 const nameless = ["controllers", "services", "repositories", "utils", "helpers", "models"];
 
-/** What the name or the text of a file breaks, of what no import says. */
+/** The faults of a file's name or text that no import shows. */
 function faultsOf(path: string, source: string): string[] {
   const faults = path
     .split("/")
     .slice(0, -1)
     .filter((folder) => nameless.includes(folder))
     .map((folder) => `${path}: a folder named ${folder}`);
-  // a package is entered by its index
+  // other packages import a package by its index
   const entrances = ["protocol/index.ts", "clients/typescript/index.ts"];
   if (/(^|\/)index\.[mc]?[jt]sx?$/.test(path) && !entrances.includes(path))
     faults.push(`${path}: a barrel file`);
-  // PostgreSQL's binaries come in a package for each platform
+  // PostgreSQL's binaries have one package for each platform
   if (/\bimport\s*\(\s*(?!")/.test(codeOf(source).code) && path !== "server/db/postgres.ts")
     faults.push(`${path}: an import that nobody can check`);
   return faults;
@@ -56,14 +56,14 @@ function files(base: string): Map<string, string> {
 describe("the floors", function () {
   this.timeout(120_000);
 
-  it("no import breaks one", async () => {
-    const found = await cruiseImports(root);
-    expect(found.summary.totalCruised).to.be.greaterThan(300);
-    expect(found.summary.totalDependenciesCruised ?? 0).to.be.greaterThan(1_500);
-    expect(violationsOf(found)).to.deep.equal([]);
+  it("no import breaks a floor", async () => {
+    const report = await cruiseImports(root);
+    expect(report.summary.totalCruised).to.be.greaterThan(300);
+    expect(report.summary.totalDependenciesCruised ?? 0).to.be.greaterThan(1_500);
+    expect(violationsOf(report)).to.deep.equal([]);
   });
 
-  it("no folder is a drawer, no file a barrel, no import computed", () => {
+  it("no folder is a catch-all, no file a barrel, no import computed", () => {
     const all = files(root);
     expect(all.size).to.be.greaterThan(300);
     expect([...all].flatMap(([path, source]) => faultsOf(path, source))).to.deep.equal([]);
@@ -111,7 +111,7 @@ describe("the floors", function () {
     "test/server/network.ts": "",
     "types/ethers-contracts/factories/x.ts": "",
   };
-  /** What the rules say of one more line in one file of an otherwise blameless house. */
+  /** The rules that one more line breaks in one file of an otherwise valid tree. */
   async function judged(path: string, line: string): Promise<string[]> {
     const base = mkdtempSync(join(tmpdir(), "onepiao-floors-"));
     try {
@@ -334,7 +334,7 @@ describe("the floors", function () {
     expect(lines.map((each) => each.split(": ").at(-1))).to.deep.equal(["no-circle"]);
   });
 
-  it("what stands below may be imported", async () => {
+  it("a lower floor may be imported", async () => {
     const line = `
       import { enqueue } from "../../acts/operations.ts"; import { z } from "zod";
       import type { Invoices } from "../invoices/invoices.ts";

@@ -1,12 +1,9 @@
-/**
- * Counting tries in memory that never grows: never too few are counted, and each window begins
- * anew.
- */
+/** Counting tries in bounded memory: the count is never too low, and each window begins at zero. */
 import { expect } from "chai";
 import { createAttempts } from "../../server/kernel/attempts.ts";
 
 describe("counted attempts", () => {
-  it("after so many a thing is closed until its window ends, and no other", () => {
+  it("after the limit a key is closed until its window ends, and other keys are open", () => {
     let time = 1_000_000;
     const attempts = createAttempts({ limit: 3, windowMs: 60_000, now: () => time });
     for (let i = 0; i < 3; i++) expect(attempts.take("one")).equals(0);
@@ -17,7 +14,7 @@ describe("counted attempts", () => {
     expect(attempts.take("one")).equals(0);
   });
 
-  it("one that is given back was none", () => {
+  it("a returned try does not count", () => {
     const attempts = createAttempts({ limit: 1, windowMs: 60_000, now: () => 0 });
     for (let i = 0; i < 100; i++) {
       expect(attempts.take("one")).equals(0);
@@ -27,7 +24,7 @@ describe("counted attempts", () => {
     expect(attempts.take("one")).greaterThan(0);
   });
 
-  it("however many things are tried, none is let through more often", () => {
+  it("with any number of keys, no key gets more tries", () => {
     const attempts = createAttempts({ limit: 2, windowMs: 60_000, now: () => 0 });
     for (let i = 0; i < 2; i++) attempts.take("one");
     for (let i = 0; i < 50_000; i++) attempts.take(`other ${i}`);

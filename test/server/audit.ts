@@ -1,7 +1,7 @@
 /**
  * The bureau's auditor on a real network: lots of the bureau's own gateway, and of another
- * organisation's that deposits its documents; everything that an issuer or its gateway could hide
- * is an alarm.
+ * organisation's that deposits its documents; an alarm for each fact that an issuer or its gateway
+ * could hide.
  */
 import { randomBytes, randomInt } from "node:crypto";
 import { leafHash, lotTree } from "@onepiao/protocol/ledger/tree.ts";
@@ -46,11 +46,11 @@ describe("the bureau's audit", function () {
       await must(
         call("GET", `/v1/audit/quotas?period=${month()}&after=${issuer.index - 1}&limit=1`),
       )
-    ).items.find((one: Loose) => one.issuer === issuer.index);
+    ).items.find((item: Loose) => item.issuer === issuer.index);
   const findingsOf = async (issuer: { index: number }): Promise<string[]> =>
     (await must(call("GET", "/v1/audit"))).findings
-      .filter((one: Loose) => one.issuer === issuer.index)
-      .map((one: Loose) => `${one.kind} ${one.subject}`);
+      .filter((finding: Loose) => finding.issuer === issuer.index)
+      .map((finding: Loose) => `${finding.kind} ${finding.subject}`);
   const alarmsOf = async (issuer: { index: number }): Promise<string[]> => {
     const rows = await (await database())<
       { data: Loose }[]
@@ -92,7 +92,7 @@ describe("the bureau's audit", function () {
       );
       return row?.first;
     });
-  /** What the second gateway would deposit, for tests that deposit by hand. */
+  /** The second gateway's deposit, for tests that send it. */
   async function depositOf(gateway: SecondGateway, first: string, by: string): Promise<Deposit> {
     const { deployment } = await sandbox();
     const { jwk } = await must(call("GET", "/v1/deposits/key", undefined, { token: by }));
@@ -122,8 +122,8 @@ describe("the bureau's audit", function () {
     });
   }
   /**
-   * A lot as a gateway that checks nothing could have sealed it: this one invoice, changed, under
-   * the root that it then has. `tx`: of the database of the gateway whose `vault` it is.
+   * A lot as a gateway without checks could have sealed it: this one invoice, altered, under the
+   * matching root. `tx`: a transaction in the database of the gateway that has `vault`.
    */
   async function forged(
     tx: Tx,
@@ -138,7 +138,7 @@ describe("the bureau's audit", function () {
     const [row] = await tx<Loose[]>`select * from invoices where number = ${number}`;
     const document = change(documents.open(number, row.document));
     const content = contentHash(row.salt, document);
-    // a red letter belongs to nobody
+    // a red letter has no holder
     const { holder = document.reverses ? ZERO_ACCOUNT : row.leaf_holder, buyer = row.leaf_buyer } =
       leaf;
     await tx`
@@ -150,7 +150,7 @@ describe("the bureau's audit", function () {
     >`select first, 1 as count, issuer, time from lots where first = ${number}`;
     return { ...lot, root, late: false } as AuditLot;
   }
-  /** A red letter of `original` by so much, below zero. */
+  /** A red letter of `original` over this amount, negative. */
   const redOf = (original: string, gross: string) => (document: Loose) => ({
     ...document,
     lines: [{ name: "*餐饮服务*餐费", amount: gross, taxRate: "免税", tax: "0.00" }],
@@ -161,9 +161,9 @@ describe("the bureau's audit", function () {
     const rows = await tx<
       { subject: string }[]
     >`select subject from audit_findings where issuer = ${index} and kind = 'red-letter-exceeds' order by subject`;
-    return rows.map((one) => one.subject);
+    return rows.map((row) => row.subject);
   };
-  /** Runs `look` on the database, of which nothing stays. */
+  /** Runs `look` on the database, in a transaction that is rolled back. */
   async function undone<T>(sql: Sql, look: (tx: Tx) => Promise<T>): Promise<T> {
     const undo = new Error("undo");
     let seen: T | undefined;
@@ -184,11 +184,11 @@ describe("the bureau's audit", function () {
     );
 
   before(async () => {
-    // it deposits when it is told to: by the tests
+    // only the tests make it deposit
     [second, firm] = await Promise.all([openSecondGateway(), taxpayer("精密制造", ["employer"])]);
   });
 
-  it("lots of the bureau's own gateway are opened and added up, red letters taken off, and the reading is in the log", async () => {
+  it("lots of the bureau's own gateway are opened and added up, red letters subtracted, and the read is in the log", async () => {
     const shop = await taxpayer("茶餐厅", ["issuer"]);
     const numbers = await Promise.all(Array.from({ length: 5 }, () => issued(shop, firm)));
     await issuedSums(shop, { invoices: 5, gross: "1000.00", tax: "56.60" });
@@ -219,12 +219,12 @@ describe("the bureau's audit", function () {
       call("GET", `/v1/invoices/${numbers[0]}/reads`, undefined, { token: firm.token }),
     );
     const { bureau } = await sandbox();
-    expect(items.map((one: Loose) => `${one.account} ${one.form}`)).includes(
+    expect(items.map((item: Loose) => `${item.account} ${item.form}`)).includes(
       `${bureau.account} audit`,
     );
   });
 
-  it("a lot sealed through another gateway is added up when that gateway has deposited it, once, however often it comes", async () => {
+  it("a lot sealed through another gateway is added up after that gateway's deposit, once, with any number of deposits", async () => {
     const cafe = await second.taxpayer("咖啡馆", ["issuer"]);
     const { number } = await must(issueAt(second, cafe));
     const first = await lotOf(number);
@@ -241,14 +241,14 @@ describe("the bureau's audit", function () {
       audit: partsOf(second, (await sandbox()).deployment),
       log: silent,
       to: { url, token: cafe.elsewhere },
-      // the answer to the first one is lost on its way
+      // the answer to the first deposit is lost
       fetch: async (input, init) => {
         const answer = await fetch(input, init);
         if (init?.method === "POST" && ++posts === 1) throw new Error("the connection broke");
         return answer;
       },
     });
-    await until("all is deposited", async () => {
+    await until("all lots are deposited", async () => {
       await job.run(new AbortController().signal);
       const [left] = await second.sql<
         { n: number }[]
@@ -261,19 +261,19 @@ describe("the bureau's audit", function () {
     const reply = await must(call("POST", "/v1/deposits", again, { token: cafe.elsewhere }));
     expect(reply).deep.equals({ lot: first, received: 1, count: 1 });
     await must(issueAt(second, cafe));
-    await until("and the next one", async () => {
+    await until("the next lot is deposited", async () => {
       await job.run(new AbortController().signal);
       return (await quotaRow(cafe))?.issued.invoices === 2;
     });
     expect((await quotaRow(cafe)).issued.gross).equals("400.00");
     expect(await findingsOf(cafe)).deep.equals([]);
-    await until("and the bureau's statistics", async () => {
+    await until("the bureau's statistics have it", async () => {
       const { items } = await must(call("GET", "/v1/stats/issuers?grain=month&limit=100"));
-      return items.find((one: Loose) => one.index === cafe.index)?.amounts[0]?.gross === "400.00";
+      return items.find((item: Loose) => item.index === cafe.index)?.amounts[0]?.gross === "400.00";
     });
   });
 
-  it("documents that do not come in time are an alarm, which is over when they come", async () => {
+  it("late documents are an alarm, which ends when they arrive", async () => {
     const late1 = await second.taxpayer("迟交商行", ["issuer"]);
     const { number } = await must(issueAt(second, late1));
     const first = await lotOf(number);
@@ -286,21 +286,21 @@ describe("the bureau's audit", function () {
     await until("the alarm is raised", async () =>
       (await findingsOf(late1)).includes(`documents-missing ${first}`),
     );
-    await until("the bureau's feed tells it", async () => (await alarmsOf(late1)).length === 1);
+    await until("the bureau's feed has it", async () => (await alarmsOf(late1)).length === 1);
     const page = await must(call("GET", "/v1/events?types=audit.alarm&limit=100"));
-    const told = page.items.find((one: Loose) => one.data.issuer === late1.index);
-    expect(told.data).deep.equals({
+    const alarm = page.items.find((event: Loose) => event.data.issuer === late1.index);
+    expect(alarm.data).deep.equals({
       kind: "documents-missing",
       issuer: late1.index,
       subject: first,
     });
-    expect(told).not.to.have.property("tx");
-    // nobody else is told
+    expect(alarm).not.to.have.property("tx");
+    // no other party gets the event
     refused(await call("GET", "/v1/audit", undefined, { token: late1.elsewhere }), "forbidden");
     const theirs = await must(
       call("GET", "/v1/events?limit=100", undefined, { token: late1.elsewhere }),
     );
-    expect(theirs.items.filter((one: Loose) => one.type === "audit.alarm")).deep.equals([]);
+    expect(theirs.items.filter((event: Loose) => event.type === "audit.alarm")).deep.equals([]);
     await must(
       call("POST", "/v1/deposits", await depositOf(second, first, late1.elsewhere), {
         token: late1.elsewhere,
@@ -310,7 +310,7 @@ describe("the bureau's audit", function () {
     expect(await findingsOf(late1)).deep.equals([]);
   });
 
-  it("a deposit that is not what was sealed is an alarm; another issuer's deposit does not stand in the way of the right one", async () => {
+  it("a deposit that differs from the sealed content is an alarm; another issuer's deposit does not block the right one", async () => {
     const [victim, rival] = [
       await second.taxpayer("受害商行", ["issuer"]),
       await second.taxpayer("对手商行", ["issuer"]),
@@ -320,7 +320,7 @@ describe("the bureau's audit", function () {
     const right = await depositOf(second, first, victim.elsewhere);
     const wrong: Deposit = {
       ...right,
-      documents: right.documents.map((one) => ({ ...one, holder: rival.account })),
+      documents: right.documents.map((document) => ({ ...document, holder: rival.account })),
     };
     await must(call("POST", "/v1/deposits", wrong, { token: rival.elsewhere }));
     await until("the alarm is raised", async () =>
@@ -332,7 +332,7 @@ describe("the bureau's audit", function () {
     expect(await findingsOf(victim)).deep.equals([]);
   });
 
-  it("deposits go on, and those of before still open, whatever key the bureau registers for itself and however often theirs is rotated", async () => {
+  it("deposits continue, and earlier ones still open, after the bureau registers a key of its own and rotates the deposit key", async () => {
     const steady = await second.taxpayer("常交商行", ["issuer"]);
     const depositKey = () =>
       call("GET", "/v1/deposits/key", undefined, { token: steady.elsewhere });
@@ -343,7 +343,7 @@ describe("the bureau's audit", function () {
     const [first, next] = [await lotOf(before.number), await lotOf(after.number)];
     const made = await depositOf(second, first, steady.elsewhere);
     const { kid } = await must(depositKey());
-    // the bureau's own key, to open documents with
+    // the bureau's own key, which opens documents
     const pair = await generateKeyPair("ECDH-ES+A256KW", { crv: "X25519", extractable: true });
     const registered = await must(
       call("PUT", "/v1/encryption-key", await exportJWK(pair.publicKey)),
@@ -369,12 +369,12 @@ describe("the bureau's audit", function () {
     expect(await findingsOf(steady)).deep.equals([]);
   });
 
-  it("a deposit is refused by the field that is wrong", async () => {
+  it("the refusal of a deposit names the wrong field", async () => {
     const cafe = await second.taxpayer("错单商行", ["issuer"]);
     const { number } = await must(issueAt(second, cafe));
     const first = await lotOf(number);
     const right = await depositOf(second, first, cafe.elsewhere);
-    const [one] = right.documents as [Deposit["documents"][0]];
+    const [entry] = right.documents as [Deposit["documents"][0]];
     const post = (body: unknown, token = cafe.elsewhere) =>
       call("POST", "/v1/deposits", body, { token });
     const field = (name: string, rule: string) => ({ field: name, rule });
@@ -384,28 +384,28 @@ describe("the bureau's audit", function () {
       field("/key", "lot-key"),
     );
     refused(
-      await post({ ...right, documents: [{ ...one, number: (BigInt(number) + 5n).toString() }] }),
+      await post({ ...right, documents: [{ ...entry, number: (BigInt(number) + 5n).toString() }] }),
       "invalid-request",
       field("/documents/0/number", "in-lot"),
     );
     refused(
-      await post({ ...right, documents: [one, { ...one, key: `AAAA${one.key.slice(4)}` }] }),
+      await post({ ...right, documents: [entry, { ...entry, key: `AAAA${entry.key.slice(4)}` }] }),
       "invalid-request",
       field("/documents/1", "opens"),
     );
     const elsewhere = {
-      ...one.document,
-      aad: one.document.aad.replace(/\d+$/, "26442000000000000001"),
+      ...entry.document,
+      aad: entry.document.aad.replace(/\d+$/, "26442000000000000001"),
     };
     refused(
-      await post({ ...right, documents: [{ ...one, document: elsewhere }] }),
+      await post({ ...right, documents: [{ ...entry, document: elsewhere }] }),
       "invalid-request",
       field("/documents/0", "opens"),
     );
     refused(await post({ ...right, lot: "26442999999999999999" }), "lot-unknown");
     refused(await post({ ...right, documents: [] }), "invalid-request");
     refused(await post(right, firm.token), "forbidden");
-    // a gateway without a bureau takes none
+    // a gateway without a bureau accepts no deposit
     refused(
       await callAt(second.url, "POST", "/v1/deposits", right, { token: cafe.token }),
       "not-found",
@@ -413,7 +413,7 @@ describe("the bureau's audit", function () {
     expect(await (await database())`select 1 from deposits where lot = ${first}`).lengthOf(0);
   });
 
-  it("an issuer whose gateway lets it issue beyond what was drawn is an alarm", async () => {
+  it("an alarm: an issuer's gateway lets it issue beyond the drawn quota", async () => {
     const greedy = await second.taxpayer("超额商行", ["issuer"], "300.00");
     const job = createDepositing({
       sql: second.sql,
@@ -423,7 +423,7 @@ describe("the bureau's audit", function () {
     });
     await must(issueAt(second, greedy));
     refused(await issueAt(second, greedy), "quota-exceeded");
-    // a gateway that forgets what it has booked
+    // a gateway that loses its records of used quota
     await second.sql`delete from quota_use where taxpayer = ${greedy.index}`;
     await must(issueAt(second, greedy));
     await until("the alarm is raised", async () => {
@@ -437,7 +437,7 @@ describe("the bureau's audit", function () {
       "400.00",
       2,
     ]);
-    // the bureau grants more and it is drawn: over
+    // the bureau grants more and the issuer draws it: the alarm ends
     await must(
       call("PUT", `/v1/taxpayers/${greedy.taxId}/quota`, { period: month(), granted: "1000.00" }),
     );
@@ -451,13 +451,13 @@ describe("the bureau's audit", function () {
       ),
     );
     await must(issueAt(second, greedy));
-    await until("the alarm is over", async () => {
+    await until("the alarm has ended", async () => {
       await job.run(new AbortController().signal);
       return (await findingsOf(greedy)).length === 0;
     });
   });
 
-  it("documents of an issuer that are not its own, or break a rule, and red letters that take back too much are alarms", async () => {
+  it("documents of another issuer, documents that break a rule, and excessive red letters are alarms", async () => {
     const shop = await taxpayer("改单商行", ["issuer"]);
     const place = await sandbox();
     const sql = await database();
@@ -480,7 +480,7 @@ describe("the bureau's audit", function () {
           await tx<
             { kind: string }[]
           >`select kind from audit_findings where issuer = ${shop.index} order by kind`
-        ).map((one) => one.kind);
+        ).map((row) => row.kind);
       });
     expect(await judged((document) => document)).deep.equals([]);
     expect(
@@ -513,8 +513,7 @@ describe("the bureau's audit", function () {
     expect(await judged((document) => document, null, { holder: ZERO_ACCOUNT })).deep.equals([
       "document-invalid",
     ]);
-    // no amount at all, or a red letter of something that is no number: an alarm, and the audit
-    // goes on
+    // an invalid amount, or a red letter of an invalid number: an alarm, and the audit continues
     expect(
       await judged((document) => ({
         ...document,
@@ -535,13 +534,13 @@ describe("the bureau's audit", function () {
       "document-invalid",
     ]);
     expect(await judged(redOf(other, "-200.01"), other)).deep.equals(["red-letter-exceeds"]);
-    // of another issuer's invoice there is nothing to take back, nor of one that was never sealed
+    // another issuer's invoice cannot be reversed, nor one that was never sealed
     expect(await judged(redOf(stranger, "-1.00"), stranger)).deep.equals(["red-letter-exceeds"]);
     expect(await judged(redOf("99999999999999999999", "-1.00"))).deep.equals([
       "red-letter-exceeds",
     ]);
-    // a cent of rounding in a line is a red letter's, and no other JSON's
-    const beside = (sign: string) => ({
+    // a rounding difference of a cent is valid only in a line of a red letter
+    const rounded = (sign: string) => ({
       lines: [
         { name: "*餐饮服务*餐费", amount: `${sign}100.00`, taxRate: "0.06", tax: `${sign}6.01` },
       ],
@@ -549,16 +548,16 @@ describe("the bureau's audit", function () {
     });
     expect(
       await judged(
-        (document) => ({ ...document, ...beside("-"), reverses: { number: other } }),
+        (document) => ({ ...document, ...rounded("-"), reverses: { number: other } }),
         other,
       ),
     ).deep.equals([]);
-    expect(await judged((document) => ({ ...document, ...beside("") }))).deep.equals([
+    expect(await judged((document) => ({ ...document, ...rounded("") }))).deep.equals([
       "document-invalid",
     ]);
   });
 
-  it("a red letter whose documents come before its original's is judged when those are there", async () => {
+  it("a red letter whose documents arrive before its original's is judged after the original's arrive", async () => {
     const shop = await taxpayer("先红商行", ["issuer"]);
     const place = await sandbox();
     const sql = await database();
@@ -591,7 +590,7 @@ describe("the bureau's audit", function () {
     expect(await judged("-200.01")).deep.equals([[], [original]]);
   });
 
-  it("two auditors at once judge red letters of one original, of two months: together they do not take back too much unseen", async () => {
+  it("two auditors at once judge red letters of one original, of two months: they detect a sum above the original", async () => {
     const shop = await second.taxpayer("双红商行", ["issuer"]);
     const place = await sandbox();
     const numbers: string[] = [];
@@ -606,11 +605,11 @@ describe("the bureau's audit", function () {
     const [original = "", ...reds] = numbers;
     const audit = partsOf(second, place.deployment);
     const finished: string[] = [];
-    // each commits when the other one is done, or waits for it
+    // each commits when the other one is done, or waits for a lock
     const judge = (number: string) =>
       second.sql.begin(async (tx) => {
         const lot = await forged(tx, second.vault, number, redOf(original, "-150.00"), original);
-        // of two months, so that they add to no sum together
+        // of two months, so that they do not share a sum
         const at = Date.now() - (number === reds[0] ? 0 : 40 * 86_400_000);
         await tx`update invoices set accepted_at = ${new Date(at)} where number = ${number}`;
         await audit.judge(tx, place.bureau.account, [
@@ -628,14 +627,14 @@ describe("the bureau's audit", function () {
     expect(await second.sql.begin((tx) => exceedingOf(tx, shop))).deep.equals([original]);
   });
 
-  it("the auditor is killed at any moment and started again, several at once: every lot counts once", async () => {
+  it("with auditors killed at any moment and started again, several at once, every lot counts once", async () => {
     const busy = await taxpayer("忙碌商行", ["issuer"]);
     const place = await sandbox();
     const sql = await database();
     for (let round = 0; round < 4; round += 1)
       await Promise.all(Array.from({ length: 3 }, () => issued(busy, firm)));
     await issuedSums(busy, { invoices: 12, gross: "2400.00", tax: "135.84" });
-    // begun anew for this issuer, by three that break off in the middle again and again
+    // restarted for this issuer, by three auditors that abort again and again
     const vault = await openVault(sql, place.config.MASTER_KEY);
     const breaking = {
       ...vault,
@@ -649,25 +648,27 @@ describe("the bureau's audit", function () {
       await tx`delete from audit_sums where issuer = ${busy.index}`;
       await tx`update audit_lots a set state = 'waiting', next_at = now() from lots l where l.first = a.first and l.issuer = ${busy.index}`;
     });
-    const one = () =>
+    const newAuditing = () =>
       createAuditing({
         sql,
         audit: partsOf({ vault: breaking }, place.deployment),
         log: silent,
         patienceSeconds: 300,
       });
-    await until("all is added up", async () => {
-      // what was put off is tried at once
+    await until("all lots are added up", async () => {
+      // postponed lots are tried at once
       await sql`update audit_lots a set next_at = now() from lots l where a.state = 'waiting' and l.first = a.first and l.issuer = ${busy.index}`;
       await Promise.allSettled(
-        [one(), one(), one()].map((auditing) => auditing.job.run(new AbortController().signal)),
+        [newAuditing(), newAuditing(), newAuditing()].map((auditing) =>
+          auditing.job.run(new AbortController().signal),
+        ),
       );
       return (await quotaRow(busy))?.issued.invoices >= 12;
     });
     await issuedSums(busy, { invoices: 12, gross: "2400.00", tax: "135.84" });
   });
 
-  it("a lot that cannot be judged is put off; those beside it and behind it are added up", async () => {
+  it("a lot that cannot be judged is postponed; other and later lots are added up", async () => {
     const shops = await Promise.all(
       ["甲", "乙", "丙"].map((name) => second.taxpayer(`${name}商行`, ["issuer"])),
     );
@@ -681,7 +682,7 @@ describe("the bureau's audit", function () {
       );
       firsts.push(number);
     }
-    // where no auditor is at work beside this one
+    // where no other auditor works at the same time
     const parts = partsOf(second, place.deployment);
     let judging = 0;
     const failing = (at: string | undefined) => ({
@@ -717,7 +718,7 @@ describe("the bureau's audit", function () {
     await run(firsts[1]);
     expect(await states()).deep.equals(["summed", "waiting", "summed"]);
     expect(await invoices()).deep.equals([1, 0, 1]);
-    // not again at once: it would take the turn of others
+    // not again at once: it would delay the others
     const before = judging;
     await run(firsts[1]);
     expect(judging).equals(before);
@@ -727,7 +728,7 @@ describe("the bureau's audit", function () {
     expect(await invoices()).deep.equals([1, 1, 1]);
   });
 
-  it("an invoice that was brought by its bundle is no lot of this gateway: it is neither added up nor deposited", async () => {
+  it("an invoice that was imported by its bundle is not a lot of this gateway: it is neither added up nor deposited", async () => {
     const shop = await second.taxpayer("带票商行", ["issuer"]);
     const { number } = await must(issueAt(second, shop));
     const first = await lotOf(number);
@@ -745,10 +746,10 @@ describe("the bureau's audit", function () {
     expect(await here.documentsOf(sql, lot)).equals(undefined);
     const { jwk } = await here.depositKey(sql);
     expect(await here.ownDeposit(sql, jwk, lot)).equals(undefined);
-    // its own gateway's it is
+    // a lot of its own gateway is
     expect(
       (await partsOf(second, deployment).ownDeposit(second.sql, jwk, lot))?.documents.map(
-        (one) => one.number,
+        (document) => document.number,
       ),
     ).deep.equals([number]);
   });

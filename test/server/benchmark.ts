@@ -1,6 +1,6 @@
 /**
- * The benchmark's own honesty: what it says of latency and memory, against a server and samples of
- * which the truth is known.
+ * The benchmark's own honesty: its figures of latency and memory, against a server and samples with
+ * known values.
  */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -17,7 +17,7 @@ describe("the benchmark's load", () => {
   let server: Server;
   let url = "";
   const sources = new Set<string>();
-  /** For so long from the first request on, nothing is answered. */
+  /** Milliseconds from the first request on in which the server answers nothing. */
   let stallMs = 0;
   let stalledUntil = 0;
   let refuse = false;
@@ -46,7 +46,7 @@ describe("the benchmark's load", () => {
     [stallMs, stalledUntil, refuse] = [0, 0, false];
   });
 
-  it("counts latency from when a request was due: a stall shows in all that it held up", async () => {
+  it("counts latency from a request's due time: a stall delays all requests that it blocks", async () => {
     stallMs = 1_000;
     const { done, latency } = await load.ask("open", {
       url,
@@ -56,7 +56,7 @@ describe("the benchmark's load", () => {
       milliseconds: 1_900,
     });
     expect(done).to.equal(190);
-    // only two were ever under way, and yet 100 were due in that second: more than half of all were
+    // only two were ever under way, but 100 were due in that second: more than half of all were
     // late
     expect(latency.max).to.be.above(900);
     expect(latency.p99).to.be.above(900);
@@ -88,14 +88,14 @@ describe("the benchmark's load", () => {
     expect(refused).to.deep.equal({ "409 duplicate-source": 10 });
   });
 
-  it("breaks off when the gateway is gone", async () => {
-    const gone = load.ask("closed", {
+  it("aborts when the gateway does not answer any more", async () => {
+    const answer = load.ask("closed", {
       url: "http://127.0.0.1:1",
       connections: 2,
       work: { tills },
       count: 10,
     });
-    const failure = await gone.then(
+    const failure = await answer.then(
       () => undefined,
       (error: Error) => error,
     );
@@ -131,13 +131,13 @@ describe("the benchmark's verdicts", () => {
       check,
     }).memory;
 
-  it("calls memory flat that is used up while warming up and then stays", () => {
+  it("calls memory flat if it grows during the warm-up and then stays constant", () => {
     expect(memoryOf((invoices) => 200 * MB + 2_000 * Math.min(invoices, 40_000))?.flat).to.equal(
       true,
     );
   });
 
-  it("calls a kilobyte kept of each invoice a leak", () => {
+  it("calls a kilobyte of growth for each invoice a leak", () => {
     expect(memoryOf((invoices) => 200 * MB + 1_500 * invoices)?.flat).to.equal(false);
     expect(
       growthOf(
@@ -147,7 +147,7 @@ describe("the benchmark's verdicts", () => {
     ).to.be.closeTo(1_000, 1);
   });
 
-  it("takes a ratio within a turn, not of the best of each", () => {
+  it("compares within a turn, not the best of each", () => {
     const at = (perSecond: number) => ({ ...run, perSecond });
     const round = (sealed: number, mints: number, accepted: number) => ({
       whole: { ...at(sealed), sealedPerSecond: sealed, auditedPerSecond: sealed },
@@ -163,7 +163,7 @@ describe("the benchmark's verdicts", () => {
     expect(faults).to.deep.equal([]);
   });
 
-  it("names what was refused, lost or doubled", () => {
+  it("names refused, lost and doubled invoices", () => {
     const memory = {
       run: { ...run, refused: { "503 unavailable": 3 }, sealedPerSecond: 1, auditedPerSecond: 1 },
       samples: [],

@@ -1,6 +1,6 @@
 /**
- * Bundles, genuine, altered and forged: samples/bundles/ by the verdict and the command `onepiao`,
- * and the same sealed on a chain of our own, by a key that no gateway has, through public
+ * Bundles, genuine, altered and forged: samples/bundles/ by the verdict and the command `onepiao`;
+ * and the same sealed on a chain of the test's own, by a key that no gateway has, through public
  * verification, import and the command with a node.
  */
 import { readFileSync } from "node:fs";
@@ -46,15 +46,15 @@ const bundleOf = (files: Files, { bundle, patch }: Vector): Loose => {
   const [file, name] = bundle.split("/") as [keyof Files, string];
   return patched(files[file][name], patch);
 };
-/** What a verdict comes to, as a vector has it. */
-const found = ({ result, steps, contradictions }: Verdict) => ({
+/** A verdict in the form that vectors have. */
+const verdictOf = ({ result, steps, contradictions }: Verdict) => ({
   result,
   step: steps.find(({ outcome }) => outcome === "failed")?.step,
   rules:
     result === "contradictory" ? [...new Set(contradictions.map(({ rule }) => rule))] : undefined,
 });
-/** The same of what is expected. Without a node what only the ledger knows does not fail. */
-const wanted = (
+/** The expectation in the same form. Without a node, checks that need the ledger do not fail. */
+const expectedOf = (
   { expect: { registry, chain, step, rules } }: Vector,
   by: "registry" | "chain",
 ) => ({
@@ -71,12 +71,15 @@ describe("vectors of bundles", function () {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  /** What `onepiao verify` says, and its exit code. */
+  /** The output of `onepiao verify`, and its exit code. */
   async function verified(bundle: unknown, ...args: string[]): Promise<Verdict & { exit: number }> {
-    const [path, said] = [join(folder, "bundle.json"), [] as string[]];
+    const [path, printed] = [join(folder, "bundle.json"), [] as string[]];
     await writeFile(path, JSON.stringify(bundle));
-    const exit = await onepiao(["verify", path, ...args, "--json"], (text) => void said.push(text));
-    const verdict = JSON.parse(said.join("")) as Verdict & { exit: number };
+    const exit = await onepiao(
+      ["verify", path, ...args, "--json"],
+      (text) => void printed.push(text),
+    );
+    const verdict = JSON.parse(printed.join("")) as Verdict & { exit: number };
     expect(verdict.exit).equals(exit);
     return verdict;
   }
@@ -95,7 +98,7 @@ describe("vectors of bundles", function () {
       adjusted: 0,
     });
 
-    it("there is one for each member of a bundle, and for each rule, each named once", () => {
+    it("each member of a bundle and each rule has one, each named once", () => {
       expect(new Set(vectors.map(({ name }) => name)).size).equals(vectors.length);
       const results = new Set(vectors.map((vector) => vector.expect.chain));
       expect([...results].sort()).deep.equals([
@@ -137,15 +140,17 @@ describe("vectors of bundles", function () {
       expect(own.filter((rule) => !rules.has(rule))).deep.equals([]);
     });
 
-    it("by the verdict, with the registry alone and with what a ledger says", () => {
+    it("by the verdict, with the registry alone and with a ledger's state", () => {
       for (const vector of vectors) {
         const bundle = bundleOf(files, vector);
         const checked = checkBundle(bundle);
-        expect(found(judge(checked, facts)), vector.name).deep.equals(wanted(vector, "registry"));
+        expect(verdictOf(judge(checked, facts)), vector.name).deep.equals(
+          expectedOf(vector, "registry"),
+        );
         expect(
-          found(judge(checked, { ...facts, ledger: ledgerOf(bundle) })),
+          verdictOf(judge(checked, { ...facts, ledger: ledgerOf(bundle) })),
           vector.name,
-        ).deep.equals(wanted(vector, "chain"));
+        ).deep.equals(expectedOf(vector, "chain"));
       }
     });
 
@@ -154,7 +159,7 @@ describe("vectors of bundles", function () {
       await writeFile(snapshot, JSON.stringify(sample("registry.json")));
       for (const vector of vectors) {
         const verdict = await verified(bundleOf(files, vector), "--registry", snapshot);
-        expect(found(verdict), vector.name).deep.equals(wanted(vector, "registry"));
+        expect(verdictOf(verdict), vector.name).deep.equals(expectedOf(vector, "registry"));
         expect(verdict.exit, vector.name).equals(exitOf(vector.expect.registry));
         expect("shown" in verdict, vector.name).equals(
           !["altered", "contradictory"].includes(vector.expect.registry),
@@ -257,7 +262,7 @@ describe("vectors of bundles", function () {
         );
     });
 
-    it("by POST /v1/verify: what the vectors say, and nothing that is wrong is shown", async () => {
+    it("by POST /v1/verify: the vectors' verdicts, and no false content is shown", async () => {
       for (const vector of vectors) {
         const { status, body } = await call("POST", "/v1/verify", bundleOf(files, vector), {
           token: "",
@@ -266,7 +271,7 @@ describe("vectors of bundles", function () {
           expect([status, body.code], vector.name).deep.equals([422, "invalid-request"]);
         else {
           expect(status, vector.name).equals(200);
-          expect(found(body), vector.name).deep.equals(wanted(vector, "chain"));
+          expect(verdictOf(body), vector.name).deep.equals(expectedOf(vector, "chain"));
           expect("shown" in body, vector.name).equals(
             !["altered", "contradictory"].includes(vector.expect.chain),
           );
@@ -283,12 +288,12 @@ describe("vectors of bundles", function () {
           "--deployment",
           deployment,
         );
-        expect(found(verdict), vector.name).deep.equals(wanted(vector, "chain"));
+        expect(verdictOf(verdict), vector.name).deep.equals(expectedOf(vector, "chain"));
         expect(verdict.exit, vector.name).equals(exitOf(vector.expect.chain));
       }
     });
 
-    it("by a PDF that it is attached in, and by a signed QR code: at the gateway, by the command, and on the device", async () => {
+    it("as a PDF's attachment and as a signed QR code: at the gateway, by the command, and on the device", async () => {
       const { checkOnDevice } = (await import(
         new URL("../../console/src/areas/public/device.ts", import.meta.url).href
       )) as {
@@ -303,11 +308,11 @@ describe("vectors of bundles", function () {
         const json = JSON.stringify(bundle);
         const pdf = `%PDF-1.7\n1 0 obj\n<</Type /EmbeddedFile /Length ${Buffer.byteLength(json)}>>\nstream\n${json}\nendstream\nendobj\n`;
         expect(
-          found(
+          verdictOf(
             (await call("POST", "/v1/verify", pdf, { token: "", type: "application/pdf" })).body,
           ),
           vector.name,
-        ).deep.equals(wanted(vector, "chain"));
+        ).deep.equals(expectedOf(vector, "chain"));
 
         const { kind, date, total } = bundle.parts as Record<string, { value?: unknown }>;
         const parts = Object.fromEntries(qrParts.map((part) => [part, bundle.parts[part]]));
@@ -319,13 +324,13 @@ describe("vectors of bundles", function () {
           date: String(date?.value).slice(0, 10),
           proof,
         } as QrContent;
-        // there is no line in it, and nothing to add up
+        // it has no line, so the check adds up nothing
         const expected =
           vector.name === "sums-gross"
             ? { result: "valid", step: undefined, rules: undefined }
-            : wanted(vector, "chain");
+            : expectedOf(vector, "chain");
         expect(
-          found(
+          verdictOf(
             (
               await call("POST", "/v1/verify", qrText("https://gateway.example", text), {
                 token: "",
@@ -342,7 +347,7 @@ describe("vectors of bundles", function () {
           () => {},
         );
         expect(exit, vector.name).equals(exitOf(expected.result));
-        // whose key it is, a device does not know that has seen none
+        // a device that has seen no keys does not know whose key it is
         const device = checkOnDevice(proof, text);
         const isRefused = expected.result === "contradictory";
         expect([device.verdict.result, device.holds], vector.name).deep.equals(
@@ -352,9 +357,9 @@ describe("vectors of bundles", function () {
       }
     });
 
-    it("by import: refused by the rule that it breaks, and nothing of it is stored; what is genuine comes in", async () => {
+    it("by import: refused by the rule that it breaks, and it leaves no row; the genuine ones are imported", async () => {
       const good = (vector: Vector) => vector.expect.import === "accepted";
-      for (const vector of vectors.filter((one) => !good(one))) {
+      for (const vector of vectors.filter((candidate) => !good(candidate))) {
         const bundle = bundleOf(files, vector);
         const { status, body } = await bring(bundle);
         if (vector.expect.step === "format")
@@ -383,7 +388,7 @@ describe("vectors of bundles", function () {
           bundle.number,
         ]);
       }
-      // what was brought is handed on as the same proof
+      // the gateway passes an imported bundle on as the same proof
       const titled = JSON.parse(JSON.stringify(files.genuine["titled"])) as Bundle;
       expect(
         await must(

@@ -1,6 +1,6 @@
 /**
- * Acts in calldata, read by offsets: what ethers' decoder reads is the same here, and what nobody
- * can read breaks nothing.
+ * Acts in calldata, read by offsets: the result equals that of ethers' decoder, and unreadable
+ * input causes no error.
  */
 import { randomBytes } from "node:crypto";
 import { type ActKind, actKinds } from "@onepiao/protocol/ledger/acts.ts";
@@ -19,13 +19,13 @@ const domain: Domain = {
   chainId: 7,
   verifyingContract: `0x${"17".repeat(20)}`,
 };
-/** Wants every act. */
+/** A set that contains every act. */
 const all = { has: () => true } as unknown as ReadonlySet<string>;
 
 const hex = (bytes: number) =>
   fc
     .uint8Array({ minLength: bytes, maxLength: bytes })
-    .map((one) => `0x${Buffer.from(one).toString("hex")}`);
+    .map((array) => `0x${Buffer.from(array).toString("hex")}`);
 const number = (bits: number) => fc.bigInt({ min: 0n, max: (1n << BigInt(bits)) - 1n });
 const signature = fc.record({ r: hex(32), vs: hex(32) });
 const evidence = fc.record({
@@ -64,14 +64,14 @@ type Known = Map<
   }
 >;
 
-/** What ethers reads of it, in the form of ours; undefined: it cannot read all of it. */
+/** The acts that ethers reads, in this reader's form; undefined if it cannot read all of them. */
 function byEthers(calldata: string): Known | undefined {
   const known: Known = new Map();
   try {
     const [acts] = ledger.decodeFunctionData("act", calldata) as unknown as [Result];
-    for (const one of acts.toArray() as Result[]) {
-      // what it has put off to be thrown is thrown when it is looked at
-      const [kindNumber, to, taxpayer, ref, invoices, , [r, vs]] = one.toArray(true) as [
+    for (const raw of acts.toArray() as Result[]) {
+      // ethers throws a deferred error at the first access
+      const [kindNumber, to, taxpayer, ref, invoices, , [r, vs]] = raw.toArray(true) as [
         bigint,
         string,
         bigint,
@@ -89,7 +89,7 @@ function byEthers(calldata: string): Known | undefined {
       const message = actMessage(kind, { to, taxpayer: Number(taxpayer), ref, invoices: named });
       const key = digest(domain, message);
       const same = known.get(key);
-      if (same?.signatures.some((one) => one.r === r && one.vs === vs)) continue;
+      if (same?.signatures.some((earlier) => earlier.r === r && earlier.vs === vs)) continue;
       if (same) same.signatures.push({ r, vs });
       else {
         const signsTo = kind === "Transfer" || kind === "Admit";
@@ -114,7 +114,7 @@ const withWord = (calldata: string, at: number, word: bigint) =>
   `${calldata.slice(0, 10 + 64 * at)}${word.toString(16).padStart(64, "0")}${calldata.slice(10 + 64 * (at + 1))}`;
 
 describe("acts in calldata", () => {
-  it("are what ethers reads, for whatever acts there are", async () => {
+  it("are equal to ethers' reading, for all acts", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(act, { maxLength: 6 }), async (acts) => {
         const calldata = ledger.encodeFunctionData("act", [acts]);
@@ -126,7 +126,7 @@ describe("acts in calldata", () => {
     );
   });
 
-  it("are what ethers reads where words are put in the place of others; what it cannot read throws nothing and leads nowhere", async () => {
+  it("are equal to ethers' reading after words are swapped; unreadable input throws nothing and yields no wrong act", async () => {
     const hostile = fc.oneof(
       fc.constantFrom(
         0n,
@@ -155,7 +155,7 @@ describe("acts in calldata", () => {
         fc.nat(),
         async (acts, places, cut) => {
           let calldata = ledger.encodeFunctionData("act", [acts]);
-          // offsets and lengths stand in the first words more often than elsewhere
+          // offsets and lengths are mostly in the first words
           for (const { at, word } of places)
             calldata = withWord(
               calldata,
@@ -163,11 +163,11 @@ describe("acts in calldata", () => {
               word,
             );
           if (cut % 3 === 0) calldata = calldata.slice(0, 10 + (cut % (calldata.length - 10)));
-          const found = await actsIn(calldata, domain, all);
+          const decoded = await actsIn(calldata, domain, all);
           const known = byEthers(calldata);
           if (known === undefined) return;
           read += 1;
-          expect(found).deep.equals(known);
+          expect(decoded).deep.equals(known);
         },
       ),
       { numRuns: 800 },
@@ -175,10 +175,10 @@ describe("acts in calldata", () => {
     expect(read, "some of them could be read").greaterThan(50);
   });
 
-  it("random bytes are no acts", async () => {
+  it("random bytes contain no acts", async () => {
     const bytes = fc
       .uint8Array({ maxLength: 2_000 })
-      .map((one) => Buffer.from(one).toString("hex"));
+      .map((array) => Buffer.from(array).toString("hex"));
     await fc.assert(
       fc.asyncProperty(bytes, async (text) => {
         const calldata = `${ledger.getFunction("act")?.selector}${text}`;
@@ -201,19 +201,19 @@ describe("acts in calldata", () => {
       consent: { r: `0x${"00".repeat(32)}`, vs: `0x${"00".repeat(32)}` },
     }));
 
-  it("a hundred acts of a hundred invoices are read; one act more, one invoice more, and a byte too much are not", async () => {
+  it("a hundred acts of a hundred invoices are read; one act, one invoice or one byte more is refused", async () => {
     const read = async (count: number, invoices: number) =>
       (await actsIn(ledger.encodeFunctionData("act", [plain(count, invoices)]), domain, all)).size;
     expect(
       await Promise.all([read(100, 100), read(1, 101), read(101, 1), read(0, 0), read(1, 0)]),
     ).deep.equals([100, 0, 0, 0, 0]);
-    const one = ledger.encodeFunctionData("act", [plain(1, 1)]);
-    const padded = (bytes: number) => one.padEnd(2 + 2 * bytes, "0");
+    const single = ledger.encodeFunctionData("act", [plain(1, 1)]);
+    const padded = (bytes: number) => single.padEnd(2 + 2 * bytes, "0");
     expect((await actsIn(padded(MAX_CALLDATA), domain, all)).size).equals(1);
     expect((await actsIn(padded(MAX_CALLDATA + 1), domain, all)).size).equals(0);
   });
 
-  it("the event loop has its turns while they are read", async () => {
+  it("the event loop runs in between", async () => {
     const calldata = ledger.encodeFunctionData("act", [plain(100, 100)]);
     let [turns, reading] = [0, true];
     const count = () => {
@@ -221,27 +221,27 @@ describe("acts in calldata", () => {
       if (reading) setImmediate(count);
     };
     setImmediate(count);
-    const found = await actsIn(calldata, domain, all);
+    const decoded = await actsIn(calldata, domain, all);
     reading = false;
-    expect([found.size, turns > 0]).deep.equals([100, true]);
+    expect([decoded.size, turns > 0]).deep.equals([100, true]);
   });
 
-  it("an act with several signatures has each of them once, and only what is asked for is given", async () => {
+  it("an act with several signatures has each of them once, and only the requested acts are in the result", async () => {
     const [first, second] = plain(2, 1) as [
       ReturnType<typeof plain>[0],
       ReturnType<typeof plain>[0],
     ];
     const junk = { ...first, signature: { r: `0x${"22".repeat(32)}`, vs: first.signature.vs } };
     const calldata = ledger.encodeFunctionData("act", [[junk, first, second, first, junk]]);
-    const wanted = [...(await actsIn(calldata, domain, all))].find(
-      ([, one]) => one.signatures.length === 2,
+    const entry = [...(await actsIn(calldata, domain, all))].find(
+      ([, signed]) => signed.signatures.length === 2,
     );
-    const some = await actsIn(calldata, domain, new Set([wanted?.[0] ?? ""]));
-    expect([...some.keys()]).deep.equals([wanted?.[0]]);
+    const some = await actsIn(calldata, domain, new Set([entry?.[0] ?? ""]));
+    expect([...some.keys()]).deep.equals([entry?.[0]]);
     expect([...some.values()][0]?.signatures).deep.equals([junk.signature, first.signature]);
   });
 
-  it("a signature is whose the contract says it is; with s in the upper half, or no numbers at all, nobody's", () => {
+  it("a signature's signer is the contract's result; with s in the upper half, or invalid numbers, there is none", () => {
     const wallet = new Wallet(`0x${randomBytes(32).toString("hex")}`);
     const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
     for (let i = 0; i < 50; i++) {

@@ -1,6 +1,6 @@
 /**
- * What one transaction carries: the bounds by themselves, and large backlogs through a node that
- * refuses what geth refuses, with not one transaction above the settings.
+ * The capacity of one transaction: the bounds alone, and large backlogs through a node with geth's
+ * limits, without a transaction above the settings.
  */
 import { randomBytes } from "node:crypto";
 import { actKinds } from "@onepiao/protocol/ledger/acts.ts";
@@ -30,8 +30,8 @@ const hash = () => `0x${randomBytes(32).toString("hex")}`;
 const account = () => `0x${randomBytes(20).toString("hex")}`;
 
 /**
- * An act on so many invoices; each is untouched, with a path so long, unless its version says
- * otherwise.
+ * An act on `count` invoices; each is untouched, with a path of `path` hashes, unless its version
+ * says otherwise.
  */
 function act(
   kind: (typeof actKinds)[number],
@@ -75,7 +75,7 @@ const lot = (leaves: number) => ({
   seal: noSignature,
 });
 
-describe("what a transaction carries", () => {
+describe("the capacity of a transaction", () => {
   const contracts = createContracts({
     chainId: 4_294_967_295,
     network: "capacity",
@@ -86,10 +86,7 @@ describe("what a transaction carries", () => {
     registry: account(),
     ledger: account(),
   });
-  /**
-   * Bytes of the signed transaction, with every number around the calldata as long as it can
-   * become.
-   */
+  /** Bytes of the signed transaction, with the longest possible numbers around the calldata. */
   async function signed(data: string, gasLimit: bigint): Promise<number> {
     const to = contracts.deployment.ledger;
     const raw = await Wallet.createRandom().signTransaction({
@@ -109,21 +106,21 @@ describe("what a transaction carries", () => {
   ) => {
     const [call, more] = [...callsOf(items, { bytes: 10 ** 7, gas: 10n ** 10n })];
     expect(more, "all of them go together").to.equal(undefined);
-    const told = items.reduce((sum, { load }) => sum + load.bytes, 200 + 68);
-    return { told, real: await signed(data(items), call?.gas ?? 0n) };
+    const estimated = items.reduce((sum, { load }) => sum + load.bytes, 200 + 68);
+    return { estimated, real: await signed(data(items), call?.gas ?? 0n) };
   };
 
-  it("a lot takes as many bytes as are told, whatever its size", async () => {
+  it("a lot of every size takes as many bytes as estimated", async () => {
     for (const counts of [[1], [2, 1], [500], [1_024], [499, 500, 1]]) {
       const items = counts.map((count) => ({ argument: lot(count), load: loadOfLot(count) }));
-      const { told, real } = await sizes(items, (some) =>
-        contracts.seal(some.map((one) => one.argument)),
+      const { estimated, real } = await sizes(items, (some) =>
+        contracts.seal(some.map((item) => item.argument)),
       );
-      expect(told - real, `lots of ${counts}`).to.be.within(0, 120);
+      expect(estimated - real, `lots of ${counts}`).to.be.within(0, 120);
     }
   });
 
-  it("an act takes as many bytes as are told, of every kind, with and without evidence", async () => {
+  it("an act of every kind takes as many bytes as estimated, with and without evidence", async () => {
     for (const kind of actKinds) {
       const some = [
         act(kind, 1, 0),
@@ -131,20 +128,20 @@ describe("what a transaction carries", () => {
         act(kind, 100, 10),
         act(kind, 100, 10, 4),
       ].map((argument) => ({ argument, load: loadOfAct(argument) }));
-      const { told, real } = await sizes(some, (items) =>
-        contracts.act(items.map((one) => one.argument)),
+      const { estimated, real } = await sizes(some, (items) =>
+        contracts.act(items.map((item) => item.argument)),
       );
-      expect(told - real, kind).to.be.within(0, 120);
+      expect(estimated - real, kind).to.be.within(0, 120);
     }
   });
 
-  it("the largest lot and the largest act that the contracts take go into the least transaction that an operator can set", () => {
+  it("the largest lot and the largest act of the contracts fit into the smallest transaction that an operator can set", () => {
     for (const kind of actKinds)
       expect(fits(loadOfAct(act(kind, 100, 10)), LEAST_TX), kind).to.equal(true);
     expect(leavesThatFit(1_024, LEAST_TX)).to.equal(1_024);
   });
 
-  it("calls end at the bytes, at the gas, and at a hundred; what is in them keeps its order", () => {
+  it("calls end at the bytes, at the gas, and at a hundred; their items keep their order", () => {
     const load = (bytes: number, gas: bigint) => ({ load: { bytes, gas } });
     const counts = (items: ReturnType<typeof load>[]) =>
       [...callsOf(items, LIMIT)].map((call) => call.items.length);
@@ -158,14 +155,14 @@ describe("what a transaction carries", () => {
     const calls = [...callsOf(items, LIMIT)];
     expect(calls.flatMap((call) => call.items)).to.deep.equal(items);
     for (const { items: some, gas } of calls) {
-      expect(some.reduce((sum, one) => sum + one.load.bytes, 268)).to.be.at.most(LIMIT.bytes);
+      expect(some.reduce((sum, item) => sum + item.load.bytes, 268)).to.be.at.most(LIMIT.bytes);
       expect(
-        gas <= LIMIT.gas && gas === some.reduce((sum, one) => sum + one.load.gas, 60_000n),
+        gas <= LIMIT.gas && gas === some.reduce((sum, item) => sum + item.load.gas, 60_000n),
       ).to.equal(true);
     }
   });
 
-  it("a lot and an act end exactly where they do not fit any more", () => {
+  it("a lot and an act end exactly where the next item does not fit", () => {
     for (const limit of [
       LIMIT,
       { bytes: 4_000, gas: 16_000_000n },
@@ -180,7 +177,7 @@ describe("what a transaction carries", () => {
     expect(leavesThatFit(500, { bytes: 100, gas: 16_000_000n })).to.equal(0);
   });
 
-  it("settings below the largest act, or above what any node takes, are refused by their names", () => {
+  it("settings below the largest act, or above every node's limit, are refused by their names", () => {
     const rest = {
       RPC_URL: "http://127.0.0.1:1",
       DATABASE_URL: "postgres://x",
@@ -201,7 +198,7 @@ describe("what a transaction carries", () => {
   });
 });
 
-describe("a backlog, through a node that takes no large transaction", function () {
+describe("a backlog, through a node that refuses large transactions", function () {
   this.timeout(300_000);
   let bench: Bench;
   let maker: Process;
@@ -215,7 +212,7 @@ describe("a backlog, through a node that takes no large transaction", function (
   });
 
   /**
-   * Every transaction that was offered to the node is within the limits, and the node has refused
+   * Every transaction that the node was offered is within the limits, and the node has refused
    * none.
    */
   async function allWithin(): Promise<number> {
@@ -243,7 +240,7 @@ describe("a backlog, through a node that takes no large transaction", function (
     await maker.stop();
     await bench.sql.begin(async (tx) => {
       const [first] = (await accepted(bench, maker, issuer, { holder: who.address })) as [string];
-      // the others are like the first, but for what their leaves say
+      // the others equal the first, except their leaves
       await tx`
         insert into invoices (number, issuer, segment, content, salt, leaf_holder, leaf_buyer, document)
         select i.number + n, i.issuer, i.segment, '0x' || encode(sha256(n::text::bytea), 'hex'), i.salt, i.leaf_holder, i.leaf_buyer, i.document
@@ -253,7 +250,7 @@ describe("a backlog, through a node that takes no large transaction", function (
     bench.proxy.seen.length = 0;
     maker.start();
     await until("all of it is sealed", async () => (await sealedOf(issuer)) === 50_000, 240_000);
-    // 120,000 bytes hold seven lots of 500
+    // 120,000 bytes contain seven lots of 500
     expect(await allWithin()).to.be.at.least(15);
     const lots = (await bench.events()).filter(
       (event) => event.name === "LotSealed" && event.args["issuer"] === issuer.index,
@@ -277,7 +274,7 @@ describe("a backlog, through a node that takes no large transaction", function (
     const token = await keyFor(bench, issuer.account, ["issuer"]);
     await maker.stop();
     const gateway = await serving(bench, { RPC_URL: bench.proxy.url, RATE_PER_MINUTE: "1000000" });
-    // all of it waits before any of it is sealed
+    // all lines wait before the first seal
     bench.proxy.rule = () => "cut";
     const lines = Array.from({ length: 10_000 }, () => invoiceOf(issuer, { name: "个人" }));
     const { last } = await sendLines(`${gateway.url}/v1/invoices/batch`, lines, { token });
@@ -290,7 +287,7 @@ describe("a backlog, through a node that takes no large transaction", function (
     maker.start();
   });
 
-  it("an act that is too large by itself waits, blocks no lane, and the others go", async () => {
+  it("an act that is too large waits alone, blocks no lane, and the others run", async () => {
     const issuer = await enrolled(bench, maker, ["issuer"]);
     const employer = await enrolled(bench, maker, ["employer"]);
     const who = await holder(bench);
@@ -305,7 +302,7 @@ describe("a backlog, through a node that takes no large transaction", function (
     )) as [string, string];
     await bench.done(small);
     expect(await bench.operation(large)).to.deep.include({ status: "signed", send: null });
-    // the event of an act may be known before its receipt
+    // the follower can store an act's event before its receipt
     await until(
       "no send waits",
       async () =>
@@ -317,11 +314,14 @@ describe("a backlog, through a node that takes no large transaction", function (
     await bench.done(large);
   });
 
-  it("does not begin where a block of the chain has less gas than a transaction may ask for", async () => {
-    const { code, said } = await ran(bench, ["serve"], { MAX_TX_GAS: "100000001" });
+  it("does not start if a block of the chain has less gas than the setting allows a transaction", async () => {
+    const { code, said: printed } = await ran(bench, ["serve"], { MAX_TX_GAS: "100000001" });
     expect(
-      [code, said.includes("MAX_TX_GAS is 100000001, and a block of this chain has 100000000 gas")],
-      said,
+      [
+        code,
+        printed.includes("MAX_TX_GAS is 100000001, and a block of this chain has 100000000 gas"),
+      ],
+      printed,
     ).to.deep.equal([1, true]);
   });
 });
