@@ -86,7 +86,7 @@ describe("an intention", () => {
       { a: 1, b: undefined },
     ];
     const keys = [];
-    for (const value of wanted) keys.push(await keyOf(run, value, lost));
+    for (const value of intentions) keys.push(await keyOf(run, value, lost));
     // JSON has no undefined
     expect(keys[8]).equals(keys[6]);
     expect(new Set(keys).size).equals(8);

@@ -598,11 +598,11 @@ describe("an employer's clerk", () => {
 
     // wholly: nothing is left to reimburse, and the report says so
     const { body: sheet } = await client("POST /v1/invoices/{number}/red-letters", {
-      params: { number: two.number },
+      params: { number: denied.number },
       body: { reason: 1, whole: true },
       token,
     });
-    const reversed = await open(`/employer/claims/${two.id}`, as(firm));
+    const reversed = await open(`/employer/claims/${denied.id}`, as(firm));
     await reversed.getByText("有红字信息确认单正在处理").waitFor();
     await client.done("POST /v1/red-letters/{id}/consent", {
       params: { id: sheet.id },
