@@ -79,7 +79,7 @@ function createWindow<T>(source: Source<T>, stopped: AbortSignal | undefined) {
     ring();
   }
   const isFull = () => held.length >= WINDOW || (characters > WINDOW_CHARACTERS && held.length > 0);
-  /** Undefined: it is not here yet, or there is none. */
+  /** Undefined if the source has not brought this line yet, or has ended before it. */
   const lineAt = (place: number): string | undefined =>
     place < answered ? "\n" : held[place - answered]?.text;
 
@@ -113,7 +113,12 @@ function createWindow<T>(source: Source<T>, stopped: AbortSignal | undefined) {
     },
     async close(): Promise<void> {
       stopped?.removeEventListener("abort", ring);
-      if (!ended) await iterator.return?.();
+      if (ended) return;
+      const closing = Promise.resolve(iterator.return?.());
+      // a generator closes only after the read under way, and its source may never bring another
+      // invoice: an abort does not wait for it
+      if (reading === undefined) await closing;
+      else closing.catch(() => {});
     },
   };
 }

@@ -333,4 +333,18 @@ describe("the client for programs", () => {
       await refused(secret, body, { ...headersOf(body), "webhook-signature": "v1,%%% v2,x" });
     });
   });
+
+  it("ends an aborted batch although its source never brings another invoice", async () => {
+    const stopping = new AbortController();
+    let isRead = false;
+    async function* silent(): AsyncGenerator<never> {
+      isRead = true;
+      await new Promise(() => {});
+    }
+    const client = createClient({ url: "http://127.0.0.1:1" });
+    const first = client.batch(silent(), { signal: stopping.signal }).next();
+    await until("the source is read", async () => isRead || undefined);
+    stopping.abort(new Error("the till was closed"));
+    expect(await first.catch((error: Error) => error.message)).equals("the till was closed");
+  });
 });
