@@ -46,13 +46,41 @@ export const typesOf = (folder: string): Step => {
   };
 };
 
+/** A step that has printed nothing for so long hangs; the longest test may take five minutes. */
+const SILENCE_MS = 10 * 60_000;
+/** What a step's process has printed is complete this soon after its end. */
+const DRAIN_MS = 2_000;
+
+/**
+ * Each step has a process group of its own, so that whatever it started ends with it: also when this
+ * process is interrupted.
+ */
+const groups = new Set<number>();
+const windows = process.platform === "win32";
+function killGroup(pid: number): void {
+  try {
+    process.kill(windows ? pid : -pid, "SIGKILL");
+  } catch {
+    // nothing of it is left
+  }
+}
+let watching = false;
+function watch(): void {
+  if (watching) return;
+  watching = true;
+  process.once("exit", () => groups.forEach(killGroup));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => process.exit(1));
+}
+
 /**
  * Runs one command with the project's own Node in front. Its output is kept, and shown as it comes
- * when `live`.
+ * when `live`. `silenceMs`: a command that prints nothing for so long is killed, and has failed;
+ * default ten minutes.
  */
-export function runStep(step: Step, live = false): Promise<Ran> {
+export function runStep(step: Step, live = false, silenceMs = SILENCE_MS): Promise<Ran> {
   const begun = Date.now();
-  const windows = process.platform === "win32";
+  watch();
   return new Promise((resolve) => {
     const env = {
       ...process.env,
@@ -66,23 +94,51 @@ export function runStep(step: Step, live = false): Promise<Ran> {
       env,
       stdio: ["ignore", "pipe", "pipe"],
       shell: windows,
+      detached: !windows,
     });
     let output = "";
+    const note = (text: string) => {
+      output += text;
+      if (live) process.stdout.write(text);
+    };
+    const { pid } = child;
+    if (pid !== undefined) groups.add(pid);
+    const silence = setTimeout(() => {
+      note(`\n${step.name} printed nothing for ${silenceMs / 1_000} s: it was killed\n`);
+      if (pid !== undefined) killGroup(pid);
+    }, silenceMs);
     const take = (chunk: Buffer) => {
-      output += chunk.toString();
-      if (live) process.stdout.write(chunk);
+      silence.refresh();
+      note(chunk.toString());
     };
     child.stdout.on("data", take);
     child.stderr.on("data", take);
-    const end = (ok: boolean, more = "") =>
-      resolve({
-        name: step.name,
-        ok,
-        output: output + more,
-        seconds: (Date.now() - begun) / 1_000,
+    let ended = false;
+    const end = (ok: boolean) => {
+      if (ended) return;
+      ended = true;
+      clearTimeout(silence);
+      if (pid !== undefined) {
+        killGroup(pid);
+        groups.delete(pid);
+      }
+      resolve({ name: step.name, ok, output, seconds: (Date.now() - begun) / 1_000 });
+    };
+    child.once("error", (error) => {
+      note(error.message);
+      end(false);
+    });
+    // "close" waits for everybody who holds the output, also for a process that was left behind
+    child.once("exit", (code) => {
+      const drain = setTimeout(() => {
+        note(`\n${step.name} left a process behind: it was killed\n`);
+        end(code === 0);
+      }, DRAIN_MS);
+      child.once("close", () => {
+        clearTimeout(drain);
+        end(code === 0);
       });
-    child.once("error", (error) => end(false, error.message));
-    child.once("close", (code) => end(code === 0));
+    });
   });
 }
 
