@@ -233,7 +233,7 @@ describe("an invoice as PDF", () => {
       note: at % 100 === 0 ? "说明 ".repeat(300) : undefined,
     }));
     let turns = 0;
-    const timer = setInterval(() => {
+    using _timer = setInterval(() => {
       turns += 1;
     }, 1);
     const { pages, sizes } = await pagesOf(
@@ -241,7 +241,6 @@ describe("an invoice as PDF", () => {
         lines: JSON.parse(JSON.stringify(lines)) as typeof lines as InvoiceDocument["lines"],
       }),
     );
-    clearInterval(timer);
     const names = pages.flat().filter((text) => text.startsWith("*餐饮服务*餐费 "));
     expect(names).to.deep.equal(lines.map(({ name }) => name));
     expect(sizes[0]?.[1]).to.equal(841.89);

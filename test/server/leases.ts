@@ -107,14 +107,13 @@ describe("a lease", () => {
     await a.leases.start();
     await b.leases.start();
     let both = 0;
-    const watch = setInterval(() => {
+    using _watch = setInterval(() => {
       if (a.lease.held() && b.lease.held()) both += 1;
     }, 1);
     await a.cut();
     await until("it has given itself up", () => !a.lease.held());
     expect(b.lease.held(), "free, and nobody has it yet").to.equal(false);
     await until("the other has it", () => b.lease.held());
-    clearInterval(watch);
     expect(both).to.equal(0);
   });
 
@@ -232,15 +231,11 @@ describe("a lease", () => {
         await contender("a", TTL, () => head - 5),
         await contender("b", TTL, () => head),
       ];
-      const blocks = setInterval(() => (head += 1), 100);
-      try {
-        await a.leases.start();
-        await b.leases.start();
-        await heard("a", AGES);
-        expect([a.lease.held(), b.lease.held()]).to.deep.equal([true, false]);
-      } finally {
-        clearInterval(blocks);
-      }
+      using _blocks = setInterval(() => (head += 1), 100);
+      await a.leases.start();
+      await b.leases.start();
+      await heard("a", AGES);
+      expect([a.lease.held(), b.lease.held()]).to.deep.equal([true, false]);
     });
   });
 
