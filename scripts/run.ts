@@ -52,8 +52,8 @@ const SILENCE_MS = 10 * 60_000;
 const DRAIN_MS = 2_000;
 
 /**
- * Each step has a process group of its own, so that whatever it started ends with it: also when this
- * process is interrupted.
+ * Each step has a process group of its own, so that whatever it started ends with it: also when
+ * this process is interrupted.
  */
 const groups = new Set<number>();
 const windows = process.platform === "win32";

@@ -22,7 +22,7 @@ const lives = (pid: number): boolean => {
     return false;
   }
 };
-const gone = (pid: number) => until(`process ${pid} is gone`, () => !lives(pid));
+const hasEnded = (pid: number) => until(`process ${pid} has ended`, () => !lives(pid));
 
 const program = (text: string) => ({
   name: "a program",
@@ -36,14 +36,14 @@ describe("a step that another program runs", () => {
     const { ok, output } = await runStep(step, false, 4_000);
     expect(ok).to.equal(false);
     expect(output).to.match(/a program printed nothing for 4 s: it was killed/);
-    await gone(childOf(output));
+    await hasEnded(childOf(output));
   });
 
   it("ends although a process that it left behind holds its output, and that process is killed", async () => {
     const { ok, output } = await runStep(program(withChild("")));
     expect(ok).to.equal(true);
     expect(output).to.match(/a program left a process behind: it was killed/);
-    await gone(childOf(output));
+    await hasEnded(childOf(output));
   });
 
   it("goes on as long as it prints", async () => {
@@ -69,6 +69,6 @@ describe("a step that another program runs", () => {
       const pid = await until("its child has started", () => childOf(output) || undefined);
       child.kill(signal);
       await once(child, "exit");
-      await gone(pid);
+      await hasEnded(pid);
     });
 });
