@@ -8,7 +8,13 @@ import { chinaDay } from "@onepiao/protocol/values/dates.ts";
 import { parseMoney } from "@onepiao/protocol/values/money.ts";
 import { type Client, createClient, type Problem, refusalOf } from "../clients/typescript/index.ts";
 import type { Role } from "../server/kernel/api.ts";
-import { type BadSample, badSamples, type GoodSample, goodSamples } from "./samples.ts";
+import {
+  type BadSample,
+  badSamples,
+  type GoodSample,
+  goodSamples,
+  sampleDirectory,
+} from "./samples.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { isSealed, tallyOf } from "./tally.ts";
 
@@ -51,6 +57,8 @@ export async function runDemo(sandbox: Sandbox, say: (line: string) => void): Pr
 
   const parties = await enrolAll(client, bureau, good, chinaDay(sandbox.clock.now()).slice(0, 7));
   say(`${parties.size} taxpayers are enrolled`);
+  const listed = await loadDirectory(client, bureau);
+  say(`${listed} more companies are in the bureau's directory`);
   const party = (taxId: string | undefined): Party => {
     const party = parties.get(taxId ?? "");
     if (!party) throw new Error(`No party of the samples has the tax id ${taxId}`);
@@ -346,6 +354,20 @@ async function held(client: Client, token: string): Promise<number> {
   for await (const _invoice of client.items("GET /v1/invoices", { query: { limit: 100 }, token }))
     count += 1;
   return count;
+}
+
+/** Loads the sample directory; returns how many companies it has. Throws when a line is refused. */
+async function loadDirectory(client: Client, bureau: string): Promise<number> {
+  const { body } = await client("POST /v1/taxpayers/directory", {
+    body: sampleDirectory(),
+    type: "text/csv",
+    token: bureau,
+  });
+  const results = new TextDecoder().decode(body).trim().split("\n");
+  const last = JSON.parse(results.at(-1) ?? "{}");
+  if (!last.done || last.refused > 0)
+    throw new Error(`The directory was not loaded: ${results.join("; ")}`);
+  return last.stored;
 }
 
 /**

@@ -63,3 +63,6 @@ export function badSamples(): BadSample[] {
       return { ...file, expected: refusal };
     });
 }
+
+/** The sample directory of companies, as CSV. */
+export const sampleDirectory = (): string => readFileSync(new URL("directory.csv", folder), "utf8");

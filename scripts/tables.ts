@@ -30,6 +30,7 @@ const types: Record<string, string> = {
   "timestamp with time zone": "Date",
   date: "Date",
   "text[]": "string[]",
+  "integer[]": "number[]",
 };
 
 type Column = { type: string; nullable: boolean };

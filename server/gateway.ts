@@ -13,6 +13,7 @@ import { accountRoutes } from "./api/accounts.ts";
 import { auditRoutes } from "./api/audit.ts";
 import { bundleRoutes } from "./api/bundles.ts";
 import { claimRoutes } from "./api/claims.ts";
+import { directoryRoutes } from "./api/directory.ts";
 import { documentRoutes } from "./api/documents.ts";
 import { entryRoutes } from "./api/entries.ts";
 import { eventRoutes } from "./api/events.ts";
@@ -59,6 +60,7 @@ import { createAccess } from "./features/parties/access.ts";
 import { createAccounts } from "./features/parties/accounts.ts";
 import { callers } from "./features/parties/api-keys.ts";
 import { createSessions } from "./features/parties/browser-sessions.ts";
+import { createDirectory } from "./features/parties/directory.ts";
 import { createNames } from "./features/parties/names.ts";
 import { createPersons } from "./features/parties/persons.ts";
 import { createProvider, providerSettings } from "./features/parties/provider.ts";
@@ -300,6 +302,7 @@ export async function startGateway(
       hasClaimedFrom,
     });
     const names = createNames({ keys, contracts, chain, taxpayers });
+    const directory = createDirectory({ sql, taxpayers });
     const invoices = createInvoices({ vault, documents, taxpayers });
     const grants = createGrants({ invoices, persons, taxpayers });
     const bounds = { aheadMinutes: config.ISSUE_AHEAD_MINUTES, backDays: config.ISSUE_BACK_DAYS };
@@ -349,6 +352,7 @@ export async function startGateway(
         quotas,
         accounts,
       }),
+      ...directoryRoutes({ directory, lookup: directory }),
       ...nameRoutes(names),
       ...personRoutes(persons),
       ...accountRoutes(accounts),

@@ -136,6 +136,7 @@ export type Claim = {
     left?: Amounts | undefined;
   }[];
 };
+export type Company = { taxId: string; name: string };
 export type DepositedDocument = {
   number: InvoiceNumber;
   salt: string;
@@ -145,6 +146,20 @@ export type DepositedDocument = {
   buyer: number;
   reverses?: InvoiceNumber | undefined;
   acceptedAt: string;
+};
+export type DirectoryResult =
+  | { line: number; problem: { code: string; [member: string]: unknown } }
+  | {
+      done: boolean;
+      stored: number;
+      changed: number;
+      refused: number;
+      problem?: { code: string; [member: string]: unknown } | undefined;
+    };
+export type DirectoryRow = {
+  taxId: string;
+  name?: string | undefined;
+  removed?: boolean | undefined;
 };
 export type EntryAct = {
   position: string;
@@ -1936,6 +1951,22 @@ export interface Api {
     body: undefined;
     raw: never;
     answers: { 200: { items: Taxpayer[]; next?: number | undefined } };
+    item: never;
+  };
+  "POST /v1/taxpayers/directory": {
+    params: undefined;
+    query: undefined;
+    body: DirectoryRow;
+    raw: string;
+    answers: { 200: Uint8Array<ArrayBuffer> };
+    item: DirectoryResult;
+  };
+  "GET /v1/taxpayers/directory": {
+    params: undefined;
+    query: { name?: string | undefined; taxId?: string | undefined; limit?: number | undefined };
+    body: undefined;
+    raw: never;
+    answers: { 200: { items: Company[]; more: boolean } };
     item: never;
   };
   "GET /v1/taxpayers/{taxId}": {

@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { directoryTables, measureDirectory } from "./bench/directory.ts";
 import { BLOCK_MS, ISSUERS, settings, startNetwork } from "./bench/network.ts";
 import { type Place, readProfiles } from "./bench/profile.ts";
 import { createProgress } from "./bench/progress.ts";
@@ -16,7 +17,16 @@ import { summarise, tablesOf } from "./bench/report.ts";
 import { CLIENTS, measure, type Plan, STARTING_SECONDS, secondsOf } from "./bench/run.ts";
 import { measureVerification, verificationTable } from "./bench/verify.ts";
 
-const parts = ["issue", "latency", "acts", "batch", "memory", "verify", "poison"] as const;
+const parts = [
+  "issue",
+  "latency",
+  "acts",
+  "batch",
+  "memory",
+  "verify",
+  "poison",
+  "directory",
+] as const;
 const usage = `npm run bench [-- options]
 
 Brings up a chain, a durable PostgreSQL and gateways of its own, and measures issue through REST, accept
@@ -24,10 +34,12 @@ latency at half of that load, and acts to finality, beside two baselines: (a) an
 through ethers, (b) the same gateway with the chain switched off. Two to three minutes.
 
   --only LIST     of ${parts.join(", ")} (default: issue, latency, acts); verify stands alone: what
-                  the worst files cost that strangers give to be verified
+                  the worst files cost that strangers give to be verified; so does directory: a
+                  directory of taxpayers is loaded twice, and searched
   --rounds N      turns of gateway, (a), (b); of single calls and batches (default 3)
   --seconds N     of each measurement (default 8)
   --invoices N    how many invoices memory is watched over; turns memory on (default with --only memory: 100000)
+  --rows N        companies of the directory (default 1000000)
   --json FILE     every number, as JSON
   --profile       where the gateway's time goes: functions, modules, SQL statements; slows it down
   --check         exit code 1 when a target is missed
@@ -39,6 +51,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "3" },
     seconds: { type: "string", default: "8" },
     invoices: { type: "string" },
+    rows: { type: "string", default: "1000000" },
     json: { type: "string" },
     profile: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
@@ -55,12 +68,13 @@ function count(name: string, text: string, max: number): number {
 function readPlan(): Plan {
   const only = values.only?.split(",");
   const unknown = only?.find((part) => !(parts as readonly string[]).includes(part));
-  if (only !== undefined && only.length > 1 && only.includes("verify"))
-    throw new RangeError("--only verify stands alone");
+  for (const alone of ["verify", "directory"])
+    if (only !== undefined && only.length > 1 && only.includes(alone))
+      throw new RangeError(`--only ${alone} stands alone`);
   if (unknown !== undefined)
     throw new RangeError(`--only knows ${parts.join(", ")}, not ${unknown}`);
   const isPart = (part: (typeof parts)[number]) =>
-    only?.includes(part) ?? !["batch", "memory", "verify", "poison"].includes(part);
+    only?.includes(part) ?? !["batch", "memory", "verify", "poison", "directory"].includes(part);
   const watched =
     values.invoices === undefined
       ? only?.includes("memory")
@@ -115,6 +129,18 @@ async function main(): Promise<number> {
     const start = () =>
       startNetwork({ say: progress.say, ...(folder === undefined ? {} : { profileTo: folder }) });
     network = await progress.step("bringing it up", STARTING_SECONDS, async () => 0, start);
+    if (values.only === "directory") {
+      const measured = await measureDirectory(
+        network,
+        count("rows", values.rows, 2_000_000),
+        progress.say,
+      );
+      progress.stop();
+      console.log(`\n${directoryTables(measured)}\n`);
+      if (values.json !== undefined)
+        writeFileSync(values.json, `${JSON.stringify(measured, undefined, 2)}\n`);
+      return 0;
+    }
     const results = await measure(network, plan, progress);
     const statements = await network.statements();
     await network.stop();

@@ -12,6 +12,7 @@ import type { accountRoutes } from "./accounts.ts";
 import type { auditRoutes } from "./audit.ts";
 import type { bundleRoutes } from "./bundles.ts";
 import type { claimRoutes } from "./claims.ts";
+import type { directoryRoutes } from "./directory.ts";
 import type { documentRoutes } from "./documents.ts";
 import type { entryRoutes } from "./entries.ts";
 import type { eventRoutes } from "./events.ts";
@@ -104,6 +105,7 @@ type Factories =
   | typeof auditRoutes
   | typeof bundleRoutes
   | typeof claimRoutes
+  | typeof directoryRoutes
   | typeof documentRoutes
   | typeof entryRoutes
   | typeof eventRoutes

@@ -536,6 +536,19 @@ export type Tables = {
     account: string;
     revoked_at: Date | null;
   };
+  directory: {
+    tax_id: string;
+    name: string;
+    folded: string;
+    pairs: number[];
+  };
+  buyer_enrolments: {
+    account: string;
+    requested_by: string;
+    requested_at: Date;
+    suspension: string | null;
+    joined_at: Date | null;
+  };
   // server/features/out
   webhooks: {
     id: string;

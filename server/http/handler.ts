@@ -7,6 +7,7 @@
  *   POST               once per Idempotency-Key (idempotency.ts), then perhaps waits (waiting.ts)
  *   POST, together     the same, in one transaction with those that come at the same time (groups.ts)
  *   POST, lines        a piece of work for each line, as they come (streams.ts), in such groups
+ *   POST, load         rows, stored batch by batch as they come (loading.ts)
  *   PUT PATCH DELETE   in a transaction; the same request again changes nothing more
  *
  * A request that changes something asks the database whether the caller's key is revoked, even if
@@ -35,6 +36,7 @@ import {
   readIdempotencyKey,
 } from "./idempotency.ts";
 import { readBody } from "./limits.ts";
+import { createLoads } from "./loading.ts";
 import { describeError, problemAnswer } from "./problem.ts";
 import { readAccept, readContent, readMediaType, readParams, readQuery } from "./request.ts";
 import { createStreams, STREAM_BOUNDS, type StreamBounds } from "./streams.ts";
@@ -88,10 +90,9 @@ export function createHandler({
   streams,
   stopping,
 }: HandlerDeps) {
-  const stream = createStreams({
-    exactly,
-    bounds: { ...STREAM_BOUNDS, maxLineBytes: maxBodyBytes, ...streams },
-  });
+  const bounds = { ...STREAM_BOUNDS, maxLineBytes: maxBodyBytes, ...streams };
+  const stream = createStreams({ exactly, bounds });
+  const load = createLoads({ exactly, bounds });
 
   /** The final answer of accepted work, or the 202 unchanged. */
   async function settle(
@@ -180,7 +181,7 @@ export function createHandler({
       const writes = route.method !== "get";
       const mediaType = writes ? readMediaType(route, request, response) : "";
       const bytes =
-        writes && route.lines === undefined
+        writes && route.lines === undefined && route.load === undefined
           ? await readBody(request, maxBodyBytes)
           : Buffer.alloc(0);
       const once = route.method === "post" && route.roles !== "public";
@@ -222,9 +223,27 @@ export function createHandler({
           },
         });
       }
+      if (route.load && kept) {
+        const { run: store, open, bounds } = route.load;
+        return load({
+          request,
+          response,
+          once: { kept, request: [request.method, request.originalUrl, mediaType], caller: key },
+          bounds,
+          read: open(input),
+          store: (rows) =>
+            sql.begin(async (tx) => {
+              const changed = await store(tx, rows);
+              if ((await callers.revokedAmong(tx, [caller.keyId])).size > 0) throw keyRevoked();
+              return changed;
+            }),
+          disconnected: disconnectSignal(response),
+          stopping,
+        });
+      }
       const run = async (connection: Tx, asked = input): Promise<Answer> => {
         if (route.run === undefined)
-          throw new TypeError(`${route.method} ${route.path} works in groups alone`);
+          throw new TypeError(`${route.method} ${route.path} has no work of its own`);
         const answer = await route.run({ ...asked, sql: connection });
         if (
           writes &&

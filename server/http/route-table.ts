@@ -51,7 +51,7 @@ function faultsOf(route: Route<never>): string[] {
   if (route.together && (route.method !== "post" || route.roles === "public"))
     faults.push("only a POST that has a caller works together with others");
   if (
-    route.lines &&
+    (route.lines || route.load) &&
     (route.method !== "post" || route.roles === "public" || route.body || route.settled)
   )
     faults.push(

@@ -26,6 +26,7 @@ import type { Exactly, Once, Outcome } from "./idempotency.ts";
 import { limitTime, takesItsTime } from "./limits.ts";
 import { type Line, linesOf } from "./ndjson.ts";
 import { describeError, problemAnswer, toProblem } from "./problem.ts";
+import { createPlaces, drained, type PlaceBounds, seconds, within } from "./stream-parts.ts";
 
 export const NDJSON = "application/x-ndjson";
 
@@ -49,10 +50,7 @@ export type StreamBounds = {
    * otherwise it would not see why the stream ended.
    */
   lingerMs: number;
-  /** Streams at a time in this process, of one party and of all. */
-  ofParty: number;
-  ofAll: number;
-};
+} & PlaceBounds;
 
 /** For everything except a line's bytes, which have the bound of an ordinary body. */
 export const STREAM_BOUNDS: Omit<StreamBounds, "maxLineBytes"> = {
@@ -100,53 +98,8 @@ function createBell() {
   };
 }
 
-/** The promise's value; throws the signal's reason, or what `late` makes when the time is up. */
-function within<T>(
-  promise: Promise<T>,
-  milliseconds: number,
-  signal: AbortSignal,
-  late: () => Problem,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const ended = () => reject(signal.reason);
-    const timer = setTimeout(() => reject(late()), milliseconds);
-    if (signal.aborted) ended();
-    else signal.addEventListener("abort", ended, { once: true });
-    promise.then(resolve, reject).finally(() => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", ended);
-    });
-  });
-}
-
-const seconds = (milliseconds: number) => `${milliseconds / 1_000} s`;
-
 export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: StreamBounds }) {
-  const open = new Map<string, number>();
-
-  /** Takes a place among the streams of this process; returns the function that gives it back. */
-  function takePlace(account: string): () => void {
-    const own = open.get(account) ?? 0;
-    const all = [...open.values()].reduce((sum, count) => sum + count, 0);
-    if (own >= bounds.ofParty || all >= bounds.ofAll) {
-      const max = own >= bounds.ofParty ? bounds.ofParty : bounds.ofAll;
-      throw new Problem(
-        "too-many-streams",
-        own >= bounds.ofParty
-          ? `The party has ${own} of these streams open here`
-          : `${all} of these streams are open here`,
-        {
-          extra: { maxStreams: max },
-        },
-      );
-    }
-    open.set(account, own + 1);
-    return () => {
-      const left = (open.get(account) ?? 1) - 1;
-      if (left > 0) open.set(account, left);
-      else open.delete(account);
-    };
-  }
+  const { takePlace } = createPlaces(bounds);
 
   async function converse({
     request,
@@ -253,23 +206,6 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
       }
     }
 
-    /** Resolves when there is room to write, throws when there is none for too long. */
-    async function drained(): Promise<void> {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      response.once("drain", resolve);
-      try {
-        await within(
-          promise,
-          bounds.readMs,
-          disconnected,
-          () =>
-            new Problem("too-slow", `The answer has not been read for ${seconds(bounds.readMs)}`),
-        );
-      } finally {
-        response.off("drain", resolve);
-      }
-    }
-
     async function write(): Promise<void> {
       while (slots.length > 0 || !all) {
         let text = "";
@@ -282,7 +218,7 @@ export function createStreams({ exactly, bounds }: { exactly: Exactly; bounds: S
         bell.ring();
         if (disconnected.aborted || response.write(text)) continue;
         try {
-          await drained();
+          await drained(response, bounds.readMs, disconnected);
         } catch (error) {
           // the client is gone: cut off; the lines under way are finished
           if (!disconnected.aborted) end(toProblem(error));

@@ -122,6 +122,25 @@ export type Lines<S, R, Prepared> = {
   run: Together<S, R, Prepared>["run"];
 };
 
+/** Bounds of a load: lines, bytes of one line, bytes of all. */
+export type LoadBounds = { maxLines: number; maxLineBytes: number; maxBytes: number };
+
+/**
+ * The work of a POST that loads many rows: lines in; out come the refused lines, and a last line
+ * with the totals (http/loading.ts). Rows are stored batch by batch. The same rows again change
+ * nothing, so a load that was cut is sent again whole.
+ */
+export type Load<S, R, Row> = {
+  bounds: LoadBounds;
+  /**
+   * Called once for each load, before its first line. Returns the reader of a line: its row;
+   * undefined if it has none; a Problem that ends the load. What the reader throws refuses the line.
+   */
+  open(request: R): (line: Uint8Array) => Row | Problem | undefined;
+  /** Stores rows in one transaction, in their order; returns how many of them changed something. */
+  run(sql: S, rows: readonly Row[]): Promise<number>;
+};
+
 export type Route<S = never> = {
   method: "get" | "post" | "put" | "patch" | "delete";
   /** OpenAPI form: `/v1/invoices/{number}`. */
@@ -178,13 +197,18 @@ export type Route<S = never> = {
 type Own = any;
 
 /**
- * The work of a request: alone or, for a POST with a caller, together with others, or as a stream
- * of lines.
+ * The work of a request: alone or, for a POST with a caller, together with others, as a stream of
+ * lines, or as a load of rows.
  */
-type Work<S, R> =
-  | { run(request: R): Promise<Answer>; together?: undefined; lines?: undefined }
-  | { run?: undefined; together: Together<S, Omit<R, "sql">, Own>; lines?: undefined }
-  | { run?: undefined; together?: undefined; lines: Lines<S, Omit<R, "sql">, Own> };
+type Work<S, R> = Only<
+  | { run(request: R): Promise<Answer> }
+  | { together: Together<S, Omit<R, "sql">, Own> }
+  | { lines: Lines<S, Omit<R, "sql">, Own> }
+  | { load: Load<S, Omit<R, "sql">, Own> }
+>;
+type WorkName = "run" | "together" | "lines" | "load";
+/** Each of them without the members of the others. */
+type Only<W> = W extends unknown ? W & { [K in Exclude<WorkName, keyof W>]?: undefined } : never;
 
 type Media = readonly string[] | undefined;
 type Raw = Route["rawBody"];
@@ -205,10 +229,7 @@ export interface Contract<M, Path, P, Q, B, R, Produces, A> {
 export type TypedRoute<S, C> = Route<S> & { readonly contract?: C };
 
 type Kept = "method" | "path" | "params" | "query" | "body" | "rawBody" | "produces" | "answers";
-type Written<S, M, Path, P, Q, B, R, Produces, A> = Omit<
-  Route<S>,
-  Kept | "run" | "together" | "lines"
-> & {
+type Written<S, M, Path, P, Q, B, R, Produces, A> = Omit<Route<S>, Kept | WorkName> & {
   method: M;
   path: Path;
   params?: P;

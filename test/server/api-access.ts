@@ -117,6 +117,13 @@ describe("who may do and see what", () => {
     ["GET", "/v1/operations/{operation}", undefined, [200, 404, 404, 200, 404, 404, 404]],
     ["GET", "/v1/persons/{worker}", undefined, [403, 404, 404, 200, 404, 200, 404]],
     ["GET", "/v1/taxpayers", undefined, [200, 403, 403, 403, 403, 403, 403]],
+    [
+      "GET",
+      "/v1/taxpayers/directory?name=%E6%B7%B1",
+      undefined,
+      [200, 200, 200, 403, 403, 403, 403],
+    ],
+    ["POST", "/v1/taxpayers/directory", undefined, [200, 403, 403, 403, 403, 403, 403]],
     ["GET", "/v1/taxpayers/{shop}", undefined, [200, 200, 404, 403, 403, 404, 404]],
     ["GET", "/v1/taxpayers/{shop}/quota", undefined, [200, 200, 404, 403, 403, 403, 403]],
     ["GET", "/v1/taxpayers/{shop}/segments", undefined, [200, 200, 404, 403, 403, 403, 403]],

@@ -71,7 +71,7 @@ export type NetworkOptions = {
 
 const taxIdDigits = "0123456789ABCDEFGHJKLMNPQRTUWXY";
 /** A valid tax id (GB 32100-2015); `serial` makes it another one. */
-function taxIdOf(serial: number): string {
+export function taxIdOf(serial: number): string {
   const body = `91440300MA${serial.toString().padStart(7, "0")}`;
   const sum = [...body].reduce(
     (total, digit, i) => total + taxIdDigits.indexOf(digit) * (3 ** i % 31),
