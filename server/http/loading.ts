@@ -35,7 +35,10 @@ export type Loading = {
   response: Response;
   once: Once;
   bounds: LoadBounds;
-  /** Reads a line: its row; undefined if it has none; a Problem that ends the load. Throws its refusal. */
+  /**
+   * Reads a line: its row; undefined if it has none; a Problem that ends the load. Throws its
+   * refusal.
+   */
   read(line: Uint8Array): unknown;
   /** Stores rows in a transaction of their own; returns how many changed something. */
   store(rows: readonly unknown[]): Promise<number>;

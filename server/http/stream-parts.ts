@@ -1,4 +1,4 @@
-/** What streams of lines (streams.ts) and loads (loading.ts) share: places, and bounds on waiting. */
+/** What streams (streams.ts) and loads (loading.ts) share: places, and bounds on waiting. */
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Response } from "express";
 

@@ -134,7 +134,7 @@ export type Load<S, R, Row> = {
   bounds: LoadBounds;
   /**
    * Called once for each load, before its first line. Returns the reader of a line: its row;
-   * undefined if it has none; a Problem that ends the load. What the reader throws refuses the line.
+   * undefined if it has none; a Problem that ends the load. What it throws refuses the line.
    */
   open(request: R): (line: Uint8Array) => Row | Problem | undefined;
   /** Stores rows in one transaction, in their order; returns how many of them changed something. */

@@ -100,15 +100,15 @@ describe("directory of taxpayers", function () {
   });
 
   it("reads CSV: a head in any order, quotes, Chinese column names, a row taken out", async () => {
-    const [one, two] = rows(2, `丙${mark}`) as [Loose, Loose];
+    const [left, right] = rows(2, `丙${mark}`) as [Loose, Loose];
     const first = await load(
       [
         "\ufeff纳税人名称,统一社会信用代码",
-        `"丙${mark},引号""有限公司",${one.taxId}`,
-        `${two.name},${two.taxId.toLowerCase()}`,
-        `未闭合"引号,${two.taxId}`,
-        `${two.name}`,
-        `${two.name},91440300MA`,
+        `"丙${mark},引号""有限公司",${left.taxId}`,
+        `${right.name},${right.taxId.toLowerCase()}`,
+        `未闭合"引号,${right.taxId}`,
+        `${right.name}`,
+        `${right.name},91440300MA`,
       ],
       csv,
     );
@@ -120,17 +120,17 @@ describe("directory of taxpayers", function () {
       [6, "统一社会信用代码", "tax-id-format"],
     ]);
     expect(first.last).deep.equals({ done: true, stored: 2, changed: 2, refused: 3 });
-    expect((await search({ taxId: one.taxId })).items[0].name).equals(`丙${mark},引号"有限公司`);
+    expect((await search({ taxId: left.taxId })).items[0].name).equals(`丙${mark},引号"有限公司`);
 
     const second = await load(
-      ["taxId,name,removed", `${one.taxId},,true`, `${two.taxId},,maybe`],
+      ["taxId,name,removed", `${left.taxId},,true`, `${right.taxId},,maybe`],
       csv,
     );
     expect(second.results.map((r) => [r.line, r.problem.errors[0].field])).deep.equals([
       [3, "removed"],
     ]);
     expect(second.last).deep.equals({ done: true, stored: 1, changed: 1, refused: 1 });
-    expect(await stored([one, two])).equals(1);
+    expect(await stored([left, right])).equals(1);
   });
 
   it("a CSV without its columns ends at once, and nothing is stored", async () => {
@@ -229,8 +229,8 @@ describe("directory of taxpayers", function () {
           ["tax id", { taxId: "9144" }],
           ["none", { name: "绝无此名" }],
         ];
-        for (const [label, wanted] of asked) {
-          const statements = await during(() => directory.search(sql, wanted, 20));
+        for (const [label, query] of asked) {
+          const statements = await during(() => directory.search(sql, query, 20));
           expect(statements, label).not.lengthOf(0);
           for (const { statement, rows: read, scans, plan } of statements) {
             const text = `${label}: ${statement}\n${plan}`;

@@ -1,6 +1,6 @@
 /**
- * How fast a directory of taxpayers is loaded, and searched afterwards: rows a second, memory of the
- * gateway, milliseconds of a search. It is loaded as a bureau does: over HTTP, into a durable
+ * How fast a directory of taxpayers is loaded, and searched afterwards: rows a second, memory of
+ * the gateway, milliseconds of a search. It is loaded as a bureau does: over HTTP, into a durable
  * database, with the names' index in place.
  */
 import { randomUUID } from "node:crypto";
@@ -128,8 +128,8 @@ export async function measureDirectory(
   say: (line: string) => void,
 ): Promise<Directory> {
   const loads: DirectoryResult[] = [];
-  for (const what of ["new", "the same again"]) {
-    say(`loading ${rows} companies, ${what}`);
+  for (const label of ["new", "the same again"]) {
+    say(`loading ${rows} companies, ${label}`);
     loads.push(await load(network, rows));
   }
   const searches: SearchResult[] = [];

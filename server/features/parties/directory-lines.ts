@@ -92,7 +92,7 @@ const columns: Readonly<Record<string, Column>> = {
   removed: "removed",
 };
 
-/** The columns of a head. Returns the Problem of a head that is none: no line can be read then. */
+/** The columns of a head. Returns the Problem of a bad head: no line can be read then. */
 function headOf(line: Uint8Array): { written: string[]; columns: Column[] } | Problem {
   try {
     const written = fieldsOf(textOf(line)).map((field) => field.trim());

@@ -1,6 +1,6 @@
 /**
- * The bureau's directory of taxpayers: companies by tax id, whether they are enrolled or not. Buyers
- * are looked up here when an invoice is titled to a company that the chain does not have yet.
+ * The bureau's directory of taxpayers: companies by tax id, enrolled or not. Buyers are looked up
+ * here when an invoice is titled to a company that the chain does not have yet.
  *
  * Names are public, and stand in the table as they are (docs/adr/0039-directory.md). A search reads
  * a bounded number of rows, however common the text is. Owns the table directory. Does not own: how
@@ -16,14 +16,14 @@ export type Company = { taxId: string; name: string };
 /** `removed`: the directory no longer has it. */
 export type DirectoryRow = Company & { removed: boolean };
 /** By the tax id or its beginning, or by a part of the name. */
-export type Wanted = { taxId: string } | { name: string };
+export type Query = { taxId: string } | { name: string };
 /** `more`: not all that match are here. */
 export type Matches = { items: Company[]; more: boolean };
 
 /** Where companies are looked up: in this gateway's table, or at the bureau's gateway. */
 export type Lookup = {
   find(tx: Tx, taxId: string): Promise<Company | undefined>;
-  search(tx: Tx, wanted: Wanted, limit: number): Promise<Matches>;
+  search(tx: Tx, query: Query, limit: number): Promise<Matches>;
 };
 export type Directory = Lookup & {
   /** Stores rows; of several with one tax id the last one counts. Returns how many changed. */
@@ -72,9 +72,9 @@ export function createDirectory({ sql, taxpayers }: Deps): Directory {
         ) c order by char_length(folded), folded, tax_id limit ${limit}`;
     });
 
-  async function rowsOf(wanted: Wanted, limit: number): Promise<Row[]> {
-    if ("taxId" in wanted) return byPrefix("tax_id", normaliseTaxId(wanted.taxId), limit);
-    const folded = foldName(wanted.name);
+  async function rowsOf(query: Query, limit: number): Promise<Row[]> {
+    if ("taxId" in query) return byPrefix("tax_id", normaliseTaxId(query.taxId), limit);
+    const folded = foldName(query.name);
     const first = await byPrefix("folded", folded, limit);
     if (first.length === limit || folded.length < 2) return first;
     const known = new Set(first.map(({ tax_id }) => tax_id));
@@ -89,11 +89,11 @@ export function createDirectory({ sql, taxpayers }: Deps): Directory {
       return row && companyOf(row);
     },
 
-    async search(tx, wanted, limit) {
+    async search(tx, query, limit) {
       // one more than is shown says whether there are more
-      const rows = await rowsOf(wanted, limit + 1);
+      const rows = await rowsOf(query, limit + 1);
       const listed = rows.slice(0, limit).map(companyOf);
-      const exact = "taxId" in wanted ? [normaliseTaxId(wanted.taxId)] : [];
+      const exact = "taxId" in query ? [normaliseTaxId(query.taxId)] : [];
       const taxIds = [...new Set([...listed.map(({ taxId }) => taxId), ...exact])];
       const { byTaxId } = await taxpayers.among(tx, [], taxIds);
       // an invoice calls a taxpayer by the name that it is enrolled under
@@ -109,7 +109,7 @@ export function createDirectory({ sql, taxpayers }: Deps): Directory {
       const last = [...new Map(rows.map((row) => [row.taxId, row])).values()].sort((a, b) =>
         a.taxId < b.taxId ? -1 : 1,
       );
-      const gone = last.filter(({ removed }) => removed);
+      const leaving = last.filter(({ removed }) => removed);
       const kept = last.filter(({ removed }) => !removed);
       const folded = kept.map(({ name }) => foldName(name));
       const pairs = folded.map((name) => `{${pairsOf(name).join()}}`);
@@ -128,11 +128,11 @@ export function createDirectory({ sql, taxpayers }: Deps): Directory {
                 where directory.name <> excluded.name`
             ).count;
       const removed =
-        gone.length === 0
+        leaving.length === 0
           ? 0
           : (
               await tx`
-                delete from directory where tax_id = any(${gone.map(({ taxId }) => taxId)}::text[])`
+                delete from directory where tax_id = any(${leaving.map(({ taxId }) => taxId)}::text[])`
             ).count;
       return put + removed;
     },
