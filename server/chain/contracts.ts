@@ -5,7 +5,7 @@
 
 import type { CompactSignature, Domain } from "@onepiao/protocol/ledger/messages.ts";
 import type { Evidence } from "@onepiao/protocol/ledger/tree.ts";
-import { Interface, type Result } from "ethers";
+import { type EventFragment, Interface, type Result } from "ethers";
 import { AccessManager__factory } from "../../types/ethers-contracts/factories/@openzeppelin/contracts/access/manager/AccessManager__factory.ts";
 import { InvoiceLedger__factory } from "../../types/ethers-contracts/factories/contracts/InvoiceLedger__factory.ts";
 import { TaxpayerRegistry__factory } from "../../types/ethers-contracts/factories/contracts/TaxpayerRegistry__factory.ts";
@@ -59,6 +59,18 @@ export const ZERO_REF = `0x${"00".repeat(32)}`;
 const ledger = new Interface(InvoiceLedger__factory.abi);
 const registry = new Interface(TaxpayerRegistry__factory.abi);
 const manager = new Interface(AccessManager__factory.abi);
+
+/** Events by their topic. `parseLog` of ethers hashes the text of each event until one fits. */
+function eventsOf(contract: Interface): Map<string | undefined, EventFragment> {
+  const events = new Map<string | undefined, EventFragment>();
+  contract.forEachEvent((fragment) => void events.set(fragment.topicHash, fragment));
+  return events;
+}
+const readers = {
+  ledger: { contract: ledger, events: eventsOf(ledger) },
+  registry: { contract: registry, events: eventsOf(registry) },
+};
+
 /** The first four bytes of calldata for the ledger's `act`. */
 export const ACT_SELECTOR = ledger.getFunction("act")?.selector as string;
 
@@ -133,13 +145,16 @@ export function createContracts(deployment: Deployment) {
     event(log: RawLog): ChainEvent | undefined {
       const contract = contractAt[log.address.toLowerCase()] as "registry" | "ledger" | undefined;
       if (!contract) return undefined;
-      const parsed = (contract === "ledger" ? ledger : registry).parseLog(log);
-      if (!parsed) return undefined;
+      const reader = readers[contract];
+      const fragment = reader.events.get(log.topics[0]?.toLowerCase());
+      if (!fragment) return undefined;
+      const values = reader.contract.decodeEventLog(fragment, log.data, log.topics);
       const args: ChainEvent["args"] = {};
-      parsed.fragment.inputs.forEach((input, i) => {
-        args[input.name] = plain(input.name, input.type, parsed.args[i]);
+      fragment.inputs.forEach((input, i) => {
+        args[input.name] = plain(input.name, input.type, values[i]);
       });
-      return { contract, name: parsed.name, args, block: log.block, index: log.index, tx: log.tx };
+      const { name } = fragment;
+      return { contract, name, args, block: log.block, index: log.index, tx: log.tx };
     },
   };
 }

@@ -135,8 +135,14 @@ export function limitTime(
       .end(JSON.stringify(body), () => request.destroy());
   }, milliseconds);
   timers.set(request, timer);
-  const come = () => clearTimeout(timer);
+  const { socket } = request;
+  const come = () => {
+    clearTimeout(timer);
+    socket.off("close", come);
+  };
   request.once("end", come).once("close", come);
+  // Node does not close an answered request whose connection closes in the middle of its body
+  socket.once("close", come);
 }
 
 /** From here on the reader of the request bounds its time. */

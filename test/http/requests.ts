@@ -1,8 +1,11 @@
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { type IncomingMessage, request as rawRequest } from "node:http";
 import { connect } from "node:net";
+import { promisify } from "node:util";
 import { catalogue } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
+import { root } from "../../scripts/run.ts";
 import type { Tx } from "../../server/db/db.ts";
 import { BYTES_A_REQUEST } from "../../server/http/limits.ts";
 import { routeFor } from "../../server/kernel/api.ts";
@@ -247,6 +250,30 @@ describe("a request", () => {
       await sent;
       expect(answer.status, answer.text).to.equal(413);
       expect(JSON.parse(answer.text).code).to.equal("body-too-large");
+    });
+  });
+
+  describe("whose connection closes after the answer, in the middle of the body", () => {
+    it("does not keep the gateway's process alive", async () => {
+      // its bound is an hour: what is left of the request would hold the process for so long
+      const program = `
+        import { once } from "node:events";
+        import { connect } from "node:net";
+        import { listen } from "./server/http/server.ts";
+        const where = { host: "127.0.0.1", port: 0, requestMs: 3_600_000 };
+        const { port, close } = await listen((_request, response) => response.end("early"), where);
+        const socket = connect(port, where.host);
+        socket.write("POST / HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 10\\r\\n\\r\\nhalf");
+        const [answer] = await once(socket, "data");
+        socket.destroy();
+        await close();
+        console.log(String(answer).split("\\r\\n")[0]);`;
+      const { stdout } = await promisify(execFile)(
+        process.execPath,
+        ["--input-type=module", "--eval", program],
+        { cwd: root, timeout: 60_000 },
+      );
+      expect(stdout).to.equal("HTTP/1.1 200 OK\n");
     });
   });
 
