@@ -94,7 +94,13 @@ export type Buyer = {
   bankAccount?: string | undefined;
   legalForm?: string | undefined;
   endpoint?: { id: string; scheme?: string | undefined } | undefined;
-  identifiers?: { id: string; scheme?: string | undefined }[] | undefined;
+  identifiers?:
+    | {
+        id: string;
+        scheme?: string | undefined;
+        registration?: "vat" | "tax" | "legal" | undefined;
+      }[]
+    | undefined;
   contact?:
     | { name?: string | undefined; phone?: string | undefined; email?: string | undefined }
     | undefined;
@@ -393,9 +399,13 @@ export type InvoiceDocument = {
     charges?: Money | undefined;
     prepaid?: Money | undefined;
     rounding?: Money | undefined;
+    collected?: Money | undefined;
     payable?: Money | undefined;
+    accounting?: { currency: string; tax: Money } | undefined;
     inWords?: string | undefined;
   };
+  typeCode?: string | undefined;
+  preceding?: { id: string; date?: string | undefined }[] | undefined;
   dueDate?: string | undefined;
   period?: { start?: string | undefined; end?: string | undefined } | undefined;
   paymentTerms?: string | undefined;
@@ -417,7 +427,9 @@ export type InvoiceDocument = {
         description?: string | undefined;
         filename?: string | undefined;
         mimeType?: string | undefined;
+        bytes?: string | undefined;
         sha256?: string | undefined;
+        uri?: string | undefined;
       }[]
     | undefined;
   taxBureau?: { code?: string | undefined; name?: string | undefined } | undefined;
@@ -490,9 +502,13 @@ export type InvoiceRequest = {
     charges?: Money | undefined;
     prepaid?: Money | undefined;
     rounding?: Money | undefined;
+    collected?: Money | undefined;
     payable?: Money | undefined;
+    accounting?: { currency: string; tax: Money } | undefined;
     inWords?: string | undefined;
   };
+  typeCode?: string | undefined;
+  preceding?: { id: string; date?: string | undefined }[] | undefined;
   dueDate?: string | undefined;
   period?: { start?: string | undefined; end?: string | undefined } | undefined;
   paymentTerms?: string | undefined;
@@ -514,7 +530,9 @@ export type InvoiceRequest = {
         description?: string | undefined;
         filename?: string | undefined;
         mimeType?: string | undefined;
+        bytes?: string | undefined;
         sha256?: string | undefined;
+        uri?: string | undefined;
       }[]
     | undefined;
   taxBureau?: { code?: string | undefined; name?: string | undefined } | undefined;
@@ -789,7 +807,13 @@ export type Seller = {
   bankAccount?: string | undefined;
   legalForm?: string | undefined;
   endpoint?: { id: string; scheme?: string | undefined } | undefined;
-  identifiers?: { id: string; scheme?: string | undefined }[] | undefined;
+  identifiers?:
+    | {
+        id: string;
+        scheme?: string | undefined;
+        registration?: "vat" | "tax" | "legal" | undefined;
+      }[]
+    | undefined;
   contact?:
     | { name?: string | undefined; phone?: string | undefined; email?: string | undefined }
     | undefined;
@@ -1387,6 +1411,7 @@ export interface Api {
         )[];
         document: InvoiceDocument;
         unread?: string[] | undefined;
+        notes?: { field: string; rule: string; detail: string }[] | undefined;
       };
       202: {
         id: ExternalId;
@@ -1418,6 +1443,7 @@ export interface Api {
           | "not-issued-here-by-another-gateway"
         )[];
         unread?: string[] | undefined;
+        notes?: { field: string; rule: string; detail: string }[] | undefined;
         operation: OperationRef;
       };
     };

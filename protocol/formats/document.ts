@@ -11,22 +11,25 @@
  * A check's message is `rule: detail`; `shapeViolations` names the rules of shape that zod defines.
  */
 import * as z from "zod";
-import { decimalPattern, moneyPattern } from "../values/money.ts";
+import { amountPattern, decimalPattern } from "../values/money.ts";
 import { maxViolations, type Violation } from "../values/problems.ts";
 import { accountSchema } from "../values/shapes.ts";
 import { plainText } from "../values/text.ts";
 import { sourceFormats } from "./formats.ts";
 
 export const maxLines = 2000;
+/** The longest description, note, remark or terms, in characters. */
+const longText = 10_000;
 
-/** Active ISO 4217 currencies with two decimals; the others divide their unit in another way. */
-const currencies = (
-  "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD " +
-  "CAD CDF CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD " +
-  "GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD " +
-  "MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP " +
-  "PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS " +
-  "TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG"
+/** Active ISO 4217 currencies. Not those of funds, nor the two with four decimals (CLF, UYW). */
+export const currencies = (
+  "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP " +
+  "BYN BZD CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP " +
+  "GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR " +
+  "KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK " +
+  "MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR " +
+  "SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS " +
+  "UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG"
 ).split(" ");
 
 /** Exempt from tax, and not subject to tax: the two words that may replace a rate. */
@@ -50,11 +53,12 @@ const paragraphs = (max: number) => plainText(max, { lines: true });
 
 const money = z
   .string()
-  .regex(moneyPattern, 'money-format: an amount is a string with two decimals, such as "1130.00"')
+  .regex(amountPattern, 'money-format: an amount is a string with two decimals, such as "1130.00"')
   .meta({
     id: "Money",
     description:
-      "A decimal string with exactly two decimals, in the invoice's currency. Never a JSON number.",
+      "A decimal string in the invoice's currency, with exactly two decimals, or three for " +
+      "BHD, IQD, JOD, KWD, LYD, OMR and TND. Never a JSON number.",
     examples: ["1130.00"],
   });
 const decimal = z
@@ -90,6 +94,16 @@ const taxId = z
   });
 const period = z.strictObject({ start: date.optional(), end: date.optional() });
 const identifier = z.strictObject({ id: plainText(200), scheme: plainText(40).optional() });
+/** What a party is registered for under an id: VAT, another tax, as a company. */
+export const registrations = ["vat", "tax", "legal"] as const;
+const partyIdentifier = identifier.extend({
+  registration: z
+    .enum(registrations)
+    .optional()
+    .describe(
+      "vat: for VAT; tax: at a tax office; legal: in a register of companies. Without it: another id.",
+    ),
+});
 
 const partyShape = {
   name: plainText(300),
@@ -101,7 +115,7 @@ const partyShape = {
   bankAccount: plainText(100).optional(),
   legalForm: paragraphs(1000).optional(),
   endpoint: identifier.optional().describe("Electronic address (UBL EndpointID)."),
-  identifiers: z.array(identifier).max(20).optional(),
+  identifiers: z.array(partyIdentifier).max(20).optional(),
   contact: z
     .strictObject({
       name: plainText(200).optional(),
@@ -135,9 +149,9 @@ const allowance = z
 
 const line = z
   .strictObject({
-    name: plainText(300),
+    name: plainText(1000),
     id: plainText(100).optional().describe("The line's id in the original (UBL)."),
-    description: paragraphs(2000).optional(),
+    description: paragraphs(longText).optional(),
     spec: plainText(200).optional(),
     unit: plainText(40).optional(),
     quantity: decimal.optional(),
@@ -160,7 +174,7 @@ const line = z
       .describe(
         "A discount line: takes something off the line before it. Filled in by the gateway.",
       ),
-    note: paragraphs(2000).optional(),
+    note: paragraphs(longText).optional(),
     period: period.optional(),
     allowances: z.array(allowance).max(50).optional(),
   })
@@ -207,15 +221,38 @@ const documentShape = {
     charges: money.optional(),
     prepaid: money.optional(),
     rounding: money.optional(),
-    payable: money.optional().describe("gross − prepaid + rounding."),
+    collected: money
+      .optional()
+      .describe("Collected for somebody else beside the gross (代收), such as a vehicle tax."),
+    payable: money
+      .optional()
+      .describe("What is to be paid: gross + collected − prepaid + rounding."),
+    accounting: z
+      .strictObject({ currency: z.enum(currencies), tax: money })
+      .optional()
+      .describe("The tax in the currency in which it is accounted for (EN 16931: BT-111)."),
     inWords: plainText(120)
       .optional()
       .describe("The gross amount in Chinese figures; must agree with gross."),
   }),
+  typeCode: z
+    .string()
+    .regex(/^\d{1,3}$/, "type-code-format: up to three digits")
+    .optional()
+    .describe(
+      "What the original is, by UNTDID 1001, unless it is a 380 or a red letter (384): 381 " +
+        "credit note, 384 correction, 386 prepayment, 389 self-billing …",
+    ),
+  preceding: z
+    .array(z.strictObject({ id: plainText(200), date: date.optional() }))
+    .min(1)
+    .max(100)
+    .optional()
+    .describe("The invoices that this one corrects, credits or settles, by their issuer's ids."),
   dueDate: date.optional(),
   period: period.optional(),
-  paymentTerms: paragraphs(2000).optional(),
-  remark: paragraphs(4000).optional(),
+  paymentTerms: paragraphs(longText).optional(),
+  remark: paragraphs(longText).optional(),
   drawer: plainText(100).optional(),
   sourceId: plainText(200)
     .optional()
@@ -236,7 +273,12 @@ const documentShape = {
         description: paragraphs(1000).optional(),
         filename: plainText(300).optional(),
         mimeType: plainText(100).optional(),
+        bytes: z
+          .string()
+          .regex(/^(?:0|[1-9]\d{0,8})$/, "bytes-format: a number of bytes, as a string")
+          .optional(),
         sha256: plainText(64).optional(),
+        uri: plainText(1000).optional().describe("Where it is, if the original only links to it."),
       }),
     )
     .max(100)

@@ -8,6 +8,7 @@
  * is an absent member. Does not own: which members are required (document.ts) and which must agree
  * (rules.ts).
  */
+import { type Decimals, decimalsOf } from "../values/money.ts";
 import { maxViolations, Problem, type Violation } from "../values/problems.ts";
 import {
   type InvoiceDocument,
@@ -21,13 +22,13 @@ import type { Element } from "./xml.ts";
 
 /**
  * `as` converts an element's text to the member's; it never fails: text that it cannot convert
- * stays as it is and breaks the document's shape. `back` is its inverse, for a writer; without
- * `back` the format reads a member's text unchanged.
+ * stays as it is and breaks the document's shape. `decimals`: of amounts in the document's currency.
+ * `back` is its inverse, for a writer; without `back` the format reads a member's text unchanged.
  */
 export type Row = {
   to: string;
   from: string;
-  as?: (text: string) => string;
+  as?: (text: string, decimals: Decimals) => string;
   back?: (member: string) => string;
 };
 
@@ -36,8 +37,9 @@ export type Style = { root: string; repeated: ReadonlySet<string> };
 
 export type Draft = ReturnType<typeof createDraft>;
 
-/** An empty draft on a root element. */
-export function createDraft(root: Element, style: Style) {
+/** An empty draft on a root element. `currency`: the document's, if the format states it. */
+export function createDraft(root: Element, style: Style, currency = "CNY") {
+  const decimals = decimalsOf(currency);
   const document: Record<string, unknown> = {};
   const fields = new Map<string, string>();
   const violations: Violation[] = [];
@@ -140,7 +142,11 @@ export function createDraft(root: Element, style: Style) {
     for (const row of rows) {
       const { element, path } = find(parent, row.from, parentPath);
       const text = element?.text ?? "";
-      put(`${prefix}/${row.to}`, text === "" ? undefined : row.as ? row.as(text) : text, path);
+      put(
+        `${prefix}/${row.to}`,
+        text === "" ? undefined : row.as ? row.as(text, decimals) : text,
+        path,
+      );
     }
   }
 
@@ -167,13 +173,21 @@ export function createDraft(root: Element, style: Style) {
 
   /**
    * The checked document. `more` checks the rules that only the format knows; they come after the
-   * general ones. Throws Problem `invalid-document` with everything that is wrong.
+   * general ones. `notes`: rules of this network's own that the document breaks and its format does
+   * not have. Throws Problem `invalid-document` with everything that is wrong.
    */
-  function finish(rules: Rules, more: () => void): InvoiceDocument {
+  function finish(
+    rules: Rules,
+    more: () => void,
+  ): { document: InvoiceDocument; notes: Violation[] } {
     const { shapes, members } = ruleSets[rules];
     const shaped = invoiceDocument.safeParse(document);
+    const notes: Violation[] = [];
+    const note = (field: string, rule: string, detail: string) => {
+      if (notes.length < maxViolations) notes.push({ field: fieldOf(field), rule, detail });
+    };
     const broken = shaped.success
-      ? checkDocument(shaped.data, rules)
+      ? checkDocument(shaped.data, rules, note)
       : shapeViolations(shaped.error);
     for (const { field, rule, detail } of broken) {
       const missing = rule === "missing-member";
@@ -195,8 +209,8 @@ export function createDraft(root: Element, style: Style) {
       );
     }
     markDiscounts(shaped.data, rules);
-    return shaped.data;
+    return { document: shaped.data, notes };
   }
 
-  return { root, document, all, find, fill, put, pathOf, refuse, unread, finish };
+  return { root, document, decimals, all, find, fill, put, pathOf, refuse, unread, finish };
 }

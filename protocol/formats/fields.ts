@@ -15,5 +15,7 @@ import { readers } from "./registry.ts";
 export function fieldIn(format: FormatName, pointer: string): string {
   const reader = readers[format];
   const path = "xml" in reader ? reader.xml.pathOf(pointer.slice(1)) : undefined;
-  return path === undefined || !("xml" in reader) ? pointer : `/${reader.xml.root.name}/${path}`;
+  return path === undefined || !("xml" in reader)
+    ? pointer
+    : `/${reader.xml.roots[0].name}/${path}`;
 }

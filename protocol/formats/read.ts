@@ -36,6 +36,25 @@ export const unreadSchema = z
     "Elements of the XML with a text that the document does not have: the original has them alone",
   );
 
+/** `notes` of a reading, in an answer. */
+export const notesSchema = z
+  .array(z.object({ field: z.string(), rule: z.string(), detail: z.string() }))
+  .max(maxViolations)
+  .describe(
+    "What is unusual about the document, although its standard allows it: a quantity times its " +
+      "price that does not make the amount. An invoice of this network would be refused for it.",
+  );
+
+/**
+ * Our own rules bind what is issued in this network, also where its standard does not have them.
+ * Throws Problem `invalid-document`.
+ */
+export function requireIssuable({ notes = [] }: Pick<Reading, "notes">): void {
+  const [first] = notes;
+  if (first)
+    throw new Problem("invalid-document", `${first.field}: ${first.detail}`, { violations: notes });
+}
+
 const xmlReaders: ReadonlyMap<FormatName, XmlReader> = new Map(
   formatNames.flatMap((name) => {
     const reader = readers[name];
@@ -52,17 +71,19 @@ function formatOfRoot(
 ): [FormatName, XmlReader] {
   const refuse = (rule: string, detail: string) =>
     new Problem("invalid-document", detail, { violations: [{ field: `/${name}`, rule, detail }] });
-  const named = [...xmlReaders].filter(([, { root }]) => root.name === name);
-  const [stray] = named.filter(([, { root }]) => root.namespace === "" && namespace !== "");
+  const named = [...xmlReaders].flatMap(([format, reader]) =>
+    reader.roots.filter((root) => root.name === name).map((root) => ({ format, reader, root })),
+  );
+  const stray = named.find(({ root }) => root.namespace === "" && namespace !== "");
   if (stray !== undefined)
     throw refuse(
       "foreign-namespace",
-      `The root element of ${formats[stray[0]].title.en} stands in no namespace`,
+      `The root element of ${formats[stray.format].title.en} stands in no namespace`,
     );
   const match = named.find(
-    ([format, { root }]) => root.namespace === namespace && candidates.includes(format),
+    ({ format, root }) => root.namespace === namespace && candidates.includes(format),
   );
-  if (match !== undefined) return match;
+  if (match !== undefined) return [match.format, match.reader];
   throw refuse("unknown-root", `The root element is not that of ${titlesOf(candidates)}`);
 }
 

@@ -11,6 +11,8 @@ import type { Element, Vocabulary } from "./xml.ts";
  * every number of 20 digits that the file states as the invoice's own: `number`, and a gateway's
  * next to a `sourceId`. `unread`: paths of texts that the document does not have, at most 20.
  * `issueDay`: the day of issue, YYYY-MM-DD, if the format states it apart from the document's time.
+ * `notes`: rules of this network's own that the document breaks, and its standard does not have, at
+ * most 20; it cannot be issued here.
  */
 export type Reading = {
   document: InvoiceDocument;
@@ -19,17 +21,20 @@ export type Reading = {
   numbers?: readonly string[];
   unread?: readonly string[];
   issueDay?: string | undefined;
+  notes?: readonly Violation[];
 };
+
+export type Root = { name: string; namespace: string };
 
 /** Throws only Problem `malformed-document` or `invalid-document`. */
 export type BytesReader = { read: (body: Uint8Array) => Reading };
 
 /**
- * A format of XML. It is recognised by its root element; `namespace`: "" for none. Throws Problem
- * `invalid-document`.
+ * A format of XML. It is recognised by its root element, the first of `roots` being the usual one;
+ * `namespace`: "" for none. Throws Problem `invalid-document`.
  */
 export type XmlReader = {
-  root: { name: string; namespace: string };
+  roots: readonly [Root, ...Root[]];
   vocabulary: Vocabulary;
   read: (root: Element) => Reading;
   /**

@@ -24,7 +24,7 @@ import {
 import { Problem, type Violation } from "../values/problems.ts";
 import { exempt, type InvoiceDocument, type InvoiceLine, notTaxed } from "./document.ts";
 import { formats } from "./formats.ts";
-import { checkDocument, isDiscount } from "./rules.ts";
+import { checkIssued, isDiscount } from "./rules.ts";
 
 export type Amounts = { net: bigint; tax: bigint; gross: bigint };
 /** What is left of an invoice, in all and at each rate. */
@@ -397,7 +397,7 @@ export function redLetterOf(original: Original, left: Left, wish: Wish, at: Date
         : letterForParts(original, left, wish.lines, at);
   checkWithin(left, red);
   const { source } = original.document;
-  const wrong: Violation[] = checkDocument(
+  const wrong: Violation[] = checkIssued(
     red,
     source === undefined ? "rounded" : formats[source.format].rules,
   );

@@ -4,12 +4,15 @@
  * Owns: one set of rules for every format, to the cent, and the differences between the sets that a
  * format may name (formats.ts). Invariants: totals agree exactly in every format; a line of an
  * imported document may be one cent off (its software rounded otherwise), a line of JSON may not.
- * Under `en16931` the rules that EN 16931 has carry its ids (BR-CO-10 …), the others our names.
+ * Under `en16931` the rules that EN 16931 has carry its ids (BR-CO-10 …, en16931.ts), the others our
+ * names; rules that only we have bind what is issued here, not what was issued elsewhere.
  * Does not own: shapes (document.ts), and rules that only one format can check (shudian.ts,
  * ubl.ts).
  */
 import {
   amountTimesRate,
+  type Decimals,
+  decimalsOf,
   formatMoney,
   parseMoney,
   quantityTimesPrice,
@@ -18,60 +21,43 @@ import {
 import type { Violation } from "../values/problems.ts";
 import { brokenTaxIdRule } from "../values/tax-id.ts";
 import { exempt, type InvoiceDocument, type InvoiceLine, notTaxed } from "./document.ts";
+import {
+  categoryNames,
+  europeanIds,
+  europeanMembers,
+  europeanShapes,
+  isCorrection,
+  isCreditNote,
+  isSelfBilled,
+  roundingSlack,
+} from "./en16931.ts";
 import { formats, type Rules } from "./formats.ts";
-
-/** Our name of a rule → its id in EN 16931-1. */
-const europeanIds: Readonly<Record<string, string>> = {
-  "lines-sum": "BR-CO-10",
-  "allowances-sum": "BR-CO-11",
-  "charges-sum": "BR-CO-12",
-  "net-sum": "BR-CO-13",
-  "tax-sum": "BR-CO-14",
-  "gross-sum": "BR-CO-15",
-  "payable-sum": "BR-CO-16",
-  "breakdown-tax": "BR-CO-17",
-  "breakdown-missing": "BR-CO-18",
-  "negative-price": "BR-27",
-};
-/** Missing members that EN 16931 has a rule for, by `pointer rule`. */
-const europeanShapes: Readonly<Record<string, string>> = {
-  "/issuedAt missing-member": "BR-03",
-  "/currency missing-member": "BR-05",
-  "/seller/name missing-member": "BR-06",
-  "/buyer/name missing-member": "BR-07",
-  "/lines no-lines": "BR-16",
-  "/totals/net missing-member": "BR-13",
-  "/totals/gross missing-member": "BR-14",
-};
-/** Members that a document may lack and an invoice of EN 16931 may not. */
-const europeanMembers: Readonly<Record<string, string>> = {
-  "/sourceId": "BR-02",
-  "/totals/lines": "BR-12",
-  "/totals/payable": "BR-15",
-};
 
 /**
  * The differences between sets of rules.
- * `cents`: how far a line's amount and tax may be off. `discounts`: a line against the document's
- * sign is a discount of the line before it. `byLine`: other software rounds the tax of a breakdown
+ * `cents`: how far a line's amount and tax may be off. `ours`: whether the set has the rules that
+ * this network has of its own (`checkDocument`). `discounts`: a line against the document's sign is
+ * a discount of the line before it. `byLine`: other software rounds the tax of a breakdown
  * line by line. `ids`: our name of a rule → the set's. `shapes`: the set's name for a broken rule
  * of shape, by `pointer rule`. `members`: the rule for each further member that is required.
  */
 type RuleSet = {
   cents: bigint;
+  ours: boolean;
   discounts: boolean;
   byLine: boolean;
   ids: Readonly<Record<string, string>>;
   shapes: Readonly<Record<string, string>>;
   members: Readonly<Record<string, string>>;
 };
-const plain = { ids: {}, shapes: {}, members: {} };
+const plain = { ours: true, ids: {}, shapes: {}, members: {} };
 /** `any`: which set a document keeps is not known, so whatever one of them allows is allowed. */
 export const ruleSets: Readonly<Record<Rules | "any", RuleSet>> = {
   exact: { ...plain, cents: 0n, discounts: true, byLine: false },
   rounded: { ...plain, cents: 1n, discounts: true, byLine: false },
   en16931: {
     cents: 1n,
+    ours: false,
     discounts: false,
     byLine: true,
     ids: europeanIds,
@@ -81,11 +67,10 @@ export const ruleSets: Readonly<Record<Rules | "any", RuleSet>> = {
   any: { ...plain, cents: 1n, discounts: false, byLine: true },
 };
 
-/** The category's name inside rule ids of EN 16931, where it differs from the category's code. */
-const categoryNames: Readonly<Record<string, string>> = { K: "IC", L: "AF", M: "AG" };
-
 type Refuse = (field: string, rule: string, detail: string) => void;
-const cents = (text: string | undefined) => (text === undefined ? 0n : parseMoney(text));
+/** An amount in hundredths, or in thousandths if its text has three decimals; 0 if it is absent. */
+const cents = (text: string | undefined) =>
+  text === undefined ? 0n : parseMoney(text, text.at(-3) === "." ? 2 : 3);
 const sum = (amounts: readonly bigint[]) => amounts.reduce((total, amount) => total + amount, 0n);
 const distance = (a: bigint, b: bigint) => (a < b ? b - a : a - b);
 /** The rate as the text of a number: 0 for exempt and not taxed. */
@@ -121,7 +106,7 @@ export const isDiscount = (line: InvoiceLine, gross: bigint): boolean => {
 /** Marks the discount lines of a document, if these rules have discounts. */
 export function markDiscounts(document: InvoiceDocument, rules: Rules): void {
   if (!ruleSets[rules].discounts) return;
-  const gross = parseMoney(document.totals.gross);
+  const gross = cents(document.totals.gross);
   for (const line of document.lines) if (isDiscount(line, gross)) line.discount = true;
 }
 
@@ -165,11 +150,18 @@ function checkDiscount(
     refuse(`${field}/amount`, "discount-too-large", `more than the item's ${item.amount}`);
 }
 
+/** What the checks of one document share. `ours` takes the rules that a set may lack. */
+type Check = {
+  set: RuleSet;
+  decimals: Decimals;
+  refuse: Refuse;
+  ours: Refuse;
+  shown: Shown;
+};
+
 function checkLines(
   document: InvoiceDocument,
-  { cents: tolerance, discounts }: RuleSet,
-  refuse: Refuse,
-  shown: Shown,
+  { set: { cents: tolerance, discounts }, decimals, refuse, ours, shown }: Check,
 ): void {
   for (const [index, line] of document.lines.entries()) {
     const field = `/lines/${index}`;
@@ -185,20 +177,16 @@ function checkLines(
       if (line.unitPrice.startsWith("-"))
         refuse(`${field}/unitPrice`, "negative-price", "a price is not negative: the quantity is");
       if (line.baseQuantity !== undefined && !/^[^-]*[1-9]/.test(line.baseQuantity))
-        refuse(
-          `${field}/baseQuantity`,
-          "base-quantity-positive",
-          "a price is for more than nothing",
-        );
+        ours(`${field}/baseQuantity`, "base-quantity-positive", "a price is for more than nothing");
       else {
         const expected =
-          quantityTimesPrice(line.quantity, line.unitPrice, line.baseQuantity) +
+          quantityTimesPrice(line.quantity, line.unitPrice, line.baseQuantity, decimals) +
           signed(line.allowances);
         if (distance(amount, expected) > tolerance)
-          refuse(
+          ours(
             `${field}/amount`,
             "line-amount",
-            `${line.quantity} × ${line.unitPrice} makes ${amountText(expected)}, not ` +
+            `${line.quantity} × ${line.unitPrice} makes ${amountText(expected, decimals)}, not ` +
               `${line.amount}`,
           );
       }
@@ -228,29 +216,25 @@ function checkLines(
         refuse(
           `${field}/tax`,
           "line-tax",
-          `${line.amount} × ${line.taxRate} makes ${amountText(expected)}, not ${line.tax}`,
+          `${line.amount} × ${line.taxRate} makes ${amountText(expected, decimals)}, not ${line.tax}`,
         );
     }
   }
 }
 
-/** A sum may exceed the bounds of an amount; it is then written as plain cents. */
-function amountText(amount: bigint): string {
+/** A sum may exceed the bounds of an amount; it is then written in the smallest unit. */
+function amountText(amount: bigint, decimals: Decimals): string {
   try {
-    return formatMoney(amount);
+    return formatMoney(amount, decimals);
   } catch {
     return `${amount} cents`;
   }
 }
 
-/**
- * By how many cents a part's tax may differ from taxable × rate if it is the sum of the tax of so
- * many lines, each rounded alone: one for each line, and less than one unit of the currency, which
- * is the limit of EN 16931's own validation (BR-CO-17).
- */
-export const roundingSlack = (lines: number): bigint => BigInt(Math.min(Math.max(lines, 1), 99));
-
-function checkBreakdown(document: InvoiceDocument, { byLine }: RuleSet, refuse: Refuse): void {
+function checkBreakdown(
+  document: InvoiceDocument,
+  { set: { byLine }, decimals, refuse }: Check,
+): void {
   const { taxBreakdown, allowances } = document;
   if (taxBreakdown === undefined) {
     if (allowances !== undefined)
@@ -296,18 +280,21 @@ function checkBreakdown(document: InvoiceDocument, { byLine }: RuleSet, refuse: 
       refuse(
         `${field}/taxable`,
         rule,
-        `the lines, allowances and charges at this rate make ${amountText(expected)}, not ` +
+        `the lines, allowances and charges at this rate make ${amountText(expected, decimals)}, not ` +
           `${part.taxable}`,
       );
     }
     const tax = amountTimesRate(cents(part.taxable), rateOf(part.taxRate));
     const untaxed = rateOf(part.taxRate) === "0";
-    const slack = untaxed ? 0n : roundingSlack(byLine ? (counts.get(key) ?? 0) : 1);
+    // in hundredths, whatever the currency
+    const slack =
+      (untaxed ? 0n : roundingSlack(byLine ? (counts.get(key) ?? 0) : 1)) *
+      (decimals === 3 ? 10n : 1n);
     if (distance(cents(part.tax), tax) > slack)
       refuse(
         `${field}/tax`,
         "breakdown-tax",
-        `${part.taxable} × ${part.taxRate} makes ${amountText(tax)}, not ${part.tax}`,
+        `${part.taxable} × ${part.taxRate} makes ${amountText(tax, decimals)}, not ${part.tax}`,
       );
   }
   for (const key of taxable.keys()) {
@@ -319,16 +306,16 @@ function checkBreakdown(document: InvoiceDocument, { byLine }: RuleSet, refuse: 
 type Totals = InvoiceDocument["totals"];
 /** Refuses a stated total that differs from what it is the total of. */
 const expecting =
-  (totals: Totals, refuse: Refuse) =>
-  (member: keyof Totals, rule: string, expected: bigint, why: string) => {
+  (totals: Totals, { decimals, refuse }: Check) =>
+  (member: Exclude<keyof Totals, "accounting">, rule: string, expected: bigint, why: string) => {
     const stated = totals[member];
-    if (stated !== undefined && parseMoney(stated) !== expected)
-      refuse(`/totals/${member}`, rule, `${why} ${amountText(expected)}, not ${stated}`);
+    if (stated !== undefined && cents(stated) !== expected)
+      refuse(`/totals/${member}`, rule, `${why} ${amountText(expected, decimals)}, not ${stated}`);
   };
 
-function checkSums(document: InvoiceDocument, refuse: Refuse): void {
+function checkSums(document: InvoiceDocument, check: Check): void {
   const { totals, lines, taxBreakdown } = document;
-  const expect = expecting(totals, refuse);
+  const expect = expecting(totals, check);
   const part = (charge: boolean) =>
     sum(
       (document.allowances ?? [])
@@ -357,20 +344,27 @@ function checkSums(document: InvoiceDocument, refuse: Refuse): void {
   );
 }
 
-function checkGross({ totals }: InvoiceDocument, refuse: Refuse): void {
-  const expect = expecting(totals, refuse);
+function checkGross({ totals }: InvoiceDocument, check: Check): void {
+  const expect = expecting(totals, check);
+  const { refuse } = check;
   expect("gross", "gross-sum", cents(totals.net) + cents(totals.tax), "net and tax make");
   expect(
     "payable",
     "payable-sum",
-    cents(totals.gross) - cents(totals.prepaid) + cents(totals.rounding),
-    "gross less prepaid plus rounding makes",
+    cents(totals.gross) + cents(totals.collected) - cents(totals.prepaid) + cents(totals.rounding),
+    totals.collected === undefined
+      ? "gross less prepaid plus rounding makes"
+      : "gross and collected less prepaid plus rounding make",
   );
   if (totals.inWords !== undefined && !sameFigures(totals.inWords, cents(totals.gross)))
     refuse("/totals/inWords", "words-match-figures", `the words do not say ${totals.gross}`);
 }
 
-function checkReversal({ reverses, totals }: InvoiceDocument, refuse: Refuse): void {
+const asRedLetter = "is issued only as a red letter: a negative total and the reversed invoice";
+
+/** What is issued here: an invoice of the seller, or a red letter that reverses one. */
+function checkKind(document: InvoiceDocument, refuse: Refuse): void {
+  const { reverses, totals } = document;
   const negative = cents(totals.gross) < 0n;
   if (reverses === undefined) {
     if (negative)
@@ -379,6 +373,12 @@ function checkReversal({ reverses, totals }: InvoiceDocument, refuse: Refuse): v
         "negative-needs-reverses",
         "a negative invoice is a red letter and names the invoice that it reverses",
       );
+    else if (isCreditNote(document))
+      refuse("/typeCode", "credit-note-in-invoice", `${document.typeCode} ${asRedLetter}`);
+    else if (isCorrection(document))
+      refuse("/typeCode", "correction-in-invoice", `${document.typeCode} ${asRedLetter}`);
+    if (isSelfBilled(document))
+      refuse("/typeCode", "self-billing", "an invoice is issued by its seller, not by its buyer");
     return;
   }
   if (!negative)
@@ -395,32 +395,100 @@ type Judged = "seller" | "buyer" | "lines" | "total" | "tax" | "reverses";
 type Shown = (part: Judged) => boolean;
 
 /**
- * Every rule that a document of the right shape breaks, lines first; fields are JSON pointers. A
- * document may be issued if the list is empty. At most 100 violations.
- *
- * `shown`: which parts are there, if some parts of the document are hidden. A rule that needs a
- * hidden part is skipped.
+ * An amount must have the decimals of its currency; sums over amounts rely on it. If the currency is
+ * hidden, all amounts have those of the first.
  */
-export function checkDocument(
+function checkDecimals(document: InvoiceDocument, refuse: Refuse): Decimals | undefined {
+  const { lines = [], allowances = [], taxBreakdown = [], totals } = document;
+  const { inWords: _, accounting, ...sums } = totals;
+  const hidden = (document.currency as string | undefined) === undefined;
+  const first = lines[0]?.amount ?? sums.gross ?? sums.net ?? "";
+  const decimals = hidden ? (first.at(-4) === "." ? 3 : 2) : decimalsOf(document.currency);
+  let broken = false;
+  const check = (field: string, text: string | undefined, own: Decimals = decimals) => {
+    if (text === undefined || text.at(-own - 1) === ".") return;
+    broken = true;
+    refuse(field, "money-format", `an amount in this currency has ${own} decimals`);
+  };
+  const checkAllowances = (field: string, all: InvoiceLine["allowances"] = []) => {
+    for (const [at, { amount, base }] of all.entries()) {
+      check(`${field}/allowances/${at}/amount`, amount);
+      check(`${field}/allowances/${at}/base`, base);
+    }
+  };
+  for (const [at, line] of lines.entries()) {
+    check(`/lines/${at}/amount`, line.amount);
+    check(`/lines/${at}/tax`, line.tax);
+    if (line.allowances !== undefined) checkAllowances(`/lines/${at}`, line.allowances);
+  }
+  checkAllowances("", allowances);
+  for (const [at, { taxable, tax }] of taxBreakdown.entries()) {
+    check(`/taxBreakdown/${at}/taxable`, taxable);
+    check(`/taxBreakdown/${at}/tax`, tax);
+  }
+  for (const [name, text] of Object.entries(sums)) check(`/totals/${name}`, text);
+  if (accounting) check("/totals/accounting/tax", accounting.tax, decimalsOf(accounting.currency));
+  return broken ? undefined : decimals;
+}
+
+const all: Shown = () => true;
+const maxRules = 100;
+
+/**
+ * `ours`: takes the rules that this network has of its own; without it they are refusals like the
+ * others.
+ */
+function judge(
   document: InvoiceDocument,
   rules: Rules | "any",
-  shown: Shown = () => true,
+  { shown, ours }: { shown: Shown; ours?: Refuse },
 ): Violation[] {
   const set = ruleSets[rules];
   const violations: Violation[] = [];
   const refuse: Refuse = (field, rule, detail) => {
-    if (violations.length < 100) violations.push({ field, rule: set.ids[rule] ?? rule, detail });
+    if (violations.length < maxRules)
+      violations.push({ field, rule: set.ids[rule] ?? rule, detail });
   };
-  const all = (...parts: Judged[]) => parts.every(shown);
-  if (all("seller")) checkTaxId("/seller/taxId", document.seller.taxId, refuse);
-  if (all("buyer")) checkTaxId("/buyer/taxId", document.buyer.taxId, refuse);
-  if (all("lines")) checkLines(document, set, refuse, shown);
-  if (all("lines", "tax")) checkBreakdown(document, set, refuse);
-  if (all("lines", "tax")) checkSums(document, refuse);
-  if (all("total", "tax")) checkGross(document, refuse);
-  if (all("total", "reverses")) checkReversal(document, refuse);
+  const both = (...parts: Judged[]) => parts.every(shown);
+  const decimals = checkDecimals(document, refuse);
+  if (decimals === undefined) return violations;
+  const check: Check = { set, decimals, refuse, ours: ours ?? refuse, shown };
+  if (both("seller")) checkTaxId("/seller/taxId", document.seller.taxId, refuse);
+  if (both("buyer")) checkTaxId("/buyer/taxId", document.buyer.taxId, refuse);
+  if (both("lines")) checkLines(document, check);
+  if (both("lines", "tax")) checkBreakdown(document, check);
+  if (both("lines", "tax")) checkSums(document, check);
+  if (both("total", "tax")) checkGross(document, check);
+  if (both("total", "reverses")) checkKind(document, check.ours);
   return violations;
 }
+
+/**
+ * Every rule of its set that a document of the right shape breaks, lines first; fields are JSON
+ * pointers. At most 100 violations. A set may lack rules that this network has of its own: quantity
+ * × price makes the amount, only a red letter is negative, a correction or credit note is one.
+ * `note` takes what breaks these.
+ */
+export function checkDocument(
+  document: InvoiceDocument,
+  rules: Rules,
+  note: Refuse = () => undefined,
+): Violation[] {
+  return judge(document, rules, { shown: all, ...(ruleSets[rules].ours ? {} : { ours: note }) });
+}
+
+/**
+ * Every rule that a document breaks if it is issued in this network: those of its set, and our own.
+ * It may be issued if the list is empty.
+ *
+ * `shown`: which parts are there, if some parts of the document are hidden. A rule that needs a
+ * hidden part is skipped.
+ */
+export const checkIssued = (
+  document: InvoiceDocument,
+  rules: Rules | "any",
+  shown: Shown = all,
+): Violation[] => judge(document, rules, { shown });
 
 /**
  * The rules under which a document was issued: those of its format. A red letter without a source

@@ -204,7 +204,7 @@ function read(root: Element): Reading {
     draft.put(`/passengers/${index}`, {}, path);
     draft.fill(`/passengers/${index}`, passenger, path, passengerRows);
   }
-  const document = draft.finish(formats.shudian.rules, () => {
+  const { document } = draft.finish(formats.shudian.rules, () => {
     checkHeader(draft);
     for (const { element, path } of lines) checkLineGross(draft, element, path);
   });
@@ -222,7 +222,7 @@ function read(root: Element): Reading {
 }
 
 export const shudianReader: XmlReader = {
-  root: { name: style.root, namespace: "" },
+  roots: [{ name: style.root, namespace: "" }],
   vocabulary: shudianVocabulary,
   read,
   pathOf: (member) => [...ownRows, ...headRows].find(({ to }) => to === member)?.from,

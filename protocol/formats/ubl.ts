@@ -1,23 +1,31 @@
 /**
- * UBL 2.1 invoices as EN 16931 uses them (root `Invoice`).
+ * UBL 2.1 invoices and credit notes as EN 16931 uses them (roots `Invoice` and `CreditNote`).
  *
- * Owns: where their elements go in a document, which type codes are read, and the rules of EN 16931
- * that only this format can check. Tax is by breakdown; lines carry no tax. A time without an
- * offset counts as UTC. `cbc:ID` becomes `sourceId`; attachments are listed by hash, their bytes
- * stay in the stored original; another gateway's number of the invoice (`numberReference`) is not
- * an attachment and is dropped. Type codes: 380 and related codes are invoices; 381 and 384 are
- * read only as a red letter (negative total and the reversed invoice in `cac:BillingReference`),
- * because as ordinary invoices they would count a second time. Does not own: rules that hold for
- * every invoice (rules.ts), the XML itself (xml.ts).
+ * Owns: where their elements go in a document. What the elements mean is the model's
+ * (en16931-reading.ts), as are the rules (en16931.ts, rules.ts). Tax is by breakdown; lines carry no
+ * tax. `cbc:ID` becomes `sourceId`; attachments are listed by name, size and hash, their bytes stay
+ * in the stored original; another gateway's number of the invoice (`numberReference`) is not an
+ * attachment and is dropped. Does not own: the XML itself (xml.ts).
  */
-import { createHash } from "node:crypto";
-import { normaliseDecimal, normaliseMoney, percentToFraction } from "../values/money.ts";
-import { normaliseTaxId } from "../values/tax-id.ts";
-import { exempt, notTaxed } from "./document.ts";
 import { createDraft, type Draft, type Row, type Style } from "./draft.ts";
+import {
+  day,
+  decimal,
+  type Found,
+  joined,
+  money,
+  type PartyId,
+  putAccounting,
+  putAttachment,
+  putCategory,
+  putIdentifier,
+  putIds,
+  putIssued,
+  putKind,
+} from "./en16931-reading.ts";
 import { formats } from "./formats.ts";
 import type { Reading, XmlReader } from "./reading.ts";
-import { ublNamespace, ublVocabulary } from "./vocabularies.ts";
+import { ublCreditNoteNamespace, ublNamespace, ublVocabulary } from "./vocabularies.ts";
 import type { Element } from "./xml.ts";
 
 /**
@@ -25,48 +33,39 @@ import type { Element } from "./xml.ts";
  * agreed scheme.
  */
 export const numberReference = { type: "130", scheme: "ZZZ" };
-const style: Style = {
-  root: "Invoice",
-  repeated: new Set(["cac:InvoiceLine", "cac:TaxSubtotal", "cac:AllowanceCharge"]),
-};
-
-const money = (text: string) => normaliseMoney(text) ?? text;
-const decimal = (text: string) => normaliseDecimal(text) ?? text;
-const oneLine = (texts: readonly string[], between: string) =>
-  texts.filter((text) => text !== "").join(between) || undefined;
-
-/**
- * Codes of invoices. Factoring, self-billing, and prepayments that are settled elsewhere are not
- * read.
- */
-const invoiceCodes = new Set([
-  "80",
-  "82",
-  "84",
-  "326",
-  "380",
-  "383",
-  "386",
-  "388",
-  "393",
-  "395",
-  "457",
-  "527",
-  "575",
-  "623",
-  "780",
-  "875",
-  "876",
-  "877",
-]);
-const reversalCodes = new Set(["381", "384"]);
+/** The type of a reference that names a credit note's project (BT-11). */
+export const projectReference = "50";
+/** The two roots of UBL that EN 16931 uses, and their names of the same things. */
+const syntax = (root: string, line: string, quantity: string, typeCode: string) => ({
+  root,
+  line,
+  quantity,
+  typeCode,
+  style: {
+    root,
+    repeated: new Set([line, "cac:TaxSubtotal", "cac:AllowanceCharge"]),
+  } satisfies Style,
+});
+export const ublInvoice = syntax(
+  "Invoice",
+  "cac:InvoiceLine",
+  "cbc:InvoicedQuantity",
+  "cbc:InvoiceTypeCode",
+);
+export const ublCreditNote = syntax(
+  "CreditNote",
+  "cac:CreditNoteLine",
+  "cbc:CreditedQuantity",
+  "cbc:CreditNoteTypeCode",
+);
+type Syntax = typeof ublInvoice;
 
 const headRows: readonly Row[] = [
   { to: "currency", from: "cbc:DocumentCurrencyCode" },
   { to: "sourceId", from: "cbc:ID" },
-  { to: "dueDate", from: "cbc:DueDate" },
-  { to: "period/start", from: "cac:InvoicePeriod/cbc:StartDate" },
-  { to: "period/end", from: "cac:InvoicePeriod/cbc:EndDate" },
+  { to: "dueDate", from: "cbc:DueDate", as: day },
+  { to: "period/start", from: "cac:InvoicePeriod/cbc:StartDate", as: day },
+  { to: "period/end", from: "cac:InvoicePeriod/cbc:EndDate", as: day },
   { to: "references/buyer", from: "cbc:BuyerReference" },
   { to: "references/order", from: "cac:OrderReference/cbc:ID" },
   { to: "references/salesOrder", from: "cac:OrderReference/cbc:SalesOrderID" },
@@ -101,12 +100,11 @@ const lineRows: readonly Row[] = [
   { to: "id", from: "cbc:ID" },
   { to: "name", from: "cac:Item/cbc:Name" },
   { to: "description", from: "cac:Item/cbc:Description" },
-  { to: "quantity", from: "cbc:InvoicedQuantity", as: decimal },
   { to: "unitPrice", from: "cac:Price/cbc:PriceAmount", as: decimal },
   { to: "baseQuantity", from: "cac:Price/cbc:BaseQuantity", as: decimal },
   { to: "amount", from: "cbc:LineExtensionAmount", as: money },
-  { to: "period/start", from: "cac:InvoicePeriod/cbc:StartDate" },
-  { to: "period/end", from: "cac:InvoicePeriod/cbc:EndDate" },
+  { to: "period/start", from: "cac:InvoicePeriod/cbc:StartDate", as: day },
+  { to: "period/end", from: "cac:InvoicePeriod/cbc:EndDate", as: day },
 ];
 const breakdownRows: readonly Row[] = [
   { to: "taxable", from: "cbc:TaxableAmount", as: money },
@@ -123,30 +121,14 @@ export const ublRows = {
   line: lineRows,
 };
 
-/**
- * A tax category's code and rate. E is exempt and O is not taxed; their percentage must be 0 and
- * adds nothing.
- */
-function putCategory(
-  draft: Draft,
-  to: string,
-  parent: Element | undefined,
-  step: string,
-  parentPath: string,
-): void {
-  const { element, path } = draft.find(parent, step, parentPath);
-  const code = draft.find(element, "cbc:ID", path);
-  const percent = draft.find(element, "cbc:Percent", path);
-  const category = code.element?.text || undefined;
-  draft.put(`${to}/taxCategory`, category, code.path);
-  const stated = percent.element?.text || undefined;
-  const fraction =
-    stated === undefined
-      ? undefined
-      : (percentToFraction(normaliseDecimal(stated) ?? "") ?? stated);
-  const zero = fraction === undefined || fraction === "0";
-  const word = category === "E" ? exempt : category === "O" ? notTaxed : undefined;
-  draft.put(`${to}/taxRate`, word !== undefined && zero ? word : fraction, percent.path);
+function putCategoryOf(draft: Draft, to: string, parent: Found, step: string): void {
+  const { element, path } = draft.find(parent.element, step, parent.path);
+  putCategory(
+    draft,
+    to,
+    draft.find(element, "cbc:ID", path),
+    draft.find(element, "cbc:Percent", path),
+  );
 }
 
 function putAllowances(draft: Draft, to: string, parent: Element, parentPath: string): void {
@@ -161,7 +143,7 @@ function putAllowances(draft: Draft, to: string, parent: Element, parentPath: st
       charge.path,
     );
     draft.fill(prefix, element, path, allowanceRows);
-    if (to === "") putCategory(draft, prefix, element, "cac:TaxCategory", path);
+    if (to === "") putCategoryOf(draft, prefix, { element, path }, "cac:TaxCategory");
   }
 }
 
@@ -176,42 +158,29 @@ function putParty(draft: Draft, side: "seller" | "buyer"): void {
   draft.fill(to, party, path, partyRows);
   const country = draft.find(party, "cac:PostalAddress/cac:Country/cbc:IdentificationCode", path)
     .element?.text;
-  // The VAT id if there is one; for a seller without one, the tax office's number.
-  const schemes = draft.all(party, "cac:PartyTaxScheme");
-  const vat = schemes.find(
-    (scheme) => draft.find(scheme, "cac:TaxScheme/cbc:ID").element?.text === "VAT",
+  const idIn = (parent: Element | undefined, step: string, more: Partial<PartyId> = {}) => {
+    const { element } = draft.find(parent, step, parent ? undefined : path);
+    return element ? [{ element, scheme: element.attributes.schemeID, ...more }] : [];
+  };
+  const taxed = draft.all(party, "cac:PartyTaxScheme").flatMap((scheme) =>
+    idIn(scheme, "cbc:CompanyID", {
+      registration:
+        draft.find(scheme, "cac:TaxScheme/cbc:ID").element?.text === "VAT" ? "vat" : "tax",
+    }),
   );
-  const taxed = vat ?? (side === "seller" ? schemes[0] : undefined);
-  const company = taxed
-    ? draft.find(taxed, "cbc:CompanyID")
-    : { element: undefined, path: `${path}/cac:PartyTaxScheme/cbc:CompanyID` };
-  draft.put(
-    `${to}/taxId`,
-    company.element
-      ? normaliseTaxId(
-          company.element.text,
-          /^[A-Z]{2}$/.test(country ?? "") ? country : undefined,
-        ) || undefined
-      : undefined,
-    company.path,
+  putIds(
+    draft,
+    side,
+    country,
+    [
+      ...draft.all(party, "cac:PartyIdentification").flatMap((each) => idIn(each, "cbc:ID")),
+      ...idIn(party, "cac:PartyLegalEntity/cbc:CompanyID", { registration: "legal" }),
+      ...taxed,
+    ],
+    `${path}/cac:PartyTaxScheme/cbc:CompanyID`,
   );
-
-  const endpoint = draft.find(party, "cbc:EndpointID", path);
-  if (endpoint.element?.text) putIdentifier(draft, `${to}/endpoint`, endpoint.element);
-  const legal = draft.find(party, "cac:PartyLegalEntity/cbc:CompanyID", path).element;
-  const others = schemes
-    .filter((scheme) => scheme !== taxed)
-    .map((scheme) => draft.find(scheme, "cbc:CompanyID").element);
-  const named = draft
-    .all(party, "cac:PartyIdentification")
-    .map((each) => draft.find(each, "cbc:ID").element);
-  // a repetition of the seller's tax id is not another identifier
-  const repeatsTaxId = (each: Element) => side === "seller" && each.text === company.element?.text;
-  const identifiers = [...named, legal, ...others].filter(
-    (each) => each !== undefined && each.text !== "" && !repeatsTaxId(each),
-  );
-  for (const [index, each] of identifiers.entries())
-    if (each) putIdentifier(draft, `${to}/identifiers/${index}`, each);
+  const [endpoint] = idIn(party, "cbc:EndpointID");
+  if (endpoint?.element.text) putIdentifier(draft, `${to}/endpoint`, endpoint);
 
   const address = draft.find(party, "cac:PostalAddress", path);
   const part = (name: string) =>
@@ -219,10 +188,10 @@ function putParty(draft: Draft, side: "seller" | "buyer"): void {
   const lines = draft
     .all(address.element, "cac:AddressLine")
     .map((each) => draft.find(each, "cbc:Line").element?.text ?? "");
-  const place = oneLine([part("cbc:PostalZone"), part("cbc:CityName")], " ") ?? "";
+  const place = joined([part("cbc:PostalZone"), part("cbc:CityName")], " ") ?? "";
   draft.put(
     `${to}/address`,
-    oneLine(
+    joined(
       [
         part("cbc:StreetName"),
         part("cbc:AdditionalStreetName"),
@@ -236,29 +205,25 @@ function putParty(draft: Draft, side: "seller" | "buyer"): void {
   );
 }
 
-function putIdentifier(draft: Draft, to: string, element: Element): void {
-  const path = draft.pathOf(element);
-  draft.put(`${to}/id`, element.text, path);
-  draft.put(`${to}/scheme`, element.attributes.schemeID || undefined, path);
-}
-
-function putLine(draft: Draft, element: Element, index: number): void {
-  const path = `/Invoice/cac:InvoiceLine[${index + 1}]`;
+function putLine(draft: Draft, { root, line, quantity: step }: Syntax, at: Element, index: number) {
+  const path = `/${root}/${line}[${index + 1}]`;
   const to = `/lines/${index}`;
   draft.put(to, {}, path);
-  draft.fill(to, element, path, lineRows);
-  const quantity = draft.find(element, "cbc:InvoicedQuantity", path);
+  draft.fill(to, at, path, lineRows);
+  const quantity = draft.find(at, step, path);
+  const stated = quantity.element?.text || undefined;
+  draft.put(`${to}/quantity`, stated && decimal(stated), quantity.path);
   draft.put(`${to}/unit`, quantity.element?.attributes.unitCode || undefined, quantity.path);
   draft.put(
     `${to}/note`,
-    oneLine(
-      draft.all(element, "cbc:Note").map((note) => note.text),
+    joined(
+      draft.all(at, "cbc:Note").map((note) => note.text),
       "\n",
     ),
     `${path}/cbc:Note`,
   );
-  const item = draft.find(element, "cac:Item", path);
-  putCategory(draft, to, item.element, "cac:ClassifiedTaxCategory", item.path);
+  const item = draft.find(at, "cac:Item", path);
+  putCategoryOf(draft, to, item, "cac:ClassifiedTaxCategory");
   const classified = draft.all(item.element, "cac:CommodityClassification")[0];
   if (classified)
     draft.put(
@@ -266,31 +231,50 @@ function putLine(draft: Draft, element: Element, index: number): void {
       draft.find(classified, "cbc:ItemClassificationCode").element?.text || undefined,
       item.path,
     );
-  putAllowances(draft, to, element, path);
+  putAllowances(draft, to, at, path);
 }
 
-function putTax(draft: Draft, currency: string | undefined): void {
-  // A second TaxTotal, without a breakdown, may state the tax in the accounting currency.
+/**
+ * The total with a breakdown is the tax. Another without one states the tax in the accounting
+ * currency; some national rules require it in the same currency.
+ */
+function putTax(draft: Draft, root: string, currency: string): void {
   const totals = draft.all(draft.root, "cac:TaxTotal");
-  const inCurrency = totals.filter(
-    (total) => draft.find(total, "cbc:TaxAmount").element?.attributes.currencyID === currency,
-  );
-  if (inCurrency.length > 1)
+  const amountOf = (total: Element) => draft.find(total, "cbc:TaxAmount");
+  const currencyOf = (total: Element) => amountOf(total).element?.attributes.currencyID;
+  const isBrokenDown = (total: Element) => draft.all(total, "cac:TaxSubtotal").length > 0;
+  const total =
+    totals.find(isBrokenDown) ?? totals.find((each) => currencyOf(each) === currency) ?? totals[0];
+  const others = totals.filter((each) => each !== total);
+  if (others.length > 1 || others.some(isBrokenDown))
     draft.refuse(
-      "/Invoice/cac:TaxTotal",
+      `/${root}/cac:TaxTotal`,
       "repeated-element",
-      "one TaxTotal is in the invoice's currency",
+      "one TaxTotal has a breakdown, and one without states the tax in the accounting currency",
     );
-  const total = inCurrency[0];
-  const path = total ? draft.pathOf(total) : "/Invoice/cac:TaxTotal";
+  const [other] = others;
+  const accounting = draft.find(draft.root, "cbc:TaxCurrencyCode");
+  if (other) putAccounting(draft, amountOf(other), currencyOf(other) ?? currency);
+  if (accounting.element?.text && !totals.some((t) => currencyOf(t) === accounting.element?.text))
+    draft.refuse(
+      accounting.path,
+      "BR-53",
+      `no total states the tax in ${accounting.element.text.slice(0, 3)}`,
+    );
+  const path = total ? draft.pathOf(total) : `/${root}/cac:TaxTotal`;
   const amount = draft.find(total, "cbc:TaxAmount", path);
-  draft.put("/totals/tax", amount.element ? money(amount.element.text) : undefined, amount.path);
+  draft.put(
+    "/totals/tax",
+    amount.element ? money(amount.element.text, draft.decimals) : undefined,
+    amount.path,
+  );
   draft.put("/taxBreakdown", [], path);
   for (const [index, part] of draft.all(total, "cac:TaxSubtotal").entries()) {
     const partPath = `${path}/cac:TaxSubtotal[${index + 1}]`;
     draft.put(`/taxBreakdown/${index}`, {}, partPath);
     draft.fill(`/taxBreakdown/${index}`, part, partPath, breakdownRows);
-    putCategory(draft, `/taxBreakdown/${index}`, part, "cac:TaxCategory", partPath);
+    const found = { element: part, path: partPath };
+    putCategoryOf(draft, `/taxBreakdown/${index}`, found, "cac:TaxCategory");
   }
 }
 
@@ -303,10 +287,19 @@ function referredNumber(draft: Draft, reference: Element): string | undefined {
   return agreed && /^\d{20}$/.test(id.text) ? id.text : undefined;
 }
 
-function putAttachments(draft: Draft): void {
-  const references = draft
-    .all(draft.root, "cac:AdditionalDocumentReference")
-    .filter((reference) => referredNumber(draft, reference) === undefined);
+function putAttachments(draft: Draft, names: Syntax): void {
+  const isProject = (reference: Element) =>
+    names === ublCreditNote &&
+    draft.find(reference, "cbc:DocumentTypeCode").element?.text === projectReference;
+  const all = draft.all(draft.root, "cac:AdditionalDocumentReference");
+  const project = all.find(isProject);
+  if (project) {
+    const { element, path } = draft.find(project, "cbc:ID");
+    draft.put("/references/project", element?.text || undefined, path);
+  }
+  const references = all.filter(
+    (reference) => referredNumber(draft, reference) === undefined && !isProject(reference),
+  );
   for (const [index, reference] of references.entries()) {
     const path = draft.pathOf(reference);
     const to = `/attachments/${index}`;
@@ -315,15 +308,12 @@ function putAttachments(draft: Draft): void {
       { to: "id", from: "cbc:ID" },
       { to: "description", from: "cbc:DocumentDescription" },
     ]);
+    draft.fill(to, reference, path, [
+      { to: "uri", from: "cac:Attachment/cac:ExternalReference/cbc:URI" },
+    ]);
     const embedded = draft.find(reference, "cac:Attachment/cbc:EmbeddedDocumentBinaryObject", path);
-    if (embedded.element === undefined) continue;
-    draft.put(`${to}/filename`, embedded.element.attributes.filename || undefined, embedded.path);
-    draft.put(`${to}/mimeType`, embedded.element.attributes.mimeCode || undefined, embedded.path);
-    draft.put(
-      `${to}/sha256`,
-      createHash("sha256").update(Buffer.from(embedded.element.text, "base64")).digest("hex"),
-      embedded.path,
-    );
+    const { filename, mimeCode } = embedded.element?.attributes ?? {};
+    putAttachment(draft, to, embedded, { filename, mimeType: mimeCode });
   }
 }
 
@@ -345,93 +335,62 @@ function checkCurrencies(draft: Draft, element: Element, currency: string | unde
   }
 }
 
-function checkTypeCode(draft: Draft, document: Record<string, unknown>): void {
-  const { element, path } = draft.find(draft.root, "cbc:InvoiceTypeCode");
-  const code = element?.text ?? "";
-  if (element === undefined) draft.refuse(path, "BR-04", "this element is required");
-  else if (reversalCodes.has(code)) {
-    const rule = code === "381" ? "credit-note-in-invoice" : "correction-in-invoice";
-    if (document.reverses === undefined)
-      draft.refuse(
-        path,
-        rule,
-        `${code} is read only as a red letter: a negative total and the reversed invoice in ` +
-          "cac:BillingReference",
-      );
-  } else if (!invoiceCodes.has(code))
-    draft.refuse(path, "unknown-type-code", `the type code ${code.slice(0, 20)} is not read here`);
-}
-
 function read(root: Element): Reading {
-  const draft = createDraft(root, style);
-  draft.put("/kind", "ordinary", "/Invoice");
-  draft.fill("", root, "/Invoice", headRows);
-  const currency = draft.find(root, "cbc:DocumentCurrencyCode").element?.text;
-  const day = draft.find(root, "cbc:IssueDate");
-  const time = draft.find(root, "cbc:IssueTime").element?.text || "00:00:00";
-  draft.put(
-    "/issuedAt",
-    day.element?.text
-      ? `${day.element.text}T${time}${/(?:Z|[+-]\d{2}:\d{2})$/.test(time) ? "" : "Z"}`
-      : undefined,
-    day.path,
+  const names = root.name === ublCreditNote.root ? ublCreditNote : ublInvoice;
+  const base = `/${names.root}`;
+  const currency =
+    root.children.find(({ qname }) => qname === "cbc:DocumentCurrencyCode")?.text ?? "";
+  const draft = createDraft(root, names.style, currency);
+  const texts = (step: string, inner?: string) =>
+    draft
+      .all(root, step)
+      .map((each) => (inner === undefined ? each : draft.find(each, inner).element)?.text ?? "");
+  draft.put("/kind", "ordinary", base);
+  draft.fill("", root, base, headRows);
+  putIssued(
+    draft,
+    draft.find(root, "cbc:IssueDate"),
+    draft.find(root, "cbc:IssueTime").element?.text,
   );
   putParty(draft, "seller");
   putParty(draft, "buyer");
-  const account = draft
-    .all(root, "cac:PaymentMeans")
-    .find((means) => draft.all(means, "cac:PayeeFinancialAccount").length > 0);
-  if (account) {
+  const means = draft.all(root, "cac:PaymentMeans");
+  const account = means.find((each) => draft.all(each, "cac:PayeeFinancialAccount").length > 0);
+  if (account)
     draft.fill("/seller", account, draft.pathOf(account), [
       { to: "bankAccount", from: "cac:PayeeFinancialAccount/cbc:ID" },
       { to: "bankName", from: "cac:PayeeFinancialAccount/cac:FinancialInstitutionBranch/cbc:ID" },
     ]);
-  }
-  draft.put(
-    "/remark",
-    oneLine(
-      draft.all(root, "cbc:Note").map((note) => note.text),
-      "\n",
-    ),
-    "/Invoice/cbc:Note",
-  );
+  // a credit note has its due date here
+  const due = means.find((each) => draft.all(each, "cbc:PaymentDueDate").length > 0);
+  if (due)
+    draft.fill("", due, draft.pathOf(due), [
+      { to: "dueDate", from: "cbc:PaymentDueDate", as: day },
+    ]);
+  draft.put("/remark", joined(texts("cbc:Note"), "\n"), `${base}/cbc:Note`);
   draft.put(
     "/paymentTerms",
-    oneLine(
-      draft
-        .all(root, "cac:PaymentTerms")
-        .map((terms) => draft.find(terms, "cbc:Note").element?.text ?? ""),
-      "\n",
-    ),
-    "/Invoice/cac:PaymentTerms",
+    joined(texts("cac:PaymentTerms", "cbc:Note"), "\n"),
+    `${base}/cac:PaymentTerms`,
   );
-  draft.put("/lines", [], "/Invoice/cac:InvoiceLine");
-  for (const [index, line] of draft.all(root, "cac:InvoiceLine").entries())
-    putLine(draft, line, index);
-  putAllowances(draft, "", root, "/Invoice");
-  putTax(draft, currency);
-  putAttachments(draft);
-  // A positive invoice may name a preceding one; only a negative one reverses it.
-  const gross =
-    draft.find(root, "cac:LegalMonetaryTotal/cbc:TaxInclusiveAmount").element?.text ?? "";
-  const reversed = draft.all(root, "cac:BillingReference");
-  const original = draft.find(
-    reversed[0],
-    "cac:InvoiceDocumentReference/cbc:ID",
-    "/Invoice/cac:BillingReference",
+  draft.put("/lines", [], `${base}/${names.line}`);
+  for (const [index, line] of draft.all(root, names.line).entries())
+    putLine(draft, names, line, index);
+  putAllowances(draft, "", root, base);
+  putTax(draft, names.root, currency);
+  putAttachments(draft, names);
+  putKind(
+    draft,
+    draft.find(root, names.typeCode),
+    draft.all(root, "cac:BillingReference").map((each) => ({
+      id: draft.find(each, "cac:InvoiceDocumentReference/cbc:ID"),
+      date: draft.find(each, "cac:InvoiceDocumentReference/cbc:IssueDate"),
+    })),
+    names === ublCreditNote,
   );
-  if (gross.startsWith("-") && original.element?.text)
-    draft.put("/reverses", { sourceId: original.element.text }, original.path);
-  if (gross.startsWith("-") && reversed.length > 1)
-    draft.refuse(
-      "/Invoice/cac:BillingReference",
-      "repeated-element",
-      "a red letter reverses one invoice",
-    );
-  const document = draft.finish(formats.ubl.rules, () => {
-    checkTypeCode(draft, draft.document);
-    checkCurrencies(draft, root, currency);
-  });
+  const { document, notes } = draft.finish(formats.ubl.rules, () =>
+    checkCurrencies(draft, root, currency),
+  );
   const numbers = draft
     .all(root, "cac:AdditionalDocumentReference")
     .map((reference) => referredNumber(draft, reference));
@@ -439,6 +398,7 @@ function read(root: Element): Reading {
     document,
     numbers: numbers.filter((number) => number !== undefined),
     unread: draft.unread(ublVocabulary.formal),
+    ...(notes.length > 0 ? { notes } : {}),
   };
 }
 
@@ -461,7 +421,10 @@ function pathOf(member: string): string | undefined {
 }
 
 export const ublReader: XmlReader = {
-  root: { name: style.root, namespace: ublNamespace },
+  roots: [
+    { name: ublInvoice.root, namespace: ublNamespace },
+    { name: ublCreditNote.root, namespace: ublCreditNoteNamespace },
+  ],
   vocabulary: ublVocabulary,
   read,
   pathOf,

@@ -68,6 +68,7 @@ const taxCategory =
   "cbc:ID cbc:Percent cbc:TaxExemptionReasonCode cbc:TaxExemptionReason cac:TaxScheme";
 const components = "urn:oasis:names:specification:ubl:schema:xsd:Common";
 export const ublNamespace = "urn:oasis:names:specification:ubl:schema:xsd:Invoice-2";
+export const ublCreditNoteNamespace = "urn:oasis:names:specification:ubl:schema:xsd:CreditNote-2";
 /** Declarations of the prefixes of the components. */
 export const ublNamespaces = {
   "xmlns:cac": `${components}AggregateComponents-2`,
@@ -78,11 +79,22 @@ export const ublNamespaces = {
 export const ublVocabulary: Vocabulary = {
   prefixes: new Map([
     [ublNamespace, ""],
+    [ublCreditNoteNamespace, ""],
     [ublNamespaces["xmlns:cac"], "cac"],
     [ublNamespaces["xmlns:cbc"], "cbc"],
   ]),
-  line: "InvoiceLine",
+  line: "InvoiceLine|CreditNoteLine",
   children: sets({
+    CreditNote:
+      "cbc:UBLVersionID cbc:CustomizationID cbc:ProfileID cbc:ID cbc:IssueDate cbc:IssueTime " +
+      "cbc:TaxPointDate cbc:CreditNoteTypeCode cbc:Note cbc:DocumentCurrencyCode " +
+      "cbc:TaxCurrencyCode cbc:AccountingCost cbc:BuyerReference cac:InvoicePeriod " +
+      "cac:OrderReference cac:BillingReference cac:DespatchDocumentReference " +
+      "cac:ReceiptDocumentReference cac:ContractDocumentReference " +
+      "cac:AdditionalDocumentReference cac:OriginatorDocumentReference " +
+      "cac:AccountingSupplierParty cac:AccountingCustomerParty cac:PayeeParty " +
+      "cac:TaxRepresentativeParty cac:Delivery cac:PaymentMeans cac:PaymentTerms " +
+      "cac:AllowanceCharge cac:TaxTotal cac:LegalMonetaryTotal cac:CreditNoteLine",
     Invoice:
       "cbc:UBLVersionID cbc:CustomizationID cbc:ProfileID cbc:ID cbc:IssueDate cbc:IssueTime " +
       "cbc:DueDate cbc:InvoiceTypeCode cbc:Note cbc:TaxPointDate cbc:DocumentCurrencyCode " +
@@ -127,7 +139,7 @@ export const ublVocabulary: Vocabulary = {
     "cac:Address": address,
     "cac:DeliveryParty": "cac:PartyName",
     "cac:PaymentMeans":
-      "cbc:PaymentMeansCode cbc:PaymentID cac:CardAccount cac:PayeeFinancialAccount " +
+      "cbc:PaymentMeansCode cbc:PaymentDueDate cbc:PaymentID cac:CardAccount cac:PayeeFinancialAccount " +
       "cac:PaymentMandate",
     "cac:CardAccount": "cbc:PrimaryAccountNumberID cbc:NetworkID cbc:HolderName",
     "cac:PayeeFinancialAccount": "cbc:ID cbc:Name cac:FinancialInstitutionBranch",
@@ -148,6 +160,10 @@ export const ublVocabulary: Vocabulary = {
       "cbc:PayableRoundingAmount cbc:PayableAmount",
     "cac:InvoiceLine":
       "cbc:ID cbc:Note cbc:InvoicedQuantity cbc:LineExtensionAmount cbc:AccountingCost " +
+      "cac:InvoicePeriod cac:OrderLineReference cac:DocumentReference cac:AllowanceCharge " +
+      "cac:Item cac:Price",
+    "cac:CreditNoteLine":
+      "cbc:ID cbc:Note cbc:CreditedQuantity cbc:LineExtensionAmount cbc:AccountingCost " +
       "cac:InvoicePeriod cac:OrderLineReference cac:DocumentReference cac:AllowanceCharge " +
       "cac:Item cac:Price",
     "cac:OrderLineReference": "cbc:LineID",

@@ -17,7 +17,8 @@
  *   a
  * country, a unit, a reason of an exemption or allowance: if the document has none, the shortest
  * text that the rules allow.
- * - A red letter is a 384 with a BillingReference.
+ * - A red letter is a 384 with a BillingReference; one that is a credit note (381 and others) has the
+ *   root CreditNote, and positive amounts.
  *
  * Left out: kind, drawer, tax bureau, passengers, amounts in figures, the buyer's bank, the bytes
  * of attachments. A phone becomes the contact's; specification and unit in words become item
@@ -26,7 +27,13 @@
  * address without a known scheme, and a buyer's identifiers beyond the second, are left out. Does
  * not own: the arithmetic of a document (rules.ts). `npm run validate:ubl` checks the output.
  */
-import { amountTimesRate, formatMoney, fractionToPercent, parseMoney } from "../values/money.ts";
+import {
+  amountTimesRate,
+  decimalsOf,
+  formatMoney,
+  fractionToPercent,
+  parseMoney,
+} from "../values/money.ts";
 import type { Violation } from "../values/problems.ts";
 import { isChineseTaxId } from "../values/tax-id.ts";
 import { allowanceReasons, chargeReasons, countries, unitCodes } from "./codes.ts";
@@ -37,29 +44,43 @@ import {
   type Numbers,
   notTaxed,
 } from "./document.ts";
+import { isCreditNote, negate, roundingSlack, usualCode } from "./en16931.ts";
+import { creditorScheme, taxIdFrom } from "./en16931-reading.ts";
 import { add, type Branch, branch, fill, put, render, type Sequences } from "./markup.ts";
 import type { Writer } from "./reading.ts";
-import { roundingSlack } from "./rules.ts";
-import { numberReference, ublRows } from "./ubl.ts";
-import { ublNamespace, ublNamespaces } from "./vocabularies.ts";
+import { numberReference, projectReference, ublCreditNote, ublInvoice, ublRows } from "./ubl.ts";
+import { ublCreditNoteNamespace, ublNamespace, ublNamespaces } from "./vocabularies.ts";
 
 const taxCategory =
   "cbc:ID cbc:Percent cbc:TaxExemptionReasonCode cbc:TaxExemptionReason cac:TaxScheme";
 const period = "cbc:StartDate cbc:EndDate";
+const lineOf = (quantity: string) =>
+  `cbc:ID cbc:Note ${quantity} cbc:LineExtensionAmount cac:InvoicePeriod cac:AllowanceCharge ` +
+  "cac:Item cac:Price";
 const sequences: Sequences = {
+  CreditNote:
+    "cbc:CustomizationID cbc:ID cbc:IssueDate cbc:IssueTime cbc:CreditNoteTypeCode cbc:Note " +
+    "cbc:DocumentCurrencyCode cbc:TaxCurrencyCode cbc:BuyerReference cac:InvoicePeriod " +
+    "cac:OrderReference cac:BillingReference cac:ContractDocumentReference " +
+    "cac:AdditionalDocumentReference cac:AccountingSupplierParty cac:AccountingCustomerParty " +
+    "cac:PaymentMeans cac:PaymentTerms cac:AllowanceCharge cac:TaxTotal cac:LegalMonetaryTotal " +
+    "cac:CreditNoteLine",
   Invoice:
     "cbc:CustomizationID cbc:ID cbc:IssueDate cbc:IssueTime cbc:DueDate cbc:InvoiceTypeCode " +
-    "cbc:Note cbc:DocumentCurrencyCode cbc:BuyerReference cac:InvoicePeriod cac:OrderReference " +
-    "cac:BillingReference cac:ContractDocumentReference cac:AdditionalDocumentReference " +
+    "cbc:Note cbc:DocumentCurrencyCode cbc:TaxCurrencyCode cbc:BuyerReference cac:InvoicePeriod " +
+    "cac:OrderReference cac:BillingReference cac:ContractDocumentReference cac:AdditionalDocumentReference " +
     "cac:ProjectReference cac:AccountingSupplierParty cac:AccountingCustomerParty " +
     "cac:PaymentMeans cac:PaymentTerms cac:AllowanceCharge cac:TaxTotal cac:LegalMonetaryTotal " +
     "cac:InvoiceLine",
   "cac:InvoicePeriod": period,
   "cac:OrderReference": "cbc:ID cbc:SalesOrderID",
   "cac:BillingReference": "cac:InvoiceDocumentReference",
-  "cac:InvoiceDocumentReference": "cbc:ID",
+  "cac:InvoiceDocumentReference": "cbc:ID cbc:IssueDate",
   "cac:ContractDocumentReference": "cbc:ID",
-  "cac:AdditionalDocumentReference": "cbc:ID cbc:DocumentTypeCode cbc:DocumentDescription",
+  "cac:AdditionalDocumentReference":
+    "cbc:ID cbc:DocumentTypeCode cbc:DocumentDescription cac:Attachment",
+  "cac:Attachment": "cac:ExternalReference",
+  "cac:ExternalReference": "cbc:URI",
   "cac:ProjectReference": "cbc:ID",
   "cac:AccountingSupplierParty": "cac:Party",
   "cac:AccountingCustomerParty": "cac:Party",
@@ -74,7 +95,7 @@ const sequences: Sequences = {
   "cac:TaxScheme": "cbc:ID",
   "cac:PartyLegalEntity": "cbc:RegistrationName cbc:CompanyID cbc:CompanyLegalForm",
   "cac:Contact": "cbc:Name cbc:Telephone cbc:ElectronicMail",
-  "cac:PaymentMeans": "cbc:PaymentMeansCode cac:PayeeFinancialAccount",
+  "cac:PaymentMeans": "cbc:PaymentMeansCode cbc:PaymentDueDate cac:PayeeFinancialAccount",
   "cac:PayeeFinancialAccount": "cbc:ID cac:FinancialInstitutionBranch",
   "cac:FinancialInstitutionBranch": "cbc:ID",
   "cac:PaymentTerms": "cbc:Note",
@@ -89,9 +110,8 @@ const sequences: Sequences = {
     "cbc:LineExtensionAmount cbc:TaxExclusiveAmount cbc:TaxInclusiveAmount " +
     "cbc:AllowanceTotalAmount cbc:ChargeTotalAmount cbc:PrepaidAmount cbc:PayableRoundingAmount " +
     "cbc:PayableAmount",
-  "cac:InvoiceLine":
-    "cbc:ID cbc:Note cbc:InvoicedQuantity cbc:LineExtensionAmount cac:InvoicePeriod " +
-    "cac:AllowanceCharge cac:Item cac:Price",
+  "cac:InvoiceLine": lineOf("cbc:InvoicedQuantity"),
+  "cac:CreditNoteLine": lineOf("cbc:CreditedQuantity"),
   "cac:Item":
     "cbc:Description cbc:Name cac:CommodityClassification cac:ClassifiedTaxCategory " +
     "cac:AdditionalItemProperty",
@@ -192,7 +212,21 @@ function partsOf(document: InvoiceDocument): Part[] {
 }
 
 function obstacles(document: InvoiceDocument): Violation[] {
+  if (decimalsOf(document.currency) > 2)
+    return [
+      {
+        field: "/currency",
+        rule: "BR-DEC-14",
+        detail: "amounts of EN 16931 have at most two decimals",
+      },
+    ];
   const violations: Violation[] = [];
+  if (document.totals.collected !== undefined)
+    violations.push({
+      field: "/totals/collected",
+      rule: "BR-CO-16",
+      detail: "EN 16931 has no place for what is collected for somebody else",
+    });
   const parts = partsOf(document);
   const field = document.taxBreakdown === undefined ? "/lines" : "/taxBreakdown";
   for (const part of parts) {
@@ -288,11 +322,6 @@ function countryOf(party: InvoiceDocument["buyer"], other: string): string {
 }
 
 /**
- * The scheme of a bank's creditor identifier (BT-90), which only a seller has, once, and never as
- * its registration (UBL-SR-29).
- */
-const creditorScheme = "SEPA";
-/**
  * BR-CL-10, BR-CL-11: schemes have a number of ISO 6523; an identifier of another scheme is written
  * without it.
  */
@@ -317,45 +346,66 @@ function putParty(
   put(party, "cac:PostalAddress/cbc:StreetName", details.address);
   put(party, "cac:PostalAddress/cac:Country/cbc:IdentificationCode", country);
   if (details.contact?.phone === undefined) put(party, "cac:Contact/cbc:Telephone", details.phone);
-  // The last of several identifiers is the legal registration, the first the buyer's own: a buyer
-  // has one of each (UBL-SR-16). If the bank's comes last, none is the registration, so that all
-  // keep their order.
   const { identifiers = [], taxId } = details;
-  const candidates = identifiers.filter(({ scheme }) => scheme !== creditorScheme);
+  const ids = placesOf(side, details, untaxed);
+  for (const { id, scheme } of ids.named)
+    put(add(party, "cac:PartyIdentification"), "cbc:ID", id, { schemeID: schemeOf(scheme) });
+  put(party, "cac:PartyLegalEntity/cbc:CompanyID", ids.legal?.id, {
+    schemeID: schemeOf(ids.legal?.scheme),
+  });
+  const putTaxed = (id: string, scheme: string) => {
+    const taxed = add(party, "cac:PartyTaxScheme");
+    put(taxed, "cbc:CompanyID", id);
+    put(taxed, "cac:TaxScheme/cbc:ID", scheme);
+  };
+  const stated = identifiers.filter(({ registration }) => registration === "tax");
+  if (side === "Supplier") for (const { id } of stated) putTaxed(id, "FC");
+  const known = identifiers.some(
+    ({ id, registration }) =>
+      (registration !== undefined || side === "Supplier") &&
+      taxId !== undefined &&
+      taxIdFrom(id, country, registration) === taxId,
+  );
+  if (taxId === undefined || known || (untaxed && side === "Customer")) return;
+  if (untaxed) putTaxed(taxId, "FC");
+  else putTaxed(isChineseTaxId(taxId) ? `CN${taxId}` : taxId, "VAT");
+}
+
+type Identifiers = NonNullable<InvoiceDocument["buyer"]["identifiers"]>;
+/**
+ * Where a party's identifiers go. A document that says which one is the legal registration is
+ * followed. Otherwise the last of several is, unless it is the bank's, so that all keep their order.
+ * A buyer has one identifier of its own (UBL-SR-16), and so has a seller's bank (UBL-SR-29).
+ */
+function placesOf(
+  side: "Supplier" | "Customer",
+  { identifiers = [], taxId }: InvoiceDocument["buyer"],
+  untaxed: boolean,
+): { named: Identifiers; legal: Identifiers[number] | undefined } {
+  const plain = identifiers.filter(({ registration }) => registration !== "tax");
+  const candidates = plain.filter(({ scheme }) => scheme !== creditorScheme);
   // BR-CO-26: a party without a VAT id has a registration
   const withoutVatId =
     untaxed && taxId !== undefined && (side === "Customer" || candidates.length === 0);
-  const registration = withoutVatId
-    ? { id: taxId, scheme: undefined }
-    : identifiers.length > 1 && candidates.at(-1) === identifiers.at(-1)
-      ? candidates.at(-1)
-      : undefined;
+  const legal = withoutVatId
+    ? { id: taxId }
+    : (plain.find(({ registration }) => registration === "legal") ??
+      (plain.length > 1 && candidates.at(-1) === plain.at(-1) ? candidates.at(-1) : undefined));
   const creditor =
-    side === "Supplier" ? identifiers.find(({ scheme }) => scheme === creditorScheme) : undefined;
-  const named = identifiers.filter(
-    (each) => each !== registration && (each.scheme !== creditorScheme || each === creditor),
+    side === "Supplier" ? plain.find(({ scheme }) => scheme === creditorScheme) : undefined;
+  const named = plain.filter(
+    (each) => each !== legal && (each.scheme !== creditorScheme || each === creditor),
   );
-  for (const { id, scheme } of side === "Supplier" ? named : named.slice(0, 1))
-    put(add(party, "cac:PartyIdentification"), "cbc:ID", id, { schemeID: schemeOf(scheme) });
-  put(party, "cac:PartyLegalEntity/cbc:CompanyID", registration?.id, {
-    schemeID: schemeOf(registration?.scheme),
-  });
-  if (taxId === undefined || (untaxed && side === "Customer")) return;
-  put(
-    party,
-    "cac:PartyTaxScheme/cbc:CompanyID",
-    !untaxed && isChineseTaxId(taxId) ? `CN${taxId}` : taxId,
-  );
-  put(party, "cac:PartyTaxScheme/cac:TaxScheme/cbc:ID", untaxed ? "FC" : "VAT");
+  return { named: side === "Supplier" ? named : named.slice(0, 1), legal };
 }
 
-function putLine(root: Branch, line: InvoiceLine, index: number): void {
-  const element = add(root, "cac:InvoiceLine");
+function putLine(root: Branch, names: typeof ublInvoice, line: InvoiceLine, index: number): void {
+  const element = add(root, names.line);
   const amount = parseMoney(line.amount);
   const single = { quantity: amount < 0n ? "-1" : "1", unitPrice: line.amount.replace("-", "") };
   const unitCode = unitOf(line);
   fill(element, { id: String(index + 1), ...single, ...line }, ublRows.line);
-  put(element, "cbc:InvoicedQuantity", line.quantity ?? single.quantity, { unitCode });
+  put(element, names.quantity, line.quantity ?? single.quantity, { unitCode });
   put(element, "cac:Price/cbc:BaseQuantity", line.baseQuantity, { unitCode });
   put(element, "cbc:Note", line.note);
   putAllowances(element, line.allowances, false);
@@ -382,12 +432,25 @@ function inCurrency(element: Branch, currency: string): void {
   for (const child of element.children) inCurrency(child, currency);
 }
 
-function write(document: InvoiceDocument, { number, reverses }: Numbers): string {
+/** The document as its UBL states it: a credit note has positive amounts. */
+function statedOf(document: InvoiceDocument): InvoiceDocument {
+  if (!isCreditNote(document)) return document;
+  const stated = structuredClone(document);
+  negate(stated);
+  return stated;
+}
+
+function write(given: InvoiceDocument, { number, reverses }: Numbers): string {
+  const names = isCreditNote(given) ? ublCreditNote : ublInvoice;
+  const document = statedOf(given);
   const { seller, buyer, currency } = document;
   const parts = partsOf(document);
   const untaxed = parts.every((part) => part.taxCategory === "O");
-  const root = branch("Invoice");
-  root.attributes = { xmlns: ublNamespace, ...ublNamespaces };
+  const root = branch(names.root);
+  root.attributes = {
+    xmlns: names === ublInvoice ? ublNamespace : ublCreditNoteNamespace,
+    ...ublNamespaces,
+  };
   const allowances = (charge: boolean) =>
     (document.allowances ?? [])
       .filter((each) => each.charge === charge)
@@ -402,7 +465,10 @@ function write(document: InvoiceDocument, { number, reverses }: Numbers): string
     payable: formatMoney(parseMoney(gross) - parseMoney(prepaid) + parseMoney(rounding)),
     ...document.totals,
   };
-  fill(root, { ...document, sourceId: document.sourceId ?? number, totals }, ublRows.head);
+  // a credit note has no element for its due date and its project
+  const { project, ...references } = document.references ?? {};
+  const inHead = names === ublInvoice ? document : { ...document, dueDate: undefined, references };
+  fill(root, { ...inHead, sourceId: document.sourceId ?? number, totals }, ublRows.head);
   // UBL's order is a member of its ID: a sales order without an order's ID gets the usual
   // placeholder.
   if (document.references?.salesOrder !== undefined && document.references.order === undefined)
@@ -413,27 +479,45 @@ function write(document: InvoiceDocument, { number, reverses }: Numbers): string
   put(root, "cbc:IssueDate", day);
   if (`${clock}${seconds}${offset}` !== "00:00:00Z")
     put(root, "cbc:IssueTime", `${clock}${seconds}${offset}`);
-  put(root, "cbc:InvoiceTypeCode", document.reverses === undefined ? "380" : "384");
+  put(root, names.typeCode, document.typeCode ?? usualCode(document.reverses !== undefined));
   put(root, "cbc:Note", document.remark);
-  if (document.reverses !== undefined)
-    put(
-      root,
-      "cac:BillingReference/cac:InvoiceDocumentReference/cbc:ID",
-      document.reverses.sourceId ?? document.reverses.number ?? reverses,
-    );
+  const reversed = document.reverses && {
+    id: document.reverses.sourceId ?? document.reverses.number ?? reverses,
+    date: undefined,
+  };
+  for (const { id, date } of document.preceding ?? (reversed ? [reversed] : [])) {
+    const billing = add(root, "cac:BillingReference");
+    put(billing, "cac:InvoiceDocumentReference/cbc:ID", id);
+    put(billing, "cac:InvoiceDocumentReference/cbc:IssueDate", date);
+  }
   const reference = add(root, "cac:AdditionalDocumentReference");
   put(reference, "cbc:ID", number, { schemeID: numberReference.scheme });
   put(reference, "cbc:DocumentTypeCode", numberReference.type);
-  for (const { id, description } of document.attachments ?? []) {
+  for (const { id, description, uri } of document.attachments ?? []) {
     const reference = add(root, "cac:AdditionalDocumentReference");
     put(reference, "cbc:ID", id);
     put(reference, "cbc:DocumentDescription", description);
+    put(reference, "cac:Attachment/cac:ExternalReference/cbc:URI", uri);
+  }
+  if (names === ublCreditNote && project !== undefined) {
+    const reference = add(root, "cac:AdditionalDocumentReference");
+    put(reference, "cbc:ID", project);
+    put(reference, "cbc:DocumentTypeCode", projectReference);
   }
   const country = countryOf(seller, "");
   putParty(root, "Supplier", seller, country, untaxed);
   putParty(root, "Customer", buyer, countryOf(buyer, country), untaxed);
+  const dueInMeans = names === ublCreditNote ? document.dueDate : undefined;
+  if (seller.bankAccount !== undefined || dueInMeans !== undefined) {
+    // a credit transfer, or an instrument that is not defined
+    put(
+      root,
+      "cac:PaymentMeans/cbc:PaymentMeansCode",
+      seller.bankAccount === undefined ? "1" : "30",
+    );
+    put(root, "cac:PaymentMeans/cbc:PaymentDueDate", dueInMeans);
+  }
   if (seller.bankAccount !== undefined) {
-    put(root, "cac:PaymentMeans/cbc:PaymentMeansCode", "30");
     put(root, "cac:PaymentMeans/cac:PayeeFinancialAccount/cbc:ID", seller.bankAccount);
     put(
       root,
@@ -448,6 +532,9 @@ function write(document: InvoiceDocument, { number, reverses }: Numbers): string
       : undefined;
   put(root, "cac:PaymentTerms/cbc:Note", document.paymentTerms ?? fallbackTerms);
   putAllowances(root, document.allowances, true);
+  const { accounting } = document.totals;
+  if (accounting !== undefined && accounting.currency !== currency)
+    put(root, "cbc:TaxCurrencyCode", accounting.currency);
   const tax = add(root, "cac:TaxTotal");
   put(tax, "cbc:TaxAmount", document.totals.tax);
   for (const part of parts) {
@@ -468,8 +555,12 @@ function write(document: InvoiceDocument, { number, reverses }: Numbers): string
       part.exemptionReason ?? (code === undefined ? (part.exemptionCode ?? reason) : undefined),
     );
   }
-  for (const [index, line] of document.lines.entries()) putLine(root, line, index);
+  for (const [index, line] of document.lines.entries()) putLine(root, names, line, index);
   inCurrency(root, currency);
+  if (accounting !== undefined)
+    put(add(root, "cac:TaxTotal"), "cbc:TaxAmount", accounting.tax, {
+      currencyID: accounting.currency,
+    });
   return render(root, sequences);
 }
 

@@ -73,6 +73,7 @@ export function partsOf(document: InvoiceDocument): Parts {
   const { taxId: buyerId, name: buyerName, ...buyerDetails } = document.buyer;
   const { gross, ...totals } = document.totals;
   const { dueDate, period, paymentTerms, drawer, references, attachments, taxBureau } = document;
+  const { typeCode, preceding } = document;
   return {
     kind,
     date: issuedAt,
@@ -86,7 +87,17 @@ export function partsOf(document: InvoiceDocument): Parts {
     tax: { totals, allowances, taxBreakdown },
     remark,
     passengers,
-    terms: nonEmpty({ dueDate, period, paymentTerms, drawer, references, attachments, taxBureau }),
+    terms: nonEmpty({
+      dueDate,
+      period,
+      paymentTerms,
+      drawer,
+      references,
+      attachments,
+      taxBureau,
+      typeCode,
+      preceding,
+    }),
     origin: nonEmpty({ sourceId, source }),
     reverses,
   };
@@ -133,6 +144,8 @@ export const partShapes: Readonly<Record<PartName, z.ZodType>> = {
       references: true,
       attachments: true,
       taxBureau: true,
+      typeCode: true,
+      preceding: true,
     }),
   ),
   origin: ifAny(invoiceDocument.pick({ sourceId: true, source: true })),

@@ -1,5 +1,6 @@
 /**
- * Money: integer cents as `bigint`, decimal strings at the edges, never a float.
+ * Money: integers of a currency's smallest unit as `bigint`, decimal strings at the edges, never a
+ * float. Two decimals (cents) unless a call names three.
  *
  * Owns: reading and writing amounts, exact products with half-up rounding (away from zero) at the
  * cent, and amounts in Chinese figures. Invariants: |amount| < 10^15 cents; one amount has one text
@@ -16,42 +17,53 @@ export const moneyLimit = 10n ** 15n;
 
 /** The only text of an amount: two decimals, no leading zeros, no negative zero. */
 export const moneyPattern = /^(?!-0\.00$)-?(?:0|[1-9]\d{0,12})\.\d{2}$/;
+/** The same for any currency: two decimals, or three (`decimalsOf`). */
+export const amountPattern = /^(?!-0\.000?$)-?(?:0|[1-9]\d{0,12})\.\d{2,3}$/;
+/** How many decimals the amounts of a document have. Its smallest unit follows from it. */
+export type Decimals = 2 | 3;
+const thousandths = new Set(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"]);
+/**
+ * The decimals of a currency's amounts: three where the unit has a thousand parts, two for every
+ * other currency, also those without a smaller unit (`"1000.00"` yen).
+ */
+export const decimalsOf = (currency: string): Decimals => (thousandths.has(currency) ? 3 : 2);
 /** A quantity or a price: up to twenty decimals (tax software writes prices with fourteen). */
 export const decimalPattern = /^-?(?:0|[1-9]\d{0,12})(?:\.\d{1,20})?$/;
 
 /**
- * `"1130.00"` → `113000n`. Throws RangeError on every text but the only one of an amount below
- * `moneyLimit`.
+ * `"1130.00"` → `113000n`; with three decimals `"1.234"` → `1234n`. Throws RangeError on every text
+ * but the only one of an amount with so many decimals.
  */
-export function parseMoney(text: string): bigint {
-  if (!moneyPattern.test(text))
-    throw new RangeError(`not an amount with two decimals: ${text.slice(0, 40)}`);
-  return BigInt(text.slice(0, -3) + text.slice(-2));
+export function parseMoney(text: string, decimals: Decimals = 2): bigint {
+  if (!amountPattern.test(text) || text.length - text.indexOf(".") - 1 !== decimals)
+    throw new RangeError(`not an amount with ${decimals} decimals: ${text.slice(0, 40)}`);
+  return BigInt(text.replace(".", ""));
 }
 
-/** `113000n` → `"1130.00"`. Throws RangeError at `moneyLimit` and beyond. */
-export function formatMoney(cents: bigint): string {
-  if ((cents < 0n ? -cents : cents) >= moneyLimit)
-    throw new RangeError("the amount is out of bounds");
-  return formatTotal(cents);
+/** `113000n` → `"1130.00"`. Throws RangeError at 10^13 units of the currency and beyond. */
+export function formatMoney(units: bigint, decimals: Decimals = 2): string {
+  const limit = decimals === 2 ? moneyLimit : moneyLimit * 10n;
+  if ((units < 0n ? -units : units) >= limit) throw new RangeError("the amount is out of bounds");
+  return formatTotal(units, decimals);
 }
 
 /** Like `formatMoney`, for a sum of many amounts, which has no limit. */
-export function formatTotal(cents: bigint): string {
-  const positive = cents < 0n ? -cents : cents;
-  const digits = positive.toString().padStart(3, "0");
-  return `${cents < 0n ? "-" : ""}${digits.slice(0, -2)}.${digits.slice(-2)}`;
+export function formatTotal(units: bigint, decimals: Decimals = 2): string {
+  const positive = units < 0n ? -units : units;
+  const digits = positive.toString().padStart(decimals + 1, "0");
+  return `${units < 0n ? "-" : ""}${digits.slice(0, -decimals)}.${digits.slice(-decimals)}`;
 }
 
 /**
- * Converts an amount from an XML document (0–2 decimals, `"336.9"`, `"+120"`, `"007"`) to its only
- * text; undefined if the text is not an amount.
+ * Converts an amount from an XML document (`"336.9"`, `"+120"`, `"007"`, at most so many decimals)
+ * to its only text; undefined if the text is not an amount.
  */
-export function normaliseMoney(text: string): string | undefined {
-  const match = /^([+-]?)0*(\d{1,13})(?:\.(\d{0,2}))?$/.exec(text);
-  if (!match) return undefined;
-  const cents = BigInt((match[2] ?? "") + (match[3] ?? "").padEnd(2, "0"));
-  return formatMoney(match[1] === "-" ? -cents : cents);
+export function normaliseMoney(text: string, decimals: Decimals = 2): string | undefined {
+  const match = /^([+-]?)0*(\d{1,13})(?:\.(\d*))?$/.exec(text);
+  const fraction = match?.[3] ?? "";
+  if (!match || fraction.length > decimals) return undefined;
+  const units = BigInt((match[2] ?? "") + fraction.padEnd(decimals, "0"));
+  return formatMoney(match[1] === "-" ? -units : units, decimals);
 }
 
 /**
@@ -90,14 +102,20 @@ export function roundHalfUp(numerator: bigint, denominator: bigint): bigint {
 }
 
 /**
- * quantity × unit price in cents; the price is for `per` units, 1 by default. The decimals are
- * texts of `decimalPattern`.
+ * quantity × unit price in the smallest unit; the price is for `per` units, 1 by default. The
+ * factors are texts of `decimalPattern`.
  */
-export function quantityTimesPrice(quantity: string, price: string, per = "1"): bigint {
+export function quantityTimesPrice(
+  quantity: string,
+  price: string,
+  per = "1",
+  decimals: Decimals = 2,
+): bigint {
   const q = parseDecimal(quantity);
   const p = parseDecimal(price);
   const b = parseDecimal(per);
-  return roundHalfUp(q.units * p.units * b.scale * 100n, q.scale * p.scale * b.units);
+  const unit = 10n ** BigInt(decimals);
+  return roundHalfUp(q.units * p.units * b.scale * unit, q.scale * p.scale * b.units);
 }
 
 /** amount × rate in cents; the rate is a fraction such as `"0.06"`. */

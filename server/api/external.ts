@@ -8,7 +8,7 @@ import {
   mediaTypes,
   titlesOf,
 } from "@onepiao/protocol/formats/formats.ts";
-import { readInvoice, unreadSchema } from "@onepiao/protocol/formats/read.ts";
+import { notesSchema, readInvoice, unreadSchema } from "@onepiao/protocol/formats/read.ts";
 import { ledgerNumber } from "@onepiao/protocol/ledger/external.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import {
@@ -54,6 +54,7 @@ const pending = z.object({
   claim: z.object({ id: z.uuid(), href: z.string() }),
   ...proofs,
   unread: unreadSchema.optional(),
+  notes: notesSchema.optional(),
   operation: operationRefSchema,
 });
 const idParam = z.object({ id: externalIdSchema });
@@ -111,7 +112,7 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
       answers: {
         201: {
           description: "Claimed: no other employer can claim it",
-          schema: full.extend({ unread: unreadSchema.optional() }),
+          schema: full.extend({ unread: unreadSchema.optional(), notes: notesSchema.optional() }),
         },
         202: { description: "Taken up", schema: pending },
       },
@@ -140,25 +141,31 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
           read,
           holder: query.holder ?? read.holder,
         });
-        const unread = read.unread?.length ? { unread: read.unread } : {};
+        const { unread = [], notes = [] } = read;
         return accepted(operation, {
           id,
           claim: { id: claim, href: claimHref(claim) },
           ...provenOf(document),
-          ...unread,
+          ...(unread.length > 0 && { unread }),
+          ...(notes.length > 0 && { notes }),
         });
       },
       settled: (sql, answer, caller) =>
         settle(sql, answer, async () => {
-          const { id, claim, unread } = answer.body as {
+          const { id, claim, unread, notes } = answer.body as {
             id: string;
             claim: { id: string };
             unread?: string[];
+            notes?: z.infer<typeof notesSchema>;
           };
           const registered = await external.ofClaim(sql, caller, claim.id);
           return {
             status: 201,
-            body: { ...(await whole(sql, registered)), ...(unread && { unread }) },
+            body: {
+              ...(await whole(sql, registered)),
+              ...(unread && { unread }),
+              ...(notes && { notes }),
+            },
             headers: { Location: `/v1/external-invoices/${id}` },
           };
         }),

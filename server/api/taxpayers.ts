@@ -1,7 +1,7 @@
 /** HTTP shape of taxpayers, their quota and their segments. */
 
 import { identitySchema } from "@onepiao/protocol/proofs/bundle.ts";
-import { formatMoney, parseMoney } from "@onepiao/protocol/values/money.ts";
+import { decimalsOf, formatMoney, parseMoney } from "@onepiao/protocol/values/money.ts";
 import {
   accountSchema,
   numberSchema,
@@ -139,6 +139,10 @@ export function taxpayerRoutes({ taxpayers, registration, quotas, accounts }: De
         currency: z
           .string()
           .regex(/^[A-Z]{3}$/, "currency-format")
+          .refine(
+            (currency) => decimalsOf(currency) === 2,
+            "currency-decimals: quota is counted in hundredths, and this currency has thousandths",
+          )
           .default("CNY")
           .describe("The currency that it accounts and draws quota in"),
         key: custody.default({ custody: "gateway" }),

@@ -98,10 +98,12 @@ describe("money", () => {
   });
   it("in XML may leave decimals out", () => {
     expect(
-      ["336.9", "120", "0", "-0", "+7.", "007.50", "-225.14"].map(normaliseMoney),
+      ["336.9", "120", "0", "-0", "+7.", "007.50", "-225.14"].map((text) => normaliseMoney(text)),
     ).to.deep.equal(["336.90", "120.00", "0.00", "0.00", "7.00", "7.50", "-225.14"]);
     expect(
-      ["336.905", "", "1,5", "--1", "1e2", "0x10", "10000000000000"].map(normaliseMoney),
+      ["336.905", "", "1,5", "--1", "1e2", "0x10", "10000000000000"].map((text) =>
+        normaliseMoney(text),
+      ),
     ).to.deep.equal(Array(7).fill(undefined));
   });
   it("agrees with long division on every product of two decimals", () => {

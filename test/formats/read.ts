@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { formats } from "@onepiao/protocol/formats/formats.ts";
-import { readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { readInvoice, requireIssuable } from "@onepiao/protocol/formats/read.ts";
 import { checkDocument } from "@onepiao/protocol/formats/rules.ts";
 import { parseMoney } from "@onepiao/protocol/values/money.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -284,7 +284,7 @@ describe("a document that breaks a rule", () => {
     it(`is refused with ${expected?.rule}: ${name}`, () => {
       let refused: unknown;
       try {
-        readInvoice(mediaType, body);
+        requireIssuable(readInvoice(mediaType, body));
       } catch (error) {
         refused = error;
       }

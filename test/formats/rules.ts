@@ -1,12 +1,12 @@
-import { readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { readInvoice, requireIssuable } from "@onepiao/protocol/formats/read.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import { load, samplesRoot } from "./samples.ts";
 
-/** The rules (with their fields) that a body breaks; empty when it is read. */
+/** The rules (with their fields) that a body breaks; empty when it may be issued. */
 function broken(mediaType: string, body: string | Uint8Array): string[] {
   try {
-    readInvoice(mediaType, typeof body === "string" ? Buffer.from(body) : body);
+    requireIssuable(readInvoice(mediaType, typeof body === "string" ? Buffer.from(body) : body));
     return [];
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
@@ -228,9 +228,12 @@ describe("a UBL credit note", () => {
       ).to.deep.equal({ sourceId: "NB-2026-0815" });
   });
   it("is refused otherwise", () => {
-    expect(broken("application/xml", negated("381", false))).to.include(
+    expect(xml("ubl/01-two-rates.xml", ["380<", "381<"])).to.deep.equal([
       "credit-note-in-invoice /Invoice/cbc:InvoiceTypeCode",
-    );
+    ]);
+    expect(broken("application/xml", negated("381", false))).to.deep.equal([
+      "negative-needs-reverses /Invoice/cac:LegalMonetaryTotal/cbc:TaxInclusiveAmount",
+    ]);
     expect(broken("application/xml", negated("380", false))).to.deep.equal([
       "negative-needs-reverses /Invoice/cac:LegalMonetaryTotal/cbc:TaxInclusiveAmount",
     ]);
@@ -238,7 +241,10 @@ describe("a UBL credit note", () => {
       "correction-in-invoice /Invoice/cbc:InvoiceTypeCode",
     ]);
     expect(xml("ubl/01-two-rates.xml", ["380<", "389<"])).to.deep.equal([
-      "unknown-type-code /Invoice/cbc:InvoiceTypeCode",
+      "self-billing /Invoice/cbc:InvoiceTypeCode",
+    ]);
+    expect(xml("ubl/01-two-rates.xml", ["380<", "999<"])).to.deep.equal([
+      "BR-CL-01 /Invoice/cbc:InvoiceTypeCode",
     ]);
   });
 });

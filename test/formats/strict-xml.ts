@@ -58,7 +58,6 @@ const left = [
   "/Invoice/cac:TaxRepresentativeParty/cac:PartyName/cbc:Name",
   "/Invoice/cac:TaxRepresentativeParty/cac:PartyTaxScheme/cbc:CompanyID",
   "/Invoice/cac:TaxRepresentativeParty/cac:PostalAddress/cac:Country/cbc:IdentificationCode",
-  "/Invoice/cbc:TaxCurrencyCode",
   "/Invoice/cbc:TaxPointDate",
 ];
 

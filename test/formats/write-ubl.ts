@@ -221,7 +221,7 @@ describe("a UBL invoice that the gateway writes", () => {
     ]);
     expect([back.seller.taxId, back.buyer.identifiers]).to.deep.equal([
       document.seller.taxId,
-      document.buyer.taxId && [{ id: document.buyer.taxId }],
+      document.buyer.taxId && [{ id: document.buyer.taxId, registration: "legal" }],
     ]);
   });
 
@@ -276,24 +276,45 @@ describe("a UBL invoice that the gateway writes", () => {
 
   it("keeps the order of a seller's identifiers, wherever the bank's stands among them", () => {
     const document = sampleOf("json/05-breakdown-euro.json");
-    const [own, other, bank] = [
+    type Identifier = { id: string; scheme?: string; registration?: "legal" };
+    const [own, other, bank]: [Identifier, Identifier, Identifier] = [
       { id: "HRB 4711" },
       { id: "4012345000009", scheme: "0088" },
       { id: "DE98ZZZ09999999999", scheme: "SEPA" },
     ];
-    for (const identifiers of [
-      [bank],
-      [own, bank],
-      [bank, own],
-      [own, other],
-      [own, other, bank],
-      [own, bank, other],
-      [bank, own, other],
-    ])
+    const legal = (each: Identifier) => ({ ...each, registration: "legal" as const });
+    const cases: [written: Identifier[], read: Identifier[]][] = [
+      [[bank], [bank]],
+      [
+        [own, bank],
+        [own, bank],
+      ],
+      [
+        [bank, own],
+        [bank, legal(own)],
+      ],
+      [
+        [own, other],
+        [own, legal(other)],
+      ],
+      [
+        [own, other, bank],
+        [own, other, bank],
+      ],
+      [
+        [own, bank, other],
+        [own, bank, legal(other)],
+      ],
+      [
+        [bank, own, other],
+        [bank, own, legal(other)],
+      ],
+    ];
+    for (const [identifiers, expected] of cases)
       expect(
         read(write({ ...document, seller: { ...document.seller, identifiers } })).seller
           .identifiers,
-      ).to.deep.equal(identifiers);
+      ).to.deep.equal(expected);
   });
 
   it("has words where a code is in no list, and no scheme outside ISO 6523", () => {

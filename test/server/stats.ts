@@ -96,7 +96,7 @@ describe("statistics", function () {
     const [name, taxCode] = lines[randomInt(lines.length)] as (typeof lines)[number];
     const net = BigInt(randomInt(1, 100_000_00));
     const tax = amountTimesRate(net, "0.06");
-    const [amount, taxText, gross] = [net, tax, net + tax].map(formatMoney);
+    const [amount, taxText, gross] = [net, tax, net + tax].map((cents) => formatMoney(cents));
     const document = invoiceOf(
       seller,
       { name: "个人" },

@@ -6,7 +6,7 @@
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { fieldIn } from "@onepiao/protocol/formats/fields.ts";
 import { formatOf } from "@onepiao/protocol/formats/formats.ts";
-import type { ReadInvoice } from "@onepiao/protocol/formats/read.ts";
+import { type ReadInvoice, requireIssuable } from "@onepiao/protocol/formats/read.ts";
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import { brokenIssueTime, chinaDay, type TimeBounds } from "@onepiao/protocol/values/dates.ts";
 import { parseMoney } from "@onepiao/protocol/values/money.ts";
@@ -72,6 +72,7 @@ export function createDrafts({ accounts, taxpayers, invoices, bounds }: Deps) {
     holders: ReadonlySet<string> | undefined,
   ): Draft {
     const { document, source } = read;
+    requireIssuable(read);
     const byTaxId = (taxId: string) => parties.byTaxId.get(normaliseTaxId(taxId));
     const field = (member: string) => fieldIn(formatOf(document), member);
     const seller = byTaxId(document.seller.taxId);

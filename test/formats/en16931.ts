@@ -1,0 +1,334 @@
+/**
+ * Invoices that others have issued by EN 16931: read by the standard's rules, with everything that
+ * they say, whatever this network would require of its own invoices.
+ */
+import { createHash } from "node:crypto";
+import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { type ReadInvoice, readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { writeInvoice } from "@onepiao/protocol/formats/write.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
+import { expect } from "chai";
+import { refusalOf } from "./samples.ts";
+
+const type = "application/vnd.onepiao.ubl+xml";
+const schema = "urn:oasis:names:specification:ubl:schema:xsd";
+
+type Wish = {
+  root?: "Invoice" | "CreditNote";
+  code?: string;
+  currency?: string;
+  date?: string;
+  /** XML after the currency, and before the parties. */
+  head?: string;
+  references?: string;
+  seller?: string;
+  category?: string;
+  /** The tax of 19 %, on the net amount. */
+  net?: string;
+  tax?: string;
+  gross?: string;
+  quantity?: string;
+  price?: string;
+  description?: string;
+  taxTotals?: string;
+  totals?: string;
+  payable?: string;
+};
+const vatId = (id: string, scheme = "VAT") =>
+  `<cac:PartyTaxScheme><cbc:CompanyID>${id}</cbc:CompanyID><cac:TaxScheme><cbc:ID>${scheme}</cbc:ID></cac:TaxScheme></cac:PartyTaxScheme>`;
+const legal = (id: string) =>
+  `<cac:PartyLegalEntity><cbc:RegistrationName>Muster GmbH</cbc:RegistrationName>${id}</cac:PartyLegalEntity>`;
+const country =
+  "<cac:PostalAddress><cac:Country><cbc:IdentificationCode>DE</cbc:IdentificationCode></cac:Country></cac:PostalAddress>";
+const preceding = (id: string, date?: string) =>
+  `<cac:BillingReference><cac:InvoiceDocumentReference><cbc:ID>${id}</cbc:ID>${date ? `<cbc:IssueDate>${date}</cbc:IssueDate>` : ""}</cac:InvoiceDocumentReference></cac:BillingReference>`;
+
+function ubl({
+  root = "Invoice",
+  code = root === "Invoice" ? "380" : "381",
+  currency = "EUR",
+  date = "2026-11-03",
+  head = "",
+  references = "",
+  seller = vatId("DE123456789") + legal(""),
+  category = "S",
+  net = "100.00",
+  tax = "19.00",
+  gross = "119.00",
+  quantity = "1",
+  price = net,
+  description,
+  taxTotals = "",
+  totals = "",
+  payable = gross,
+}: Wish = {}): string {
+  const amount = (name: string, text: string) =>
+    `<cbc:${name} currencyID="${currency}">${text}</cbc:${name}>`;
+  const percent = category === "S" ? "<cbc:Percent>19</cbc:Percent>" : "";
+  const scheme = "<cac:TaxScheme><cbc:ID>VAT</cbc:ID></cac:TaxScheme>";
+  const quantityName = root === "Invoice" ? "InvoicedQuantity" : "CreditedQuantity";
+  return [
+    `<${root} xmlns="${schema}:${root}-2" xmlns:cac="${schema}:CommonAggregateComponents-2" xmlns:cbc="${schema}:CommonBasicComponents-2">`,
+    `<cbc:ID>RE-1</cbc:ID><cbc:IssueDate>${date}</cbc:IssueDate>`,
+    `<cbc:${root}TypeCode>${code}</cbc:${root}TypeCode>`,
+    `<cbc:DocumentCurrencyCode>${currency}</cbc:DocumentCurrencyCode>${head}${references}`,
+    `<cac:AccountingSupplierParty><cac:Party>${country}${seller}</cac:Party></cac:AccountingSupplierParty>`,
+    `<cac:AccountingCustomerParty><cac:Party>${country}<cac:PartyLegalEntity><cbc:RegistrationName>Kunde</cbc:RegistrationName></cac:PartyLegalEntity></cac:Party></cac:AccountingCustomerParty>`,
+    `<cac:TaxTotal>${amount("TaxAmount", tax)}<cac:TaxSubtotal>${amount("TaxableAmount", net)}${amount("TaxAmount", tax)}<cac:TaxCategory><cbc:ID>${category}</cbc:ID>${percent}${scheme}</cac:TaxCategory></cac:TaxSubtotal></cac:TaxTotal>${taxTotals}`,
+    `<cac:LegalMonetaryTotal>${amount("LineExtensionAmount", net)}${amount("TaxExclusiveAmount", net)}${amount("TaxInclusiveAmount", gross)}${totals}${amount("PayableAmount", payable)}</cac:LegalMonetaryTotal>`,
+    `<cac:${root}Line><cbc:ID>1</cbc:ID><cbc:${quantityName} unitCode="C62">${quantity}</cbc:${quantityName}>${amount("LineExtensionAmount", net)}`,
+    `<cac:Item>${description === undefined ? "" : `<cbc:Description>${description}</cbc:Description>`}<cbc:Name>Ware</cbc:Name><cac:ClassifiedTaxCategory><cbc:ID>${category}</cbc:ID>${percent}${scheme}</cac:ClassifiedTaxCategory></cac:Item>`,
+    `<cac:Price>${amount("PriceAmount", price)}</cac:Price></cac:${root}Line></${root}>`,
+  ].join("");
+}
+const readText = (text: string): ReadInvoice => readInvoice("application/xml", Buffer.from(text));
+const read = (wish: Wish = {}): ReadInvoice => readText(ubl(wish));
+const document = (wish: Wish = {}): InvoiceDocument => read(wish).document;
+function broken(wish: Wish): string[] {
+  try {
+    read(wish);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return (error.violations ?? []).map(({ field, rule }) => `${rule} ${field}`);
+  }
+  return [];
+}
+
+describe("an invoice of EN 16931 that others have issued", () => {
+  it("may have an amount that quantity and price do not make: that is noted", () => {
+    expect(read({ quantity: "3" }).notes).deep.equals([
+      {
+        field: "/Invoice/cac:InvoiceLine[1]/cbc:LineExtensionAmount",
+        rule: "line-amount",
+        detail: "3 × 100 makes 300.00, not 100.00",
+      },
+    ]);
+    expect(read().notes).equals(undefined);
+  });
+
+  it("may have a price for no units, which decides nothing", () => {
+    const text = ubl().replace(
+      "</cac:Price>",
+      "<cbc:BaseQuantity>0</cbc:BaseQuantity></cac:Price>",
+    );
+    expect(readText(text).notes?.map(({ rule }) => rule)).deep.equals(["base-quantity-positive"]);
+  });
+
+  it("knows a seller without a VAT id by its registration, and keeps every id with its scheme", () => {
+    const seller = [
+      '<cac:PartyIdentification><cbc:ID schemeID="0088">4012345000009</cbc:ID></cac:PartyIdentification>',
+      vatId("22/293/55512", "FC"),
+      legal('<cbc:CompanyID schemeID="0204">HRB 12345</cbc:CompanyID>'),
+    ];
+    const identifiers = [
+      { id: "4012345000009", scheme: "0088" },
+      { id: "HRB 12345", scheme: "0204", registration: "legal" },
+      { id: "22/293/55512", registration: "tax" },
+    ];
+    const all = document({ seller: seller.join("") }).seller;
+    expect([all.taxId, all.identifiers]).deep.equals(["DE2229355512", identifiers]);
+    const registered = document({ seller: `${seller[0]}${seller[2]}` }).seller;
+    expect([registered.taxId, registered.identifiers]).deep.equals([
+      "DEHRB12345",
+      identifiers.slice(0, 2),
+    ]);
+    const named = document({ seller: `${seller[0]}${legal("")}` }).seller;
+    expect([named.taxId, named.identifiers]).deep.equals([
+      "DE4012345000009",
+      identifiers.slice(0, 1),
+    ]);
+    const withVat = document({ seller: vatId("DE123456789") + seller.join("") }).seller;
+    expect([withVat.taxId, withVat.identifiers]).deep.equals(["DE123456789", identifiers]);
+  });
+
+  it("is outside of tax without a VAT id (BR-O-02), and never without any id (BR-CO-26)", () => {
+    const outside = {
+      category: "O",
+      tax: "0.00",
+      gross: "100.00",
+      seller: legal("<cbc:CompanyID>HRB 12345</cbc:CompanyID>"),
+    };
+    expect(document(outside).seller.taxId).equals("DEHRB12345");
+    expect(broken({ ...outside, seller: legal("") })).deep.equals([
+      "BR-CO-26 /Invoice/cac:AccountingSupplierParty/cac:Party/cac:PartyTaxScheme/cbc:CompanyID",
+    ]);
+  });
+
+  it("may have days with a zone", () => {
+    expect(document({ date: "2026-11-03Z" }).issuedAt).equals("2026-11-03T00:00:00Z");
+    expect(document({ date: "2026-11-03+01:00" }).issuedAt).equals("2026-11-03T00:00:00+01:00");
+    const text = ubl({ date: "2026-11-03-05:00" }).replace(
+      "<cbc:InvoiceTypeCode>",
+      "<cbc:IssueTime>10:30:00+02:00</cbc:IssueTime><cbc:DueDate>2026-12-01+01:00</cbc:DueDate><cbc:InvoiceTypeCode>",
+    );
+    const { issuedAt, dueDate } = readText(text).document;
+    expect([issuedAt, dueDate]).deep.equals(["2026-11-03T10:30:00+02:00", "2026-12-01"]);
+    expect(broken({ date: "2026-11-03+1:00" })).deep.equals(["time-format /Invoice/cbc:IssueDate"]);
+  });
+
+  it("may have a description of ten thousand characters, and not of one more", () => {
+    expect(document({ description: "ä".repeat(10_000) }).lines[0]?.description).length(10_000);
+    expect(broken({ description: "ä".repeat(10_001) })).deep.equals([
+      "too-long /Invoice/cac:InvoiceLine[1]/cac:Item/cbc:Description",
+    ]);
+  });
+
+  it("has the amounts of its currency: yen without a fraction, dinars in thousandths", () => {
+    const yen = document({ currency: "JPY", net: "1000", tax: "190", gross: "1190" });
+    expect([yen.currency, yen.totals.gross]).deep.equals(["JPY", "1190.00"]);
+    const dinars = document({ currency: "KWD", net: "1.234", tax: "0.234", gross: "1.468" });
+    expect(dinars.totals).includes({ net: "1.234", tax: "0.234", gross: "1.468" });
+    expect(document({ currency: "BHD", net: "10", tax: "1.9", gross: "11.9" }).totals.gross).equals(
+      "11.900",
+    );
+    expect(broken({ currency: "KWD", net: "1.234", tax: "0.234", gross: "1.469" })).includes(
+      "BR-CO-15 /Invoice/cac:LegalMonetaryTotal/cbc:TaxInclusiveAmount",
+    );
+    expect(broken({ net: "1.234", tax: "0.23", gross: "1.46" })).includes(
+      "money-format /Invoice/cac:LegalMonetaryTotal/cbc:TaxExclusiveAmount",
+    );
+    const unwritten = refusalOf(() =>
+      writeInvoice(type, dinars, { number: "26440000000000000042" }),
+    );
+    expect(unwritten.violations?.map(({ rule }) => rule)).deep.equals(["BR-DEC-14"]);
+  });
+
+  it("may state its tax in the accounting currency, or twice in its own", () => {
+    const second = (currency: string, tax: string) =>
+      `<cac:TaxTotal><cbc:TaxAmount currencyID="${currency}">${tax}</cbc:TaxAmount></cac:TaxTotal>`;
+    const head = "<cbc:TaxCurrencyCode>JPY</cbc:TaxCurrencyCode>";
+    const wish = { head, taxTotals: second("JPY", "3100") };
+    expect(document(wish).totals.accounting).deep.equals({ currency: "JPY", tax: "3100.00" });
+    expect(document({ taxTotals: second("EUR", "19.00") }).totals).deep.includes({
+      tax: "19.00",
+      accounting: { currency: "EUR", tax: "19.00" },
+    });
+    expect(broken({ head })).deep.equals(["BR-53 /Invoice/cbc:TaxCurrencyCode"]);
+    expect(broken({ taxTotals: second("EUR", "19.00").repeat(2) })).deep.equals([
+      "repeated-element /Invoice/cac:TaxTotal",
+    ]);
+  });
+
+  it("says what is to be paid beside the gross", () => {
+    const prepaid = '<cbc:PrepaidAmount currencyID="EUR">100.00</cbc:PrepaidAmount>';
+    const { totals } = document({ totals: prepaid, payable: "19.00" });
+    expect(totals).includes({ gross: "119.00", prepaid: "100.00", payable: "19.00" });
+  });
+});
+
+describe("the type of an invoice of EN 16931", () => {
+  const numbers = { number: "26440000000000000042", reverses: "26440000000000000041" };
+  const again = (invoice: InvoiceDocument) => readText(writeInvoice(type, invoice, numbers));
+
+  it("is kept, with the invoices that it names: correction, self-billing, prepayment, final", () => {
+    for (const code of ["384", "389", "386", "326", "875"]) {
+      const references = preceding("A-1", "2026-10-01") + preceding("A-2");
+      const read = document({ code, references });
+      expect(read.typeCode).equals(code);
+      expect(read.preceding).deep.equals([{ id: "A-1", date: "2026-10-01" }, { id: "A-2" }]);
+      const { source: _, ...back } = again(read).document;
+      expect(back).deep.includes({ typeCode: code, preceding: read.preceding });
+    }
+    expect(document().typeCode).equals(undefined);
+    expect(broken({ code: "999" })).deep.equals(["BR-CL-01 /Invoice/cbc:InvoiceTypeCode"]);
+  });
+
+  it("of a credit note makes its amounts negative, and the invoice that it names the reversed one", () => {
+    const credit = document({ root: "CreditNote", references: preceding("A-1"), quantity: "1" });
+    expect(credit.totals).deep.equals({
+      net: "-100.00",
+      tax: "-19.00",
+      gross: "-119.00",
+      lines: "-100.00",
+      payable: "-119.00",
+    });
+    expect(credit.lines[0]).includes({ quantity: "-1", unitPrice: "100", amount: "-100.00" });
+    expect([credit.reverses, credit.typeCode]).deep.equals([{ sourceId: "A-1" }, "381"]);
+    const xml = writeInvoice(type, credit, numbers);
+    expect(xml).match(/^<\?xml[^>]*>\n<CreditNote /);
+    expect(xml).includes('<cbc:CreditedQuantity unitCode="C62">1</cbc:CreditedQuantity>');
+    expect(xml).includes('<cbc:PayableAmount currencyID="EUR">119.00</cbc:PayableAmount>');
+    const { source: _a, ...first } = credit;
+    const { source: _b, ...second } = again(credit).document;
+    expect(second).deep.equals({ ...first, paymentTerms: second.paymentTerms });
+  });
+
+  it("of a credit note without an invoice, or with several, is read; issued here it would be refused", () => {
+    for (const references of ["", preceding("A-1") + preceding("A-2", "2026-10-01")]) {
+      const { document, notes } = read({ root: "CreditNote", references });
+      expect(document.reverses).equals(undefined);
+      expect(notes?.map(({ rule, field }) => `${rule} ${field}`)).deep.equals([
+        "negative-needs-reverses /CreditNote/cac:LegalMonetaryTotal/cbc:TaxInclusiveAmount",
+      ]);
+    }
+  });
+
+  it("keeps a credit note's due date and project where it has them", () => {
+    const references =
+      preceding("A-1") +
+      "<cac:AdditionalDocumentReference><cbc:ID>P-7</cbc:ID><cbc:DocumentTypeCode>50</cbc:DocumentTypeCode></cac:AdditionalDocumentReference>";
+    const text = ubl({ root: "CreditNote", references }).replace(
+      "<cac:TaxTotal>",
+      "<cac:PaymentMeans><cbc:PaymentMeansCode>30</cbc:PaymentMeansCode><cbc:PaymentDueDate>2026-12-01</cbc:PaymentDueDate></cac:PaymentMeans><cac:TaxTotal>",
+    );
+    const expected = { dueDate: "2026-12-01", references: { project: "P-7" } };
+    const credit = readText(text).document;
+    expect(credit).deep.includes(expected);
+    expect(credit.attachments).equals(undefined);
+    expect(again(credit).document).deep.includes(expected);
+  });
+
+  it("names the rules of a credit note by its own elements", () => {
+    expect(broken({ root: "CreditNote", code: "380" })).deep.equals([
+      "BR-CL-01 /CreditNote/cbc:CreditNoteTypeCode",
+    ]);
+    expect(broken({ root: "CreditNote", gross: "118.99" })).includes(
+      "BR-CO-15 /CreditNote/cac:LegalMonetaryTotal/cbc:TaxInclusiveAmount",
+    );
+  });
+
+  it("that only others issue is noted", () => {
+    const rules = (wish: Wish) => (read(wish).notes ?? []).map(({ rule }) => rule);
+    expect(rules({ code: "384" })).deep.equals(["correction-in-invoice"]);
+    expect(rules({ code: "381" })).deep.equals(["credit-note-in-invoice"]);
+    expect(rules({ code: "389" })).deep.equals(["self-billing"]);
+    expect(rules({ code: "386" })).deep.equals([]);
+  });
+});
+
+describe("an attachment of an invoice of EN 16931", () => {
+  const reference = (inner: string) =>
+    `<cac:AdditionalDocumentReference><cbc:ID>Z-1</cbc:ID>${inner}</cac:AdditionalDocumentReference>`;
+  const embedded = (text: string) =>
+    reference(
+      `<cac:Attachment><cbc:EmbeddedDocumentBinaryObject mimeCode="application/pdf" filename="z.pdf">${text}</cbc:EmbeddedDocumentBinaryObject></cac:Attachment>`,
+    );
+  it("is listed with name, type, size and hash", () => {
+    const bytes = Buffer.alloc(300_000, "zeugnis ");
+    const text = bytes.toString("base64").replaceAll(/.{76}/g, "$&\n");
+    const read = readText(ubl({ references: embedded(text) }));
+    expect(read.document.attachments).deep.equals([
+      {
+        id: "Z-1",
+        filename: "z.pdf",
+        mimeType: "application/pdf",
+        bytes: "300000",
+        sha256: createHash("sha256").update(bytes).digest("hex"),
+      },
+    ]);
+    expect(read.source?.text).includes(text);
+  });
+  it("that is only linked to is listed with its address", () => {
+    const link = reference(
+      "<cac:Attachment><cac:ExternalReference><cbc:URI>https://kauf.example/z.pdf</cbc:URI></cac:ExternalReference></cac:Attachment>",
+    );
+    expect(document({ references: link }).attachments).deep.equals([
+      { id: "Z-1", uri: "https://kauf.example/z.pdf" },
+    ]);
+  });
+  it("is refused if it is not written in Base64", () => {
+    expect(broken({ references: embedded("!!!!") })).deep.equals([
+      "base64 /Invoice/cac:AdditionalDocumentReference/cac:Attachment/cbc:EmbeddedDocumentBinaryObject",
+    ]);
+  });
+});
