@@ -1,7 +1,7 @@
 /** HTTP shape of claims (expense reports). */
 
 import { moneyOf } from "@onepiao/protocol/formats/red-letter.ts";
-import { formatTotal, parseMoney } from "@onepiao/protocol/values/money.ts";
+import { decimalsOf, formatTotal, parseMoney } from "@onepiao/protocol/values/money.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import {
   accountSchema,
@@ -88,10 +88,14 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
         if (amount)
           sums.set(
             amount.currency,
-            (sums.get(amount.currency) ?? 0n) + (left?.gross ?? parseMoney(amount.gross)),
+            (sums.get(amount.currency) ?? 0n) +
+              (left?.gross ?? parseMoney(amount.gross, decimalsOf(amount.currency))),
           );
       }
-      return [...sums].map(([currency, gross]) => ({ currency, gross: formatTotal(gross) }));
+      return [...sums].map(([currency, gross]) => ({
+        currency,
+        gross: formatTotal(gross, decimalsOf(currency)),
+      }));
     });
   }
 

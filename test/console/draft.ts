@@ -139,7 +139,9 @@ describe("a line of the form", () => {
       const reckoned = reckonLine(line);
       expect(
         reckoned &&
-          [reckoned.amount, reckoned.tax, reckoned.discount, reckoned.discountTax].map((cents) => formatMoney(cents)),
+          [reckoned.amount, reckoned.tax, reckoned.discount, reckoned.discountTax].map((cents) =>
+            formatMoney(cents),
+          ),
       ).deep.equals(expected);
       expect(reckoned?.byQuantity ?? hasPrice(line)).equals(hasPrice(line));
     });

@@ -8,83 +8,14 @@ import { type ReadInvoice, readInvoice } from "@onepiao/protocol/formats/read.ts
 import { writeInvoice } from "@onepiao/protocol/formats/write.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
+import { embedded, legal, preceding, reference, type UblWish, ubl, vatId } from "./european.ts";
 import { refusalOf } from "./samples.ts";
 
 const type = "application/vnd.onepiao.ubl+xml";
-const schema = "urn:oasis:names:specification:ubl:schema:xsd";
-
-type Wish = {
-  root?: "Invoice" | "CreditNote";
-  code?: string;
-  currency?: string;
-  date?: string;
-  /** XML after the currency, and before the parties. */
-  head?: string;
-  references?: string;
-  seller?: string;
-  category?: string;
-  /** The tax of 19 %, on the net amount. */
-  net?: string;
-  tax?: string;
-  gross?: string;
-  quantity?: string;
-  price?: string;
-  description?: string;
-  taxTotals?: string;
-  totals?: string;
-  payable?: string;
-};
-const vatId = (id: string, scheme = "VAT") =>
-  `<cac:PartyTaxScheme><cbc:CompanyID>${id}</cbc:CompanyID><cac:TaxScheme><cbc:ID>${scheme}</cbc:ID></cac:TaxScheme></cac:PartyTaxScheme>`;
-const legal = (id: string) =>
-  `<cac:PartyLegalEntity><cbc:RegistrationName>Muster GmbH</cbc:RegistrationName>${id}</cac:PartyLegalEntity>`;
-const country =
-  "<cac:PostalAddress><cac:Country><cbc:IdentificationCode>DE</cbc:IdentificationCode></cac:Country></cac:PostalAddress>";
-const preceding = (id: string, date?: string) =>
-  `<cac:BillingReference><cac:InvoiceDocumentReference><cbc:ID>${id}</cbc:ID>${date ? `<cbc:IssueDate>${date}</cbc:IssueDate>` : ""}</cac:InvoiceDocumentReference></cac:BillingReference>`;
-
-function ubl({
-  root = "Invoice",
-  code = root === "Invoice" ? "380" : "381",
-  currency = "EUR",
-  date = "2026-11-03",
-  head = "",
-  references = "",
-  seller = vatId("DE123456789") + legal(""),
-  category = "S",
-  net = "100.00",
-  tax = "19.00",
-  gross = "119.00",
-  quantity = "1",
-  price = net,
-  description,
-  taxTotals = "",
-  totals = "",
-  payable = gross,
-}: Wish = {}): string {
-  const amount = (name: string, text: string) =>
-    `<cbc:${name} currencyID="${currency}">${text}</cbc:${name}>`;
-  const percent = category === "S" ? "<cbc:Percent>19</cbc:Percent>" : "";
-  const scheme = "<cac:TaxScheme><cbc:ID>VAT</cbc:ID></cac:TaxScheme>";
-  const quantityName = root === "Invoice" ? "InvoicedQuantity" : "CreditedQuantity";
-  return [
-    `<${root} xmlns="${schema}:${root}-2" xmlns:cac="${schema}:CommonAggregateComponents-2" xmlns:cbc="${schema}:CommonBasicComponents-2">`,
-    `<cbc:ID>RE-1</cbc:ID><cbc:IssueDate>${date}</cbc:IssueDate>`,
-    `<cbc:${root}TypeCode>${code}</cbc:${root}TypeCode>`,
-    `<cbc:DocumentCurrencyCode>${currency}</cbc:DocumentCurrencyCode>${head}${references}`,
-    `<cac:AccountingSupplierParty><cac:Party>${country}${seller}</cac:Party></cac:AccountingSupplierParty>`,
-    `<cac:AccountingCustomerParty><cac:Party>${country}<cac:PartyLegalEntity><cbc:RegistrationName>Kunde</cbc:RegistrationName></cac:PartyLegalEntity></cac:Party></cac:AccountingCustomerParty>`,
-    `<cac:TaxTotal>${amount("TaxAmount", tax)}<cac:TaxSubtotal>${amount("TaxableAmount", net)}${amount("TaxAmount", tax)}<cac:TaxCategory><cbc:ID>${category}</cbc:ID>${percent}${scheme}</cac:TaxCategory></cac:TaxSubtotal></cac:TaxTotal>${taxTotals}`,
-    `<cac:LegalMonetaryTotal>${amount("LineExtensionAmount", net)}${amount("TaxExclusiveAmount", net)}${amount("TaxInclusiveAmount", gross)}${totals}${amount("PayableAmount", payable)}</cac:LegalMonetaryTotal>`,
-    `<cac:${root}Line><cbc:ID>1</cbc:ID><cbc:${quantityName} unitCode="C62">${quantity}</cbc:${quantityName}>${amount("LineExtensionAmount", net)}`,
-    `<cac:Item>${description === undefined ? "" : `<cbc:Description>${description}</cbc:Description>`}<cbc:Name>Ware</cbc:Name><cac:ClassifiedTaxCategory><cbc:ID>${category}</cbc:ID>${percent}${scheme}</cac:ClassifiedTaxCategory></cac:Item>`,
-    `<cac:Price>${amount("PriceAmount", price)}</cac:Price></cac:${root}Line></${root}>`,
-  ].join("");
-}
 const readText = (text: string): ReadInvoice => readInvoice("application/xml", Buffer.from(text));
-const read = (wish: Wish = {}): ReadInvoice => readText(ubl(wish));
-const document = (wish: Wish = {}): InvoiceDocument => read(wish).document;
-function broken(wish: Wish): string[] {
+const read = (wish: UblWish = {}): ReadInvoice => readText(ubl(wish));
+const document = (wish: UblWish = {}): InvoiceDocument => read(wish).document;
+function broken(wish: UblWish): string[] {
   try {
     read(wish);
   } catch (error) {
@@ -288,7 +219,7 @@ describe("the type of an invoice of EN 16931", () => {
   });
 
   it("that only others issue is noted", () => {
-    const rules = (wish: Wish) => (read(wish).notes ?? []).map(({ rule }) => rule);
+    const rules = (wish: UblWish) => (read(wish).notes ?? []).map(({ rule }) => rule);
     expect(rules({ code: "384" })).deep.equals(["correction-in-invoice"]);
     expect(rules({ code: "381" })).deep.equals(["credit-note-in-invoice"]);
     expect(rules({ code: "389" })).deep.equals(["self-billing"]);
@@ -297,12 +228,6 @@ describe("the type of an invoice of EN 16931", () => {
 });
 
 describe("an attachment of an invoice of EN 16931", () => {
-  const reference = (inner: string) =>
-    `<cac:AdditionalDocumentReference><cbc:ID>Z-1</cbc:ID>${inner}</cac:AdditionalDocumentReference>`;
-  const embedded = (text: string) =>
-    reference(
-      `<cac:Attachment><cbc:EmbeddedDocumentBinaryObject mimeCode="application/pdf" filename="z.pdf">${text}</cbc:EmbeddedDocumentBinaryObject></cac:Attachment>`,
-    );
   it("is listed with name, type, size and hash", () => {
     const bytes = Buffer.alloc(300_000, "zeugnis ");
     const text = bytes.toString("base64").replaceAll(/.{76}/g, "$&\n");

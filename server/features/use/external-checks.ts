@@ -4,6 +4,7 @@
  * what is proven and what is not.
  */
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { isCreditNote } from "@onepiao/protocol/formats/en16931.ts";
 import { fieldIn } from "@onepiao/protocol/formats/fields.ts";
 import { formatOf } from "@onepiao/protocol/formats/formats.ts";
 import type { ReadInvoice } from "@onepiao/protocol/formats/read.ts";
@@ -67,7 +68,11 @@ export function numberOf({ document, number: stated }: ReadInvoice): string {
 
 /** Throws external-red-letter, titled-to-another. */
 export function checkDocument(document: InvoiceDocument, employer: Taxpayer): void {
-  if (document.reverses !== undefined || document.totals.gross.startsWith("-")) {
+  if (
+    document.reverses !== undefined ||
+    document.totals.gross.startsWith("-") ||
+    isCreditNote(document)
+  ) {
     throw new Problem(
       "external-red-letter",
       "A red letter takes back what was issued elsewhere: there is nothing in it to be reimbursed",

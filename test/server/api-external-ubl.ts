@@ -1,0 +1,77 @@
+/** External invoices in UBL over HTTP: EN 16931's rules and none of this network's own. */
+import { randomInt } from "node:crypto";
+import { expect } from "chai";
+import { legal, preceding, type UblWish, ubl } from "../formats/european.ts";
+import { call, must, type Reply, type TestParty, taxpayer } from "./network.ts";
+import { refused } from "./observe.ts";
+
+const fresh = () => `RE-${randomInt(1e12)}`;
+
+describe("external invoices of EN 16931, over HTTP", () => {
+  let firm: TestParty;
+  let shop: TestParty;
+  const send = (path: string, wish: UblWish, by: TestParty): Promise<Reply> =>
+    call("POST", path, ubl({ id: fresh(), ...wish }), { token: by.token, type: "application/xml" });
+  const register = (wish: UblWish) => send("/v1/external-invoices", wish, firm);
+
+  before(async () => {
+    [firm, shop] = await Promise.all([
+      taxpayer("欧洲差旅公司", ["employer"]),
+      taxpayer("欧元商店", ["issuer"]),
+    ]);
+  });
+
+  it("are registered with a note where quantity and price make another amount", async () => {
+    const { notes, claim } = await must(register({ quantity: "3" }));
+    expect(notes).deep.equals([
+      {
+        field: "/Invoice/cac:InvoiceLine[1]/cbc:LineExtensionAmount",
+        rule: "line-amount",
+        detail: "3 × 100 makes 300.00, not 100.00",
+      },
+    ]);
+    expect(claim.status).equals("claimed");
+    expect((await must(register({}))).notes).equals(undefined);
+  });
+
+  it("are not issued here by the same leniency", async () => {
+    for (const [wish, rule] of [
+      [{ quantity: "3" }, "line-amount"],
+      [{ code: "384", references: preceding("A-1") }, "correction-in-invoice"],
+      [{ code: "389" }, "self-billing"],
+      [{ root: "CreditNote" }, "negative-needs-reverses"],
+    ] as [UblWish, string][]) {
+      const { errors } = refused(await send("/v1/invoices", wish, shop), "invalid-document") as {
+        errors?: { rule: string }[];
+      };
+      expect(errors?.map((error) => error.rule)).deep.equals([rule]);
+    }
+  });
+
+  it("come from sellers without a VAT id, in yen and in dinars", async () => {
+    const seller = legal("<cbc:CompanyID>HRB 12345</cbc:CompanyID>");
+    const outside = { category: "O", tax: "0.00", gross: "100.00", seller };
+    const { document } = await must(register(outside));
+    expect(document.seller).deep.includes({
+      taxId: "DEHRB12345",
+      identifiers: [{ id: "HRB 12345", registration: "legal" }],
+    });
+    const yen = await must(register({ currency: "JPY", net: "1000", tax: "190", gross: "1190" }));
+    expect([yen.currency, yen.gross]).deep.equals(["JPY", "1190.00"]);
+    const dinars = { currency: "KWD", net: "1.234", tax: "0.234", gross: "1.468" };
+    const { claim } = await must(register(dinars));
+    const { amounts } = await must(
+      call("GET", `/v1/claims/${claim.id}`, undefined, { token: firm.token }),
+    );
+    expect(amounts).deep.includes({ currency: "KWD", gross: "1.468" });
+  });
+
+  it("are registered as what they are: self-billed, a correction; a credit note is none to pay", async () => {
+    const billed = await must(register({ code: "389" }));
+    expect(billed.document.typeCode).equals("389");
+    const corrected = await must(register({ code: "384", references: preceding("A-1") }));
+    expect(corrected.document).deep.includes({ typeCode: "384", preceding: [{ id: "A-1" }] });
+    for (const wish of [{ root: "CreditNote" }, { code: "381" }] as UblWish[])
+      refused(await register(wish), "external-red-letter");
+  });
+});
