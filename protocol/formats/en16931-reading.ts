@@ -2,8 +2,8 @@
  * Business groups of EN 16931 as members of a document, for the readers of its syntaxes.
  *
  * A reader finds the elements and knows their paths; this file knows what they mean: which of a
- * party's ids is its tax id, what a type code makes of an invoice, which total is in which currency,
- * what is kept of an attachment. Owns nothing that one syntax has alone.
+ * party's ids is its tax id, what a type code makes of an invoice, which total is in which
+ * currency, what is kept of an attachment. Owns nothing that one syntax has alone.
  */
 import { createHash } from "node:crypto";
 import {
@@ -20,9 +20,9 @@ import { creditNoteCodes, invoiceCodes, negate, usualCode } from "./en16931.ts";
 import type { Element } from "./xml.ts";
 
 /** An element that may be missing, and the path that it has or would have. */
-export type Found = { element: Element | undefined; path: string };
+export type Place = { element: Element | undefined; path: string };
 
-/** Converters for rows (draft.ts). A text that is no amount, number or date stays as it is. */
+/** Converters for rows (draft.ts). A text of another form stays as it is. */
 export const money = (text: string, decimals: Decimals): string =>
   normaliseMoney(text, decimals) ?? text;
 export const decimal = (text: string): string => normaliseDecimal(text) ?? text;
@@ -38,7 +38,7 @@ export const joined = (texts: readonly string[], between: string): string | unde
  * The time of issue: a day, a time if the syntax has one, the zone of either. Without a zone it is
  * UTC, without a time the beginning of the day.
  */
-export function putIssued(draft: Draft, date: Found, time: string | undefined): void {
+export function putIssued(draft: Draft, date: Place, time: string | undefined): void {
   const text = date.element?.text;
   const clock = time || "00:00:00";
   const offset = zone.test(clock) ? "" : (zone.exec(text ?? "")?.[0] ?? "Z");
@@ -49,7 +49,7 @@ export function putIssued(draft: Draft, date: Found, time: string | undefined): 
  * A tax category's code and rate. E is exempt and O is not taxed; their percentage must be 0 and
  * adds nothing.
  */
-export function putCategory(draft: Draft, to: string, code: Found, percent: Found): void {
+export function putCategory(draft: Draft, to: string, code: Place, percent: Place): void {
   const category = code.element?.text || undefined;
   draft.put(`${to}/taxCategory`, category, code.path);
   const stated = percent.element?.text || undefined;
@@ -97,8 +97,8 @@ export function taxIdFrom(
 /**
  * A party's ids. The tax id is its VAT id. A seller without one is known by the first of its other
  * ids that has the form of a tax id: of a tax office, of a register, its own (BR-CO-26 requires
- * one). Every id is kept with its scheme; a repetition of the VAT id without a scheme is none.
- * `missing`: where the VAT id would stand.
+ * one). Every id is kept with its scheme; a repetition of the VAT id without a scheme is
+ * left out. `missing`: where the VAT id would stand.
  */
 export function putIds(
   draft: Draft,
@@ -141,17 +141,17 @@ export function putIds(
 }
 
 /** A preceding invoice (BG-3). */
-export type Preceding = { id: Found; date: Found };
+export type Preceding = { id: Place; date: Place };
 
 /**
- * What the invoice is: its type code, and the invoices that it names. A credit note's amounts become
- * negative. A negative invoice that names one other reverses that one; whatever else it names is
- * `preceding`. To be called after all amounts are put. `credit`: the syntax says that it is a credit
- * note by more than its code.
+ * What the invoice is: its type code, and the invoices that it names. A credit note's amounts
+ * become negative. A negative invoice that names one other reverses that one; whatever else it
+ * names is `preceding`. To be called after all amounts are put. `credit`: the syntax says that it
+ * is a credit note by more than its code.
  */
 export function putKind(
   draft: Draft,
-  code: Found,
+  code: Place,
   preceding: readonly Preceding[],
   credit: boolean,
 ): void {
@@ -181,7 +181,7 @@ export function putKind(
 }
 
 /** The tax in the accounting currency (BT-111); the amount may have that currency's decimals. */
-export function putAccounting(draft: Draft, amount: Found, currency: string): void {
+export function putAccounting(draft: Draft, amount: Place, currency: string): void {
   const text = amount.element?.text;
   if (!text) return;
   draft.put("/totals/accounting/currency", currency, amount.path);
@@ -195,7 +195,7 @@ export function putAccounting(draft: Draft, amount: Found, currency: string): vo
 export function putAttachment(
   draft: Draft,
   to: string,
-  embedded: Found,
+  embedded: Place,
   names: { filename: string | undefined; mimeType: string | undefined },
 ): void {
   if (embedded.element === undefined) return;

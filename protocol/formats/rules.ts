@@ -4,9 +4,8 @@
  * Owns: one set of rules for every format, to the cent, and the differences between the sets that a
  * format may name (formats.ts). Invariants: totals agree exactly in every format; a line of an
  * imported document may be one cent off (its software rounded otherwise), a line of JSON may not.
- * Under `en16931` the rules that EN 16931 has carry its ids (BR-CO-10 …, en16931.ts), the others our
- * names; rules that only we have bind what is issued here, not what was issued elsewhere.
- * Does not own: shapes (document.ts), and rules that only one format can check (shudian.ts,
+ * Under `en16931` the rules that EN 16931 has carry its ids (BR-CO-10 …, en16931.ts), the others
+ * our names; rules that only we have bind what is issued here, not what was issued elsewhere. Does not own: shapes (document.ts), and rules that only one format can check (shudian.ts,
  * ubl.ts).
  */
 import {
@@ -395,8 +394,8 @@ type Judged = "seller" | "buyer" | "lines" | "total" | "tax" | "reverses";
 type Shown = (part: Judged) => boolean;
 
 /**
- * An amount must have the decimals of its currency; sums over amounts rely on it. If the currency is
- * hidden, all amounts have those of the first.
+ * An amount must have the decimals of its currency; sums over amounts rely on it. If the currency
+ * is hidden, all amounts have those of the first.
  */
 function checkDecimals(document: InvoiceDocument, refuse: Refuse): Decimals | undefined {
   const { lines = [], allowances = [], taxBreakdown = [], totals } = document;

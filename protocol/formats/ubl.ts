@@ -2,8 +2,8 @@
  * UBL 2.1 invoices and credit notes as EN 16931 uses them (roots `Invoice` and `CreditNote`).
  *
  * Owns: where their elements go in a document. What the elements mean is the model's
- * (en16931-reading.ts), as are the rules (en16931.ts, rules.ts). Tax is by breakdown; lines carry no
- * tax. `cbc:ID` becomes `sourceId`; attachments are listed by name, size and hash, their bytes stay
+ * (en16931-reading.ts), as are the rules (en16931.ts, rules.ts). Tax is by breakdown; lines carry
+ * no tax. `cbc:ID` becomes `sourceId`; attachments are listed by name, size and hash, their bytes stay
  * in the stored original; another gateway's number of the invoice (`numberReference`) is not an
  * attachment and is dropped. Does not own: the XML itself (xml.ts).
  */
@@ -11,10 +11,10 @@ import { createDraft, type Draft, type Row, type Style } from "./draft.ts";
 import {
   day,
   decimal,
-  type Found,
   joined,
   money,
   type PartyId,
+  type Place,
   putAccounting,
   putAttachment,
   putCategory,
@@ -121,7 +121,7 @@ export const ublRows = {
   line: lineRows,
 };
 
-function putCategoryOf(draft: Draft, to: string, parent: Found, step: string): void {
+function putCategoryOf(draft: Draft, to: string, parent: Place, step: string): void {
   const { element, path } = draft.find(parent.element, step, parent.path);
   putCategory(
     draft,
@@ -273,8 +273,8 @@ function putTax(draft: Draft, root: string, currency: string): void {
     const partPath = `${path}/cac:TaxSubtotal[${index + 1}]`;
     draft.put(`/taxBreakdown/${index}`, {}, partPath);
     draft.fill(`/taxBreakdown/${index}`, part, partPath, breakdownRows);
-    const found = { element: part, path: partPath };
-    putCategoryOf(draft, `/taxBreakdown/${index}`, found, "cac:TaxCategory");
+    const place = { element: part, path: partPath };
+    putCategoryOf(draft, `/taxBreakdown/${index}`, place, "cac:TaxCategory");
   }
 }
 

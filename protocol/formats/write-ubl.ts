@@ -17,8 +17,8 @@
  *   a
  * country, a unit, a reason of an exemption or allowance: if the document has none, the shortest
  * text that the rules allow.
- * - A red letter is a 384 with a BillingReference; one that is a credit note (381 and others) has the
- *   root CreditNote, and positive amounts.
+ * - A red letter is a 384 with a BillingReference; one that is a credit note (381 and others) has
+ *   the root CreditNote, and positive amounts.
  *
  * Left out: kind, drawer, tax bureau, passengers, amounts in figures, the buyer's bank, the bytes
  * of attachments. A phone becomes the contact's; specification and unit in words become item
@@ -374,7 +374,8 @@ function putParty(
 type Identifiers = NonNullable<InvoiceDocument["buyer"]["identifiers"]>;
 /**
  * Where a party's identifiers go. A document that says which one is the legal registration is
- * followed. Otherwise the last of several is, unless it is the bank's, so that all keep their order.
+ * followed. Otherwise the last of several is, unless it is the bank's, so that all keep their
+ * order.
  * A buyer has one identifier of its own (UBL-SR-16), and so has a seller's bank (UBL-SR-29).
  */
 function placesOf(
@@ -440,9 +441,9 @@ function statedOf(document: InvoiceDocument): InvoiceDocument {
   return stated;
 }
 
-function write(given: InvoiceDocument, { number, reverses }: Numbers): string {
-  const names = isCreditNote(given) ? ublCreditNote : ublInvoice;
-  const document = statedOf(given);
+function write(invoice: InvoiceDocument, { number, reverses }: Numbers): string {
+  const names = isCreditNote(invoice) ? ublCreditNote : ublInvoice;
+  const document = statedOf(invoice);
   const { seller, buyer, currency } = document;
   const parts = partsOf(document);
   const untaxed = parts.every((part) => part.taxCategory === "O");

@@ -66,7 +66,7 @@ describe("external invoices of EN 16931, over HTTP", () => {
     expect(amounts).deep.includes({ currency: "KWD", gross: "1.468" });
   });
 
-  it("are registered as what they are: self-billed, a correction; a credit note is none to pay", async () => {
+  it("are registered as what they are: self-billed, a correction; a credit note is refused", async () => {
     const billed = await must(register({ code: "389" }));
     expect(billed.document.typeCode).equals("389");
     const corrected = await must(register({ code: "384", references: preceding("A-1") }));
