@@ -23,7 +23,8 @@ import type { Element } from "./xml.ts";
 /**
  * `as` converts an element's text to the member's; it never fails: text that it cannot convert
  * stays as it is and breaks the document's shape. `decimals`: of amounts in the document's
- * currency. `back` is its inverse, for a writer; without `back` the format reads a member's text unchanged.
+ * currency. `back` is its inverse, for a writer; without `back` the format reads a member's text
+ * unchanged.
  */
 export type Row = {
   to: string;

@@ -5,8 +5,8 @@
  * format may name (formats.ts). Invariants: totals agree exactly in every format; a line of an
  * imported document may be one cent off (its software rounded otherwise), a line of JSON may not.
  * Under `en16931` the rules that EN 16931 has carry its ids (BR-CO-10 …, en16931.ts), the others
- * our names; rules that only we have bind what is issued here, not what was issued elsewhere. Does not own: shapes (document.ts), and rules that only one format can check (shudian.ts,
- * ubl.ts).
+ * our names; rules that only we have bind what is issued here, not what was issued elsewhere. Does
+ * not own: shapes (document.ts), and rules that only one format can check (shudian.ts, ubl.ts).
  */
 import {
   amountTimesRate,

@@ -3,9 +3,9 @@
  *
  * Owns: where their elements go in a document. What the elements mean is the model's
  * (en16931-reading.ts), as are the rules (en16931.ts, rules.ts). Tax is by breakdown; lines carry
- * no tax. `cbc:ID` becomes `sourceId`; attachments are listed by name, size and hash, their bytes stay
- * in the stored original; another gateway's number of the invoice (`numberReference`) is not an
- * attachment and is dropped. Does not own: the XML itself (xml.ts).
+ * no tax. `cbc:ID` becomes `sourceId`; attachments are listed by name, size and hash, their bytes
+ * stay in the stored original; another gateway's number of the invoice (`numberReference`) is not
+ * an attachment and is dropped. Does not own: the XML itself (xml.ts).
  */
 import { createDraft, type Draft, type Row, type Style } from "./draft.ts";
 import {
