@@ -10,7 +10,7 @@ export type Arrow = { from: Room; to: Room };
  */
 export async function arrows(): Promise<Arrow[]> {
   const all = new Map<string, Arrow>();
-  const { modules } = await cruiseImports(root, ["protocol", "server", "clients", "sandbox"]);
+  const { modules } = await cruiseImports(root);
   for (const { source, dependencies } of modules.filter((module) =>
     /^(protocol|server|clients|sandbox)\//.test(module.source),
   )) {

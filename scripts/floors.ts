@@ -9,7 +9,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { cruise, type ICruiseResult, type IForbiddenRuleType } from "dependency-cruiser";
-import { root } from "./run.ts";
+import { cache, root } from "./run.ts";
 
 /**
  * `path`: a folder, from the repository's root. `what`: its contents; if it is missing, the names
@@ -240,6 +240,8 @@ const rules: IForbiddenRuleType[] = [
 
 export const cruised = ["protocol", "server", "clients", "sandbox", page] as const;
 
+const kept = { folder: join(cache, "imports"), strategy: "content", compress: false } as const;
+
 /**
  * Every import of these folders, and the rules that one of them breaks. `base`: the root of the
  * repository, or of a copy of it.
@@ -259,6 +261,8 @@ export async function cruiseImports(
       exclude: { path: ["\\.(css|json|svg)$", "^(protocol|clients/typescript)/dist/"] },
       validate: true,
       ruleSet: { forbidden: rules },
+      // the imports of the project itself are kept, and read again when a file has changed
+      ...(base === root ? { cache: kept } : {}),
     },
     {
       exportsFields: ["exports"],
