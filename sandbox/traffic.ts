@@ -8,12 +8,11 @@
  * request.
  */
 import { randomInt } from "node:crypto";
+import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { chinaDay, chinaTime } from "@onepiao/protocol/values/dates.ts";
 import { amountTimesRate, formatMoney } from "@onepiao/protocol/values/money.ts";
-import { type Api, createClient, refusalOf } from "../clients/typescript/index.ts";
+import { createClient, refusalOf } from "../clients/typescript/index.ts";
 
-/** An invoice in JSON, as it is sent. */
-type Invoice = NonNullable<Api["POST /v1/invoices"]["body"]>;
 type Goods = { name: string; code: string; unit: string; rate: string; from: number; to: number };
 type Shop = {
   taxId: string;
@@ -31,7 +30,7 @@ type Held = {
   person: Person;
   firm: Firm | undefined;
   shop: Shop;
-  document: Invoice;
+  document: InvoiceDocument;
 };
 type Claim = { id: string; firm: Firm; invoices: Held[] };
 
@@ -269,7 +268,7 @@ export function startTraffic({
 
   // ── what is done ───────────────────────────────────────────────────────────────────────────────
 
-  function sale({ taxId, name, goods: sold }: Shop, firm: Firm | undefined): Invoice {
+  function sale({ taxId, name, goods: sold }: Shop, firm: Firm | undefined): InvoiceDocument {
     const net = BigInt(randomInt(sold.from * 100, sold.to * 100));
     const tax = amountTimesRate(net, sold.rate);
     const line = {

@@ -22,12 +22,27 @@ export type BatchResult =
       status: 202;
       number: InvoiceNumber;
       pickup?: Pickup | undefined;
+      derived?:
+        | {
+            lines: { amount: string; tax: string; unitPrice?: string | undefined }[];
+            totals: { net: string; tax: string; gross: string };
+          }
+        | undefined;
+      unavailable?:
+        | { mediaType: string; errors: { field: string; rule: string; detail: string }[] }[]
+        | undefined;
       replayed?: true | undefined;
     }
   | {
       line: number;
       status: 202;
       redLetter: { id: string; status?: string | undefined; href: string };
+      derived?:
+        | {
+            lines: { amount: string; tax: string; unitPrice?: string | undefined }[];
+            totals: { net: string; tax: string; gross: string };
+          }
+        | undefined;
       replayed?: true | undefined;
     }
   | { line: number; problem: { code: string; [member: string]: unknown } }
@@ -473,7 +488,16 @@ export type InvoiceReceipt = {
   status: "accepted" | "issued" | "claimed" | "reimbursed" | "reversed";
   links: { self: string; history: string };
   pickup?: Pickup | undefined;
+  derived?:
+    | {
+        lines: { amount: string; tax: string; unitPrice?: string | undefined }[];
+        totals: { net: string; tax: string; gross: string };
+      }
+    | undefined;
   unread?: string[] | undefined;
+  unavailable?:
+    | { mediaType: string; errors: { field: string; rule: string; detail: string }[] }[]
+    | undefined;
 };
 export type InvoiceRequest = {
   kind: "ordinary" | "special";
@@ -481,7 +505,7 @@ export type InvoiceRequest = {
   currency: string;
   seller: Seller;
   buyer: Buyer;
-  lines: InvoiceLine[];
+  lines: InvoiceRequestLine[];
   allowances?: Allowance[] | undefined;
   taxBreakdown?:
     | {
@@ -493,20 +517,22 @@ export type InvoiceRequest = {
         exemptionCode?: string | undefined;
       }[]
     | undefined;
-  totals: {
-    net: Money;
-    tax: Money;
-    gross: Money;
-    lines?: Money | undefined;
-    allowances?: Money | undefined;
-    charges?: Money | undefined;
-    prepaid?: Money | undefined;
-    rounding?: Money | undefined;
-    collected?: Money | undefined;
-    payable?: Money | undefined;
-    accounting?: { currency: string; tax: Money } | undefined;
-    inWords?: string | undefined;
-  };
+  totals?:
+    | {
+        net?: Money | undefined;
+        tax?: Money | undefined;
+        gross?: Money | undefined;
+        lines?: Money | undefined;
+        allowances?: Money | undefined;
+        charges?: Money | undefined;
+        prepaid?: Money | undefined;
+        rounding?: Money | undefined;
+        collected?: Money | undefined;
+        payable?: Money | undefined;
+        accounting?: { currency: string; tax: Money } | undefined;
+        inWords?: string | undefined;
+      }
+    | undefined;
   typeCode?: string | undefined;
   preceding?: { id: string; date?: string | undefined }[] | undefined;
   dueDate?: string | undefined;
@@ -548,7 +574,30 @@ export type InvoiceRequest = {
       }[]
     | undefined;
   reverses?: { number?: string | undefined; sourceId?: string | undefined } | undefined;
+  priceIncludesTax?: boolean | undefined;
   holder?: Account | undefined;
+};
+export type InvoiceRequestLine = {
+  name: string;
+  id?: string | undefined;
+  description?: string | undefined;
+  spec?: string | undefined;
+  unit?: string | undefined;
+  quantity?: string | undefined;
+  unitPrice?: string | undefined;
+  baseQuantity?: string | undefined;
+  amount?: Money | undefined;
+  taxRate: TaxRate;
+  taxCategory?: TaxCategory | undefined;
+  tax?: Money | undefined;
+  taxCode?: string | undefined;
+  discount?: true | undefined;
+  note?: string | undefined;
+  period?: { start?: string | undefined; end?: string | undefined } | undefined;
+  allowances?: Allowance[] | undefined;
+  grossAmount?: Money | undefined;
+  grossUnitPrice?: string | undefined;
+  priceIncludesTax?: boolean | undefined;
 };
 export type InvoiceStats = {
   grain: "minute" | "hour" | "day" | "month";
@@ -732,6 +781,12 @@ export type RedLetter = {
 export type RedLetterReason = 1 | 2 | 3 | 4;
 export type RedLetterReceipt = {
   redLetter: { id: string; status?: string | undefined; href: string };
+  derived?:
+    | {
+        lines: { amount: string; tax: string; unitPrice?: string | undefined }[];
+        totals: { net: string; tax: string; gross: string };
+      }
+    | undefined;
 };
 export type RedLetterSummary = {
   id: string;

@@ -180,6 +180,29 @@ const line = z
   })
   .meta({ id: "InvoiceLine" });
 
+const noLines = "no-lines: an invoice has at least one line";
+const totals = z.strictObject({
+  net: money,
+  tax: money,
+  gross: money,
+  lines: money.optional(),
+  allowances: money.optional(),
+  charges: money.optional(),
+  prepaid: money.optional(),
+  rounding: money.optional(),
+  collected: money
+    .optional()
+    .describe("Collected for somebody else beside the gross (代收), such as a vehicle tax."),
+  payable: money.optional().describe("What is to be paid: gross + collected − prepaid + rounding."),
+  accounting: z
+    .strictObject({ currency: z.enum(currencies), tax: money })
+    .optional()
+    .describe("The tax in the currency in which it is accounted for (EN 16931: BT-111)."),
+  inWords: plainText(120)
+    .optional()
+    .describe("The gross amount in Chinese figures; must agree with gross."),
+});
+
 const documentShape = {
   kind: z.enum(["ordinary", "special"]).describe("普通发票 or 增值税专用发票."),
   issuedAt: z.iso
@@ -191,7 +214,7 @@ const documentShape = {
   currency: z.enum(currencies),
   seller,
   buyer,
-  lines: z.array(line).min(1, "no-lines: an invoice has at least one line").max(maxLines),
+  lines: z.array(line).min(1, noLines).max(maxLines),
   allowances: z
     .array(allowance)
     .max(100)
@@ -212,29 +235,7 @@ const documentShape = {
     .max(100)
     .optional()
     .describe("Tax by rate, for documents whose lines carry none of their own."),
-  totals: z.strictObject({
-    net: money,
-    tax: money,
-    gross: money,
-    lines: money.optional(),
-    allowances: money.optional(),
-    charges: money.optional(),
-    prepaid: money.optional(),
-    rounding: money.optional(),
-    collected: money
-      .optional()
-      .describe("Collected for somebody else beside the gross (代收), such as a vehicle tax."),
-    payable: money
-      .optional()
-      .describe("What is to be paid: gross + collected − prepaid + rounding."),
-    accounting: z
-      .strictObject({ currency: z.enum(currencies), tax: money })
-      .optional()
-      .describe("The tax in the currency in which it is accounted for (EN 16931: BT-111)."),
-    inWords: plainText(120)
-      .optional()
-      .describe("The gross amount in Chinese figures; must agree with gross."),
-  }),
+  totals,
   typeCode: z
     .string()
     .regex(/^\d{1,3}$/, "type-code-format: up to three digits")
@@ -336,12 +337,44 @@ export type InvoiceDocument = z.infer<typeof invoiceDocument>;
 export type InvoiceLine = InvoiceDocument["lines"][number];
 
 /**
+ * A line as a request states it: without tax (`amount` and `tax`), with tax (`grossAmount`, or a
+ * quantity and a price with tax), or both, if they agree. gross.ts derives what is absent.
+ */
+const requestLine = z
+  .strictObject({
+    ...line.shape,
+    amount: line.shape.amount.optional(),
+    tax: money.optional().describe("amount × taxRate, or what the line's gross leaves for it."),
+    grossAmount: money
+      .optional()
+      .describe("With tax inside (含税): amount + tax. Instead of the two, or beside them."),
+    grossUnitPrice: decimal
+      .optional()
+      .describe("The unit price with tax inside (含税单价), instead of unitPrice."),
+    priceIncludesTax: z
+      .boolean()
+      .optional()
+      .describe("true: this line's unitPrice has the tax inside, as grossUnitPrice has."),
+  })
+  .meta({ id: "InvoiceRequestLine" });
+export type RequestLine = z.infer<typeof requestLine>;
+
+/**
  * The JSON body of an issue request: the document, and next to it the account that will hold the
- * invoice.
+ * invoice. Lines may state prices with tax inside; then totals may be absent.
  */
 export const invoiceRequest = z
   .strictObject({
     ...documentShape,
+    lines: z.array(requestLine).min(1, noLines).max(maxLines),
+    priceIncludesTax: z
+      .boolean()
+      .optional()
+      .describe("priceIncludesTax of every line that does not state it."),
+    totals: totals
+      .partial({ net: true, tax: true, gross: true })
+      .optional()
+      .describe("Required, with net, tax and gross, unless a line states its gross."),
     holder: accountSchema
       .optional()
       .describe(

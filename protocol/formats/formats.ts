@@ -11,10 +11,10 @@
  */
 
 /**
- * The rules that a document keeps (rules.ts). `exact`: to the cent, discounts are lines. `rounded`:
- * the same, but a line may be one cent off. `en16931`: the rules of EN 16931, under its ids.
+ * The rules that a document keeps (rules.ts). In both, a line may be one cent off, totals never.
+ * `rounded`: discounts are lines. `en16931`: the rules of EN 16931, under its ids.
  */
-export type Rules = "exact" | "rounded" | "en16931";
+export type Rules = "rounded" | "en16931";
 
 /**
  * How a file is built. `mediaTypes`: those that leave the format open: the content decides.
@@ -47,7 +47,7 @@ export const formats = {
     title: { zh: "JSON", en: "JSON" },
     syntax: "json",
     mediaType: "application/json",
-    rules: "exact",
+    rules: "rounded",
     original: false,
   },
   shudian: {

@@ -3,13 +3,14 @@
  *
  * Owns: what JSON allows and an invoice does not (numbers for money, unknown members), and small
  * normalisations (a rate has one text, a discount line is marked). Does not own: the shape
- * (document.ts), the rules (rules.ts).
+ * (document.ts), prices with tax inside (gross.ts), the rules (rules.ts).
  */
 import { readJsonText } from "../values/json.ts";
 import { normaliseDecimal } from "../values/money.ts";
 import { Problem, type Violation } from "../values/problems.ts";
 import { invoiceRequest, shapeViolations } from "./document.ts";
 import { formats } from "./formats.ts";
+import { documentOf } from "./gross.ts";
 import type { BytesReader, Reading } from "./reading.ts";
 import { checkDocument, markDiscounts } from "./rules.ts";
 import { decodeUtf8 } from "./xml.ts";
@@ -41,18 +42,17 @@ function read(body: Uint8Array): Reading {
   const value = readJsonText(text, malformed, { depth: maxDepth, plain: false });
   const shaped = invoiceRequest.safeParse(value);
   if (!shaped.success) throw invalid(shapeViolations(shaped.error));
-  const { holder, ...document } = shaped.data;
-  const taxed = [
-    ...document.lines,
-    ...(document.allowances ?? []),
-    ...(document.taxBreakdown ?? []),
-  ];
+  const { holder, ...request } = shaped.data;
+  const taxed = [...request.lines, ...(request.allowances ?? []), ...(request.taxBreakdown ?? [])];
   for (const part of taxed)
     if (part.taxRate !== undefined) part.taxRate = normaliseDecimal(part.taxRate) ?? part.taxRate;
+  const whole = documentOf(request);
+  if ("violations" in whole) throw invalid(whole.violations);
+  const { document, derived } = whole;
   const violations = checkDocument(document, rules);
   if (violations.length > 0) throw invalid(violations);
   markDiscounts(document, rules);
-  return holder === undefined ? { document } : { document, holder };
+  return { document, ...(holder && { holder }), ...(derived && { derived }) };
 }
 
 export const jsonReader: BytesReader = { read };

@@ -1,6 +1,7 @@
 /** The interfaces of a format's reader and writer; registry.ts has those of every format. */
 import type { Violation } from "../values/problems.ts";
 import type { InvoiceDocument, Numbers } from "./document.ts";
+import type { Derived } from "./gross.ts";
 import type { Element, Vocabulary } from "./xml.ts";
 
 /**
@@ -13,6 +14,7 @@ import type { Element, Vocabulary } from "./xml.ts";
  * `issueDay`: the day of issue, YYYY-MM-DD, if the format states it apart from the document's time.
  * `notes`: rules of this network's own that the document breaks, and its standard does not have, at
  * most 20; it cannot be issued here.
+ * `derived`: what follows from prices with tax inside, if the format can state those.
  */
 export type Reading = {
   document: InvoiceDocument;
@@ -22,6 +24,7 @@ export type Reading = {
   unread?: readonly string[];
   issueDay?: string | undefined;
   notes?: readonly Violation[];
+  derived?: Derived;
 };
 
 export type Root = { name: string; namespace: string };

@@ -2,8 +2,9 @@
  * What must hold between the members of a document: arithmetic, tax ids, discounts, red letters.
  *
  * Owns: one set of rules for every format, to the cent, and the differences between the sets that a
- * format may name (formats.ts). Invariants: totals agree exactly in every format; a line of an
- * imported document may be one cent off (its software rounded otherwise), a line of JSON may not.
+ * format may name (formats.ts). Invariants: totals agree exactly in every format; a line may be one
+ * cent off in every format: software rounds otherwise, and a price with tax inside (gross.ts)
+ * often has no net and tax that agree with the rate to the cent.
  * Under `en16931` the rules that EN 16931 has carry its ids (BR-CO-10 …, en16931.ts), the others
  * our names; rules that only we have bind what is issued here, not what was issued elsewhere. Does
  * not own: shapes (document.ts), and rules that only one format can check (shudian.ts, ubl.ts).
@@ -34,14 +35,13 @@ import { formats, type Rules } from "./formats.ts";
 
 /**
  * The differences between sets of rules.
- * `cents`: how far a line's amount and tax may be off. `ours`: whether the set has the rules that
- * this network has of its own (`checkDocument`). `discounts`: a line against the document's sign is
- * a discount of the line before it. `byLine`: other software rounds the tax of a breakdown
- * line by line. `ids`: our name of a rule → the set's. `shapes`: the set's name for a broken rule
- * of shape, by `pointer rule`. `members`: the rule for each further member that is required.
+ * `ours`: whether the set has the rules that this network has of its own (`checkDocument`).
+ * `discounts`: a line against the document's sign is a discount of the line before it. `byLine`:
+ * other software rounds the tax of a breakdown line by line. `ids`: our name of a rule → the set's.
+ * `shapes`: the set's name for a broken rule of shape, by `pointer rule`. `members`: the rule for
+ * each further member that is required.
  */
 type RuleSet = {
-  cents: bigint;
   ours: boolean;
   discounts: boolean;
   byLine: boolean;
@@ -52,10 +52,8 @@ type RuleSet = {
 const plain = { ours: true, ids: {}, shapes: {}, members: {} };
 /** `any`: which set a document keeps is not known, so whatever one of them allows is allowed. */
 export const ruleSets: Readonly<Record<Rules | "any", RuleSet>> = {
-  exact: { ...plain, cents: 0n, discounts: true, byLine: false },
-  rounded: { ...plain, cents: 1n, discounts: true, byLine: false },
+  rounded: { ...plain, discounts: true, byLine: false },
   en16931: {
-    cents: 1n,
     ours: false,
     discounts: false,
     byLine: true,
@@ -63,8 +61,11 @@ export const ruleSets: Readonly<Record<Rules | "any", RuleSet>> = {
     shapes: europeanShapes,
     members: europeanMembers,
   },
-  any: { ...plain, cents: 1n, discounts: false, byLine: true },
+  any: { ...plain, discounts: false, byLine: true },
 };
+
+/** How far a line's amount and tax may be off, in the smallest unit of its amounts. */
+const lineCent = 1n;
 
 type Refuse = (field: string, rule: string, detail: string) => void;
 /** An amount in hundredths, or in thousandths if its text has three decimals; 0 if it is absent. */
@@ -160,7 +161,7 @@ type Check = {
 
 function checkLines(
   document: InvoiceDocument,
-  { set: { cents: tolerance, discounts }, decimals, refuse, ours, shown }: Check,
+  { set: { discounts }, decimals, refuse, ours, shown }: Check,
 ): void {
   for (const [index, line] of document.lines.entries()) {
     const field = `/lines/${index}`;
@@ -181,7 +182,7 @@ function checkLines(
         const expected =
           quantityTimesPrice(line.quantity, line.unitPrice, line.baseQuantity, decimals) +
           signed(line.allowances);
-        if (distance(amount, expected) > tolerance)
+        if (distance(amount, expected) > lineCent)
           ours(
             `${field}/amount`,
             "line-amount",
@@ -211,7 +212,7 @@ function checkLines(
         refuse(`${field}/tax`, "exempt-with-tax", `no tax goes with ${line.taxRate}`);
     } else {
       const expected = amountTimesRate(amount, line.taxRate);
-      if (distance(cents(line.tax), expected) > tolerance)
+      if (distance(cents(line.tax), expected) > lineCent)
         refuse(
           `${field}/tax`,
           "line-tax",
@@ -491,8 +492,8 @@ export const checkIssued = (
 
 /**
  * The rules under which a document was issued: those of its format. A red letter without a source
- * was made from its original's amounts (red-letter.ts), and has the tolerance that imported
- * documents have.
+ * was made from its original's amounts (red-letter.ts): over a breakdown it keeps the rules that
+ * the breakdown came with.
  */
 export function rulesOf({
   source,
@@ -500,6 +501,5 @@ export function rulesOf({
   taxBreakdown,
 }: Pick<InvoiceDocument, "source" | "reverses" | "taxBreakdown">): Rules {
   if (source !== undefined) return formats[source.format].rules;
-  if (reverses === undefined) return "exact";
-  return taxBreakdown === undefined ? "rounded" : "en16931";
+  return reverses === undefined || taxBreakdown === undefined ? "rounded" : "en16931";
 }

@@ -6,7 +6,8 @@
  * Invariant: `readInvoice` reads what this file writes. Does not own: the content of any format
  * (registry.ts has their writers).
  */
-import { Problem, type Violation } from "../values/problems.ts";
+import { z } from "zod";
+import { maxViolations, Problem, type Violation } from "../values/problems.ts";
 import type { InvoiceDocument, Numbers } from "./document.ts";
 import { formats, type WrittenFormat, writtenAs, writtenFormats } from "./formats.ts";
 import { writers } from "./registry.ts";
@@ -40,6 +41,42 @@ function attempt(
     };
   }
 }
+
+/** Every amount of a document that a format may sum. */
+const amountsIn = ({ lines, allowances = [], taxBreakdown = [] }: InvoiceDocument): string[] => [
+  ...lines.flatMap(({ amount, tax = "0.00" }) => [amount, tax]),
+  ...allowances.map(({ amount }) => amount),
+  ...taxBreakdown.flatMap(({ taxable, tax }) => [taxable, tax]),
+];
+/** Ten thousand amounts of at most so many characters are far below an amount's bounds. */
+const SHORT = 10;
+
+/** A media type in which an invoice is not available, and why. */
+export const unavailableSchema = z
+  .array(
+    z.object({
+      mediaType: z.string(),
+      errors: z.array(z.object({ field: z.string(), rule: z.string(), detail: z.string() })),
+    }),
+  )
+  .describe("Formats that cannot express this invoice: Accept of them will be answered by 406");
+
+/**
+ * The formats that cannot express a document, with the reasons that `writeInvoice` will give. Does
+ * not write the document, unless its amounts are so large that only writing shows it.
+ */
+export const unavailableFor = (document: InvoiceDocument): z.infer<typeof unavailableSchema> => {
+  const large = amountsIn(document).some((amount) => amount.length > SHORT);
+  return writtenFormats.flatMap((format) => {
+    const result = large
+      ? attempt(format, document, { number: "0".repeat(20) })
+      : { obstacles: writers[format].obstacles(document) };
+    if (!("obstacles" in result) || result.obstacles.length === 0) return [];
+    return [
+      { mediaType: formats[format].mediaType, errors: result.obstacles.slice(0, maxViolations) },
+    ];
+  });
+};
 
 /** The document in every format that can express it. */
 export const writeAll = (

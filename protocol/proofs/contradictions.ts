@@ -221,7 +221,7 @@ export function contradictions({ parts, lot, leaf, parties }: Statement): Judgem
       "it is sealed to the zero account, and is not a red letter",
     );
 
-  // a hidden part may be one that allows a difference of a cent
+  // a hidden part may be one whose rules allow more
   const rules =
     has("origin") &&
     (shown.source !== undefined || (has("reverses") && (reverses === undefined || has("tax"))))

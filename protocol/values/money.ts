@@ -144,6 +144,32 @@ export function netOfGross(cents: bigint, rate: string): bigint {
   return roundHalfUp(cents * r.scale, r.scale + r.units);
 }
 
+/**
+ * The unit price at which a quantity makes an amount: amount × per / quantity, with 13 decimals as
+ * tax software writes it, or with 20 if so many units need more. `quantityTimesPrice` gives the
+ * amount back, to the cent. Undefined if no such price fits `decimalPattern`.
+ */
+export function unitPriceOf(
+  units: bigint,
+  quantity: string,
+  per = "1",
+  decimals: Decimals = 2,
+): string | undefined {
+  const q = parseDecimal(quantity);
+  const b = parseDecimal(per);
+  if (q.units === 0n) return undefined;
+  for (const places of [13, 20]) {
+    const top = units * q.scale * b.units * 10n ** BigInt(places);
+    const price = roundHalfUp(top, q.units * b.scale * 10n ** BigInt(decimals));
+    const digits = (price < 0n ? -price : price).toString().padStart(places + 1, "0");
+    const written = `${digits.slice(0, -places)}.${digits.slice(-places)}`;
+    const text = normaliseDecimal(price < 0n ? `-${written}` : written);
+    if (text !== undefined && quantityTimesPrice(quantity, text, per, decimals) === units)
+      return text;
+  }
+  return undefined;
+}
+
 /** A percentage as a fraction: `"6"` → `"0.06"`. The text must fit `decimalPattern`. */
 export function percentToFraction(percent: string): string | undefined {
   const negative = percent.startsWith("-");

@@ -2,7 +2,9 @@
 
 import { invoiceRequest } from "@onepiao/protocol/formats/document.ts";
 import { formatNames, mediaTypes, titlesOf } from "@onepiao/protocol/formats/formats.ts";
-import { readInvoice, unreadSchema } from "@onepiao/protocol/formats/read.ts";
+import { derivedSchema } from "@onepiao/protocol/formats/gross.ts";
+import { type ReadInvoice, readInvoice, unreadSchema } from "@onepiao/protocol/formats/read.ts";
+import { unavailableFor, unavailableSchema } from "@onepiao/protocol/formats/write.ts";
 import { type Code, Problem } from "@onepiao/protocol/values/problems.ts";
 import {
   accountSchema,
@@ -25,18 +27,25 @@ import { redLetterLink } from "../features/invoices/sheets.ts";
 import { type Answer, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
+/** What an answer says about an invoice that was read, besides what became of it. */
+const notes = {
+  derived: derivedSchema.optional(),
+  unread: unreadSchema.optional(),
+  unavailable: unavailableSchema.optional(),
+};
 const receipt = z
   .object({
     number: numberSchema,
     status: z.enum(invoiceStatuses),
     links: z.object({ self: z.string(), history: z.string() }),
     pickup: pickupSchema.optional(),
-    unread: unreadSchema.optional(),
+    ...notes,
   })
   .meta({ id: "InvoiceReceipt" });
 const opened = z
   .object({
     redLetter: z.object({ id: z.uuid(), status: z.string().optional(), href: z.string() }),
+    derived: notes.derived,
   })
   .meta({ id: "RedLetterReceipt", description: "For a red letter, until it has its number" });
 
@@ -55,6 +64,8 @@ const lineResult = z
       status: z.literal(202),
       number: numberSchema,
       pickup: pickupSchema.optional(),
+      derived: notes.derived,
+      unavailable: notes.unavailable,
       replayed,
     }),
     z
@@ -80,28 +91,38 @@ const lineResult = z
 
 type Pickup = z.infer<typeof pickupSchema>;
 
-type Unread = readonly string[] | undefined;
+type Notes = Pick<z.infer<typeof receipt>, keyof typeof notes>;
+type Request = IssueRequest & { notes: Notes };
+/** An empty list says nothing. */
+const notesOf = ({ document, derived, unread = [] }: ReadInvoice): Notes => {
+  const unavailable = unavailableFor(document);
+  return {
+    ...(derived && { derived }),
+    ...(unread.length > 0 && { unread: [...unread] }),
+    ...(unavailable.length > 0 && { unavailable }),
+  };
+};
+
 const answer = (
   status: 201 | 202,
   number: string,
   state: InvoiceStatus,
-  pickup?: Pickup,
-  unread?: Unread,
+  more: Notes & { pickup?: Pickup },
 ): Answer => ({
   status,
-  body: {
-    number,
-    status: state,
-    links: linksOf(number),
-    ...(pickup && { pickup }),
-    ...(unread && unread.length > 0 && { unread }),
-  },
+  body: { number, status: state, links: linksOf(number), ...more },
   headers: { Location: `/v1/invoices/${number}` },
 });
 
-const openedAnswer = (id: string, status?: string): Answer => ({
+const openedAnswer = (
+  id: string,
+  { status, derived }: { status?: string; derived?: Notes["derived"] },
+): Answer => ({
   status: 202,
-  body: { redLetter: { id, ...(status === undefined ? {} : { status }), href: redLetterLink(id) } },
+  body: {
+    redLetter: { id, ...(status === undefined ? {} : { status }), href: redLetterLink(id) },
+    ...(derived && { derived }),
+  },
   headers: { Location: redLetterLink(id) },
 });
 
@@ -128,30 +149,34 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
   /** The answer or refusal of each invoice. */
   async function accept(
     tx: Tx,
-    group: readonly IssueRequest[],
-    answerOf: (number: string, pickup: Pickup | undefined, unread: Unread) => Answer,
+    group: readonly Request[],
+    answerOf: (number: string, more: Notes & { pickup?: Pickup }) => Answer,
   ) {
     return (await issuing.accept(tx, group)).map((result, at) => {
       if (result instanceof Problem) return result;
-      if ("redLetter" in result) return openedAnswer(result.redLetter);
+      const { notes } = group[at] as Request;
+      if ("redLetter" in result) return openedAnswer(result.redLetter, notes);
       const { number, pickup: secret } = result;
-      return answerOf(
-        number,
-        secret === undefined ? undefined : { number, secret },
-        group[at]?.read.unread,
-      );
+      return answerOf(number, {
+        ...(secret !== undefined && { pickup: { number, secret } }),
+        ...notes,
+      });
     });
   }
 
   /** The red letter's receipt once it is sealed; its sheet if that waits for a side. */
-  async function whenIssued(sql: Tx, id: string): Promise<Answer | undefined> {
+  async function whenIssued(
+    sql: Tx,
+    id: string,
+    derived: Pick<Notes, "derived">,
+  ): Promise<Answer | undefined> {
     const outcome = await redLetters.outcome(sql, id);
     if (outcome === "under way") return undefined;
-    if (outcome.number === null) return openedAnswer(id, outcome.status);
+    if (outcome.number === null) return openedAnswer(id, { status: outcome.status, ...derived });
     const row = await invoices.find(sql, outcome.number);
     return !row || row.status === "accepted"
       ? undefined
-      : answer(201, outcome.number, row.status, undefined);
+      : answer(201, outcome.number, row.status, derived);
   }
 
   return [
@@ -179,32 +204,38 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
       },
       problems: refusals,
       together: {
-        prepare({ caller, body, mediaType, query }): IssueRequest {
+        prepare({ caller, body, mediaType, query }): Request {
           const read = readInvoice(mediaType, body);
           if (query.holder !== undefined && read.holder !== undefined)
             throw new Problem(
               "invalid-request",
               "The holder is named twice, in the query and in the body",
             );
-          return { caller, read, holder: query.holder ?? read.holder, reason: query.reason };
+          const holder = query.holder ?? read.holder;
+          return { caller, read, holder, reason: query.reason, notes: notesOf(read) };
         },
-        run: (sql, group: readonly IssueRequest[]) =>
-          accept(sql, group, (number, pickup, unread) =>
-            answer(202, number, "accepted", pickup, unread),
-          ),
+        run: (sql, group: readonly Request[]) =>
+          accept(sql, group, (number, more) => answer(202, number, "accepted", more)),
       },
       async settled(sql, accepted) {
-        const { number, pickup, unread, redLetter } = accepted.body as {
+        const {
+          number,
+          status: _,
+          links,
+          redLetter,
+          ...more
+        } = accepted.body as Notes & {
           number: string;
+          status: string;
+          links: unknown;
           pickup?: Pickup;
-          unread?: string[];
           redLetter?: { id: string };
         };
-        if (redLetter) return whenIssued(sql, redLetter.id);
+        if (redLetter) return whenIssued(sql, redLetter.id, more);
         const row = await invoices.find(sql, number);
         return !row || row.status === "accepted"
           ? undefined
-          : answer(201, number, row.status, pickup, unread);
+          : answer(201, number, row.status, more);
       },
     }),
     route({
@@ -225,16 +256,13 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
       lines: {
         open({ caller, query: { reason } }) {
           const course: Course = { gross: 0n };
-          return (line): IssueRequest => {
+          return (line): Request => {
             const read = readInvoice("application/json", line);
-            return { caller, read, holder: read.holder, reason, course };
+            return { caller, read, holder: read.holder, reason, course, notes: notesOf(read) };
           };
         },
-        run: (sql, group: readonly IssueRequest[]) =>
-          accept(sql, group, (number, pickup) => ({
-            status: 202,
-            body: { number, ...(pickup && { pickup }) },
-          })),
+        run: (sql, group: readonly Request[]) =>
+          accept(sql, group, (number, more) => ({ status: 202, body: { number, ...more } })),
       },
     }),
   ] as const;

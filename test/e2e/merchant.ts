@@ -93,6 +93,7 @@ describe("a merchant", function () {
       const say = (chinese: string, english: string) => (zh ? chinese : english);
       const page = await open("/merchant/issue", { key: await key(), language, width, dark });
       await page.getByLabel(say("购买方名称", "Buyer's name")).fill("个人");
+      await page.getByText(say("不含税", "Without tax"), { exact: true }).click();
       const first = page.getByRole("group", { name: say("第 1 行", "Line 1") });
       await first.getByLabel(say("项目名称", "Item")).fill("*餐饮服务*餐费");
       await first.getByLabel(say("数量", "Quantity")).fill("3");
@@ -134,6 +135,34 @@ describe("a merchant", function () {
     });
   }
 
+  it("issues for exactly the prices that a shopkeeper types, with tax inside", async () => {
+    const page = await open("/merchant/issue", { key: await key(), language: "zh-CN" });
+    await page.getByLabel("购买方名称").fill("个人");
+    const first = page.getByRole("group", { name: "第 1 行" });
+    await first.getByLabel("项目名称").fill("*餐饮服务*套餐");
+    await first.getByLabel("数量").fill("3");
+    await first.getByLabel("单价（含税）").fill("25");
+    await first.getByLabel("折扣额（含税）").fill("5");
+    await page.getByRole("button", { name: "增加一行" }).click();
+    const second = page.getByRole("group", { name: "第 2 行" });
+    await second.getByLabel("项目名称").fill("*餐饮服务*加菜");
+    await second.getByLabel("金额（含税）").fill("25");
+    for (const figure of ["¥89.62", "¥5.38", "¥95.00"])
+      await page.locator(".totals").getByText(figure).waitFor();
+    await looked(page, "merchant-issue-with-tax");
+    await page.getByRole("button", { name: "开具发票", exact: true }).click();
+    await page.getByRole("dialog").getByText("¥95.00").waitFor();
+    await yes(page, "开具发票");
+    await page.getByText("发票已开具，并已签章上链").waitFor({ timeout: 30_000 });
+    const { document } = await read(await shownNumber(page));
+    expect(document.totals).to.deep.include({ net: "89.62", tax: "5.38", gross: "95.00" });
+    expect(document.lines.map(({ amount, tax }: Loose) => [amount, tax])).to.deep.equal([
+      ["70.75", "4.25"],
+      ["-4.71", "-0.29"],
+      ["23.58", "1.42"],
+    ]);
+  });
+
   it("sees what is wrong beside its field: at once, and as the gateway says it", async () => {
     const { demo } = await stage();
     const page = await open("/merchant/issue", { key: await key(), language: "en-US" });
@@ -154,7 +183,7 @@ describe("a merchant", function () {
     await page.getByText("A foreign tax ID").waitFor();
     await page.getByLabel("Buyer's name").fill("Nobody GmbH");
     await page.getByLabel("Item").fill("*餐饮服务*餐费");
-    await page.getByLabel("Amount (net)").fill("100");
+    await page.getByLabel("Amount (with tax)").fill("100");
     await page.getByRole("button", { name: "Issue", exact: true }).click();
     await yes(page, "Issue");
     await page.getByRole("alert").filter({ hasText: "buyer-not-enrolled" }).waitFor();

@@ -242,7 +242,9 @@ describe("a UBL invoice", () => {
 });
 
 describe("an invoice in JSON", () => {
-  for (const { name, text, body } of good("json")) {
+  // what a gross becomes is tried in gross.ts
+  const stated = good("json").filter(({ text }) => !/"gross(?:Amount|UnitPrice)"/.test(text));
+  for (const { name, text, body } of stated) {
     it(`keeps its content: ${name}`, () => {
       const { holder: expectedHolder, ...expected } = JSON.parse(text) as InvoiceDocument & {
         holder?: string;

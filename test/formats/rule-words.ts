@@ -12,8 +12,9 @@ const sourceOf = (file: string) => readFileSync(join(root, file), "utf8");
 
 describe("words for rules", () => {
   it("every rule between the members of a document, and between it and its lot, leaf and parties, has some", () => {
-    const source =
-      sourceOf("protocol/formats/rules.ts") + sourceOf("protocol/proofs/contradictions.ts");
+    const source = ["formats/rules.ts", "formats/gross.ts", "proofs/contradictions.ts"]
+      .map((file) => sourceOf(`protocol/${file}`))
+      .join("\n");
     const refusals = [
       ...source.matchAll(
         /refuse\((?:[^;]*?),\s*"([a-z]+(?:-[a-z]+)+)"|expect\(\s*"\w+",\s*"([a-z]+(?:-[a-z]+)+)"/g,

@@ -1,4 +1,5 @@
 import { readInvoice, requireIssuable } from "@onepiao/protocol/formats/read.ts";
+import { formatMoney, parseMoney } from "@onepiao/protocol/values/money.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
 import { load, samplesRoot } from "./samples.ts";
@@ -28,12 +29,21 @@ const xml = (name: string, ...changes: [string, string][]) => {
 };
 
 describe("the rules of an invoice", () => {
-  it("want the product of quantity and price to the cent in JSON", () => {
+  it("let a line be one cent off in every format, not two; totals never", () => {
     const invoice = json("01-restaurant");
-    invoice.lines[0] = { ...invoice.lines[0], unitPrice: "188.69" };
-    expect(asJson(invoice)).to.deep.equal(["line-amount /lines/0/amount"]);
-  });
-  it("let a line of an imported document be one cent off, not two", () => {
+    const withPrice = (unitPrice: string) =>
+      asJson({ ...invoice, lines: [{ ...invoice.lines[0], unitPrice }] });
+    expect(withPrice("188.69")).to.deep.equal([]);
+    expect(withPrice("188.70")).to.deep.equal(["line-amount /lines/0/amount"]);
+    // a lunch of 25.00: no net and tax that agree with 6 % to the cent make this price
+    const lunch = (tax: string, total = tax) => ({
+      ...invoice,
+      lines: [{ name: "a", amount: "23.58", taxRate: "0.06", tax }],
+      totals: { net: "23.58", tax: total, gross: formatMoney(parseMoney(total) + 2358n) },
+    });
+    expect(asJson(lunch("1.42"))).to.deep.equal([]);
+    expect(asJson(lunch("1.43"))).to.deep.equal(["line-tax /lines/0/tax"]);
+    expect(asJson(lunch("1.42", "1.41"))).to.deep.equal(["tax-sum /totals/tax"]);
     const line = "/EInvoice/EInvoiceData/IssuItemInformation[1]";
     expect(
       xml("shudian/01-restaurant-ordinary.xml", ["<UnPrice>188.68", "<UnPrice>188.69"]),

@@ -22,12 +22,18 @@ import { Lines } from "./issue-lines.tsx";
 import { useWords } from "./messages.ts";
 
 type Receipt = Schemas["InvoiceReceipt"];
-export const emptyDraft: Draft = { kind: "ordinary", buyer: {}, lines: [{ taxRate: "0.06" }] };
+/** A new invoice. Its prices have the tax inside: that is what a shop knows of its goods. */
+export const emptyDraft: Draft = {
+  kind: "ordinary",
+  inclusive: true,
+  buyer: {},
+  lines: [{ taxRate: "0.06" }],
+};
 
 /** The invoice's totals, in digits and in Chinese words. */
 function Sums({ draft, currency }: { draft: Draft; currency: string }) {
   const say = useWords();
-  const totals = reckon(draft.lines);
+  const totals = reckon(draft.lines, draft.inclusive);
   if (totals === undefined)
     return <Alert type="error" showIcon role="alert" title={say("totals.beyond")} />;
   return (
@@ -238,7 +244,7 @@ export function IssueForm({ start, replaces }: { start: Draft; replaces?: string
   const submit = async (values: Draft) => {
     const whole = { ...values, buyer: { ...values.buyer, taxId: taxIdOf(values.buyer.taxId) } };
     // the form already says beside its sums that they exceed what an invoice may have
-    if (reckon(whole.lines) === undefined) return;
+    if (reckon(whole.lines, whole.inclusive) === undefined) return;
     const body = documentOf(whole, { seller: { taxId, name }, currency, issuedAt: moment(whole) });
     const yes = await confirm({
       title: say(replaces === undefined ? "issue.confirm.title" : "replace.confirm.title"),
@@ -299,7 +305,15 @@ export function IssueForm({ start, replaces }: { start: Draft; replaces?: string
           <BuyerFields draft={draft} onTaxId={(text) => void fillTitle(text)} />
         </Card>
         <Card title={<h2>{say("issue.lines")}</h2>}>
-          <Lines lines={draft.lines} currency={currency} />
+          <Form.Item name="inclusive" label={say("prices")} extra={say("prices.help")}>
+            <Segmented
+              options={[
+                { value: true, label: say("prices.with") },
+                { value: false, label: say("prices.without") },
+              ]}
+            />
+          </Form.Item>
+          <Lines lines={draft.lines} inclusive={draft.inclusive === true} currency={currency} />
         </Card>
         <Card title={<h2>{say("issue.rest")}</h2>}>
           <div className="two">

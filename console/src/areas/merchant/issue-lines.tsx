@@ -3,7 +3,15 @@ import { DeleteOutlined, PlusOutlined } from "@ant-design/icons";
 import { formatTotal } from "@onepiao/protocol/values/money.ts";
 import { Button, Form, Input, Select } from "antd";
 import { formatAmount, percentOf } from "../../shared/amounts.ts";
-import { type DraftLine, decimalOf, hasPrice, moneyOf, rates, reckonLine } from "./draft.ts";
+import {
+  type DraftLine,
+  decimalOf,
+  hasPrice,
+  moneyOf,
+  type Reckoned,
+  rates,
+  reckonLines,
+} from "./draft.ts";
 import { useWords } from "./messages.ts";
 
 /** Lines of an invoice. */
@@ -12,17 +20,26 @@ const MAX_LINES = 200;
 function LineFields({
   at,
   line,
+  reckoned,
+  inclusive,
   currency,
   onRemove,
 }: {
   at: number;
   line: DraftLine;
+  reckoned: Reckoned | undefined;
+  inclusive: boolean;
   currency: string;
   onRemove: (() => void) | undefined;
 }) {
   const say = useWords();
-  const reckoned = reckonLine(line);
   const byQuantity = hasPrice(line);
+  const gross = reckoned && reckoned.amount + reckoned.tax;
+  const grossOff = reckoned && reckoned.discount + reckoned.discountTax;
+  const isTooLarge =
+    reckoned !== undefined &&
+    (inclusive ? (grossOff as bigint) > (gross as bigint) : reckoned.discount > reckoned.amount);
+  const amountLabel = say(inclusive ? "line.amount.gross" : "line.amount");
   const show = (cents: bigint | undefined) =>
     cents === undefined ? "—" : formatAmount(formatTotal(cents), currency);
   const figure = (
@@ -74,25 +91,25 @@ function LineFields({
         </Form.Item>
         <Form.Item
           name={[at, "unitPrice"]}
-          label={say("line.price")}
+          label={say(inclusive ? "line.price.gross" : "line.price")}
           dependencies={[["lines", at, "quantity"]]}
           rules={[figure(decimalOf, say("figure.bad")), together("quantity")]}
         >
           <Input inputMode="decimal" maxLength={34} />
         </Form.Item>
         {byQuantity ? (
-          <Form.Item label={say("line.amount")} htmlFor={`line-${at}-amount`}>
+          <Form.Item label={amountLabel} htmlFor={`line-${at}-amount`}>
             <Input
               id={`line-${at}-amount`}
               readOnly
-              value={show(reckoned?.amount)}
+              value={show(inclusive ? gross : reckoned?.amount)}
               className="reckoned"
             />
           </Form.Item>
         ) : (
           <Form.Item
             name={[at, "amount"]}
-            label={say("line.amount")}
+            label={amountLabel}
             rules={[figure(moneyOf, say("money.bad"), true)]}
           >
             <Input inputMode="decimal" maxLength={20} />
@@ -107,14 +124,12 @@ function LineFields({
         </Form.Item>
         <Form.Item
           name={[at, "discount"]}
-          label={say("line.discount")}
+          label={say(inclusive ? "line.discount.gross" : "line.discount")}
           rules={[
             figure(moneyOf, say("money.bad")),
             {
               validator: () =>
-                reckoned && reckoned.discount > reckoned.amount
-                  ? Promise.reject(say("line.discount.large"))
-                  : Promise.resolve(),
+                isTooLarge ? Promise.reject(say("line.discount.large")) : Promise.resolve(),
             },
           ]}
         >
@@ -127,9 +142,7 @@ function LineFields({
           <span className="number">{show(reckoned && reckoned.tax - reckoned.discountTax)}</span> ·{" "}
           {say("line.sum")}{" "}
           <strong className="number">
-            {show(
-              reckoned && reckoned.amount + reckoned.tax - reckoned.discount - reckoned.discountTax,
-            )}
+            {show(gross === undefined || grossOff === undefined ? undefined : gross - grossOff)}
           </strong>
         </span>
         {onRemove ? (
@@ -147,8 +160,17 @@ function LineFields({
   );
 }
 
-export function Lines({ lines, currency }: { lines: readonly DraftLine[]; currency: string }) {
+export function Lines({
+  lines,
+  inclusive,
+  currency,
+}: {
+  lines: readonly DraftLine[];
+  inclusive: boolean;
+  currency: string;
+}) {
   const say = useWords();
+  const reckoned = reckonLines(lines, inclusive);
   const form = Form.useFormInstance();
   /** Moves the focus to a line after it was added, or after the line before it was removed. */
   const goTo = (at: number) => setTimeout(() => form.focusField(["lines", at, "name"]));
@@ -161,6 +183,8 @@ export function Lines({ lines, currency }: { lines: readonly DraftLine[]; curren
               key={key}
               at={name}
               line={lines[name] ?? {}}
+              reckoned={reckoned[name]}
+              inclusive={inclusive}
               currency={currency}
               onRemove={
                 fields.length > 1
