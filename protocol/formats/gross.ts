@@ -266,7 +266,7 @@ function absent({ lines, totals }: InvoiceRequest): Violation[] {
   return [...unpriced, ...untotalled].slice(0, maxViolations);
 }
 
-/** The document of a request, with what was derived for it; or the rules that the request breaks. */
+/** The document of a request and what was derived for it, or the rules that the request breaks. */
 export function documentOf(
   request: Omit<InvoiceRequest, "holder">,
 ): { document: InvoiceDocument; derived?: Derived } | { violations: Violation[] } {

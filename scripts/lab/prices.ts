@@ -3,6 +3,7 @@
  * and 13 %, alone and as lines of one invoice (prices/walk.ts). Sixty million prices, in a worker
  * thread for each processor; so it is not part of `npm test`, which walks a sample of them.
  */
+import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { dearest, percents, type Range, type Walked } from "./prices/walk.ts";
@@ -23,13 +24,9 @@ const faults: string[] = [];
 async function work(): Promise<void> {
   const worker = new Worker(new URL("prices/worker.ts", import.meta.url));
   for (let slice = slices.shift(); slice !== undefined; slice = slices.shift()) {
-    const answer = new Promise<Walked>((resolve, reject) => {
-      worker.once("message", resolve);
-      worker.once("error", reject);
-    });
+    const answer = once(worker, "message");
     worker.postMessage(slice);
-    const walked = await answer;
-    worker.removeAllListeners();
+    const [walked] = (await answer) as [Walked];
     counts.set(slice.percent, (counts.get(slice.percent) ?? 0) + walked.prices);
     faults.push(...walked.faults);
   }

@@ -27,7 +27,7 @@ import { redLetterLink } from "../features/invoices/sheets.ts";
 import { type Answer, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
-/** What an answer says about an invoice that was read, besides what became of it. */
+/** What an answer says about the document that was read. */
 const notes = {
   derived: derivedSchema.optional(),
   unread: unreadSchema.optional(),

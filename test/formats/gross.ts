@@ -115,7 +115,7 @@ describe("a line with its gross", () => {
     });
   });
 
-  const same: [what: string, line: Json, more?: Json][] = [
+  const same: [label: string, line: Json, more?: Json][] = [
     ["a quantity and a price with tax", { quantity: "2", grossUnitPrice: "12.50" }],
     ["a price that is marked", { quantity: "2", unitPrice: "12.50", priceIncludesTax: true }],
     [
@@ -127,8 +127,8 @@ describe("a line with its gross", () => {
     ["a mark twice", { quantity: "2", grossUnitPrice: "12.50", priceIncludesTax: true }],
     ["a price for ten", { quantity: "20", grossUnitPrice: "12.50", baseQuantity: "10" }],
   ];
-  for (const [what, line, more] of same)
-    it(`may state ${what}: the document is the same but for its price`, () => {
+  for (const [label, line, more] of same)
+    it(`may state ${label}: the document is the same but for its price`, () => {
       const { document } = read(request([line], more));
       const [{ quantity, unitPrice, baseQuantity, ...rest } = {} as never] = document.lines;
       expect(rest).deep.equals(till.document.lines[0]);
@@ -197,7 +197,7 @@ describe("a line with its gross", () => {
   });
 
   const gross = { grossAmount: "25.00" };
-  const refused: [what: string, body: Json, rules: string[]][] = [
+  const refused: [label: string, body: Json, rules: string[]][] = [
     [
       "two prices",
       request([{ quantity: "1", unitPrice: "23.58", grossUnitPrice: "25.00" }]),
@@ -324,8 +324,8 @@ describe("a line with its gross", () => {
       ["money-format /lines/0/grossAmount"],
     ],
   ];
-  for (const [what, body, rules] of refused)
-    it(`is refused with ${what}`, () => {
+  for (const [label, body, rules] of refused)
+    it(`is refused with ${label}`, () => {
       expect(broken(body)).deep.equals(rules);
     });
 });

@@ -19,15 +19,15 @@ const NAMED = 20;
 /**
  * Each price is split twice: alone, and as the next line of one invoice that has all of them.
  * Alone, its net is gross / (1 + rate), rounded. In both, net and tax add up to the price, and tax
- * is within a cent of net × rate. After each line, the net of all lines is their gross / (1 + rate),
- * rounded.
+ * is within a cent of net × rate. After each line, the net of all lines is their gross divided by
+ * 1 + rate, rounded.
  */
 export function walk({ percent, from, to, step }: Range): Walked {
   const rate = `0.${String(percent).padStart(2, "0")}`;
   const whole = 100 + percent;
   const faults: string[] = [];
-  const fault = (gross: number, what: string) => {
-    if (faults.length < NAMED) faults.push(`${gross} cents at ${percent} %: ${what}`);
+  const fault = (gross: number, detail: string) => {
+    if (faults.length < NAMED) faults.push(`${gross} cents at ${percent} %: ${detail}`);
   };
   const isNearest = (net: number, gross: number) =>
     Math.abs(net * whole - gross * 100) * 2 <= whole;
