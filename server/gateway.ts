@@ -77,6 +77,7 @@ import { claimProjection } from "./features/use/claims-projection.ts";
 import { createEntries } from "./features/use/entries.ts";
 import { entryProjection } from "./features/use/entries-projection.ts";
 import { createExternal } from "./features/use/external.ts";
+import { createFindings } from "./features/use/external-findings.ts";
 import { createPickups } from "./features/use/pickups.ts";
 import { createTransfers } from "./features/use/transfers.ts";
 import { transferProjection } from "./features/use/transfers-projection.ts";
@@ -325,7 +326,16 @@ export async function startGateway(
     const bundles = createBundles({ contracts, evidence, taxpayers, documents });
     const pickups = createPickups({ invoices, taxpayers, keys });
     const claims = createClaims({ vault, taxpayers, invoices });
-    const external = createExternal({ vault, taxpayers, invoices, claims, bounds });
+    const findings = createFindings({ vault, taxpayers });
+    const external = createExternal({
+      sql,
+      vault,
+      taxpayers,
+      invoices,
+      claims,
+      findings,
+      bounds,
+    });
     // the address is known when it listens, and nobody asks before
     let listening = "";
     const publicUrl = () => config.PUBLIC_URL ?? listening;
@@ -386,7 +396,7 @@ export async function startGateway(
       ...transferRoutes(createTransfers({ invoices, persons }), grants),
       ...pickupRoutes(pickups, papers),
       ...claimRoutes({ claims, taxpayers, invoices, external, grants }),
-      ...externalRoutes(external, taxpayers),
+      ...externalRoutes({ external, findings, taxpayers }),
       ...entryRoutes(createEntries({ vault, taxpayers, invoices })),
       ...ledgerRoutes(createLedger({ contracts })),
       ...operationRoutes(createOperations({ contracts })),

@@ -196,6 +196,15 @@ export type EntryDone = { mark: "02" | "03" | "06"; invoices: EntryAct[] };
 export type Event = EventPlace & EventData;
 export type EventData =
   | { type: "invoice.issued"; data: { lot: string } }
+  | {
+      type: "external.conflict";
+      data: {
+        differs: ("seller" | "date" | "total")[];
+        by?: Account | undefined;
+        employer?: number | undefined;
+        claim?: string | undefined;
+      };
+    }
   | { type: "invoice.imported"; data: { lot: string; state: string } }
   | {
       type: "transfer.offered";
@@ -255,6 +264,31 @@ export type EventPlace = {
   tx?: string | undefined;
   block: number;
   logIndex: number;
+};
+export type ExternalFinding = {
+  finding: string;
+  kind: "conflict";
+  at: string;
+  id: ExternalId;
+  number: string;
+  differs: ("seller" | "date" | "total")[];
+  employer: { taxId: string; name: string };
+  stated: {
+    seller: { taxId?: string | undefined; name: string };
+    days: string[];
+    currency: string;
+    gross: string;
+  };
+  registered?:
+    | {
+        seller: { taxId?: string | undefined; name: string };
+        days: string[];
+        currency: string;
+        gross: string;
+        claim: { id: string; href: string };
+        employer: { taxId: string; name: string };
+      }
+    | undefined;
 };
 export type ExternalId = string;
 export type ExternalInvoice = {
@@ -335,6 +369,23 @@ export type ExternalInvoiceSummary = {
     | "unused-outside"
     | "not-issued-here-by-another-gateway"
   )[];
+};
+export type ExternalLook = {
+  number: string;
+  ids: ExternalId[];
+  state: "free" | "registered" | "used" | "conflict";
+  original?:
+    | {
+        id: ExternalId;
+        state: string;
+        since: string;
+        claim?: string | undefined;
+        href?: string | undefined;
+      }
+    | undefined;
+  differs?: ("seller" | "date" | "total")[] | undefined;
+  unread?: string[] | undefined;
+  notes?: { field: string; rule: string; detail: string }[] | undefined;
 };
 export type FindingPlace = string;
 export type FlowStats = {
@@ -1044,6 +1095,7 @@ export type Code =
   | "red-letter-state"
   | "external-red-letter"
   | "external-issued-here"
+  | "external-conflict"
   | "external-registered"
   | "tax-id-enrolled"
   | "key-not-shown"
@@ -1420,12 +1472,21 @@ export interface Api {
     answers: { 200: Uint8Array<ArrayBuffer> };
     item: Event;
   };
+  "GET /v1/external-findings": {
+    params: undefined;
+    query: { before?: string | undefined; limit?: number | undefined };
+    body: undefined;
+    raw: never;
+    answers: { 200: { items: ExternalFinding[]; next?: string | undefined } };
+    item: never;
+  };
   "POST /v1/external-invoices": {
     params: undefined;
-    query: { holder?: Account | undefined };
+    query: { holder?: Account | undefined; dryRun?: "true" | "false" | undefined };
     body: InvoiceRequest;
     raw: string;
     answers: {
+      200: ExternalLook;
       201: {
         id: ExternalId;
         number: string;
@@ -2238,6 +2299,7 @@ export interface Api {
             | "invoice.adjusted"
             | "invoice.entered"
             | "invoice.issued"
+            | "external.conflict"
             | "invoice.imported"
             | "transfer.offered"
             | "transfer.ended"

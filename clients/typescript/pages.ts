@@ -25,6 +25,7 @@ export const cursors: { readonly [N in Paged]: CursorOf<N> } = {
   "GET /v1/claims": "before",
   "GET /v1/entries": "after",
   "GET /v1/events": "after",
+  "GET /v1/external-findings": "before",
   "GET /v1/external-invoices": "before",
   "GET /v1/invoices": "after",
   "GET /v1/operations": "before",

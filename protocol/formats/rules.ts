@@ -19,7 +19,7 @@ import {
   sameFigures,
 } from "../values/money.ts";
 import type { Violation } from "../values/problems.ts";
-import { brokenTaxIdRule } from "../values/tax-id.ts";
+import { brokenTaxIdRule, isOlderTaxId } from "../values/tax-id.ts";
 import { exempt, type InvoiceDocument, type InvoiceLine, notTaxed } from "./document.ts";
 import {
   categoryNames,
@@ -79,14 +79,14 @@ const signed = (allowances: InvoiceLine["allowances"]) =>
   sum((allowances ?? []).map(({ charge, amount }) => (charge ? cents(amount) : -cents(amount))));
 
 function checkTaxId(field: string, taxId: string | undefined, refuse: Refuse): void {
-  const rule = taxId === undefined ? undefined : brokenTaxIdRule(taxId);
+  const rule = taxId === undefined || isOlderTaxId(taxId) ? undefined : brokenTaxIdRule(taxId);
   if (rule === "tax-id-check-digit")
     refuse(field, rule, `${taxId} is not a valid id of GB 32100-2015`);
   else if (rule)
     refuse(
       field,
       rule,
-      `${taxId} is neither 18 characters of GB 32100-2015 nor a country code and a foreign id`,
+      `${taxId} is neither an id of a Chinese taxpayer nor a country code and a foreign id`,
     );
 }
 

@@ -65,6 +65,11 @@ export const catalogue = {
     409,
     "The invoice was issued in this network: claim it under its number here",
   ),
+  "external-conflict": entry(
+    409,
+    "The invoice is registered with another seller, date or total",
+    "later",
+  ),
   "external-registered": entry(409, "This employer has registered the invoice already", "later"),
 
   // parties

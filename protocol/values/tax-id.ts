@@ -6,7 +6,8 @@
  * character of the former, the kind of body, is a digit). Does not own: who is enrolled under an
  * id.
  */
-import { isSocialCreditCode } from "util-helpers";
+import { isIdCard, isSocialCreditCode } from "util-helpers";
+import { plainCapitals } from "./look-alikes.ts";
 
 /** The shape of a foreign tax id after `normaliseTaxId`. */
 export const foreignTaxId = /^[A-Z]{2}[A-Z0-9]{2,28}$/;
@@ -16,6 +17,21 @@ const chineseShape = /^[0-9A-HJ-NPQRTUWXY]\d{7}[0-9A-HJ-NPQRTUWXY]{10}$/;
 export function isChineseTaxId(taxId: string): boolean {
   return chineseShape.test(taxId) && isSocialCreditCode(taxId);
 }
+
+/** A Chinese identity number (GB 11643), check digit included: the id of a natural person. */
+export const isPersonalId = (taxId: string): boolean =>
+  taxId.length === 18 && !isChineseTaxId(taxId) && isIdCard(taxId);
+
+/**
+ * An id of a Chinese taxpayer that is older than GB 32100 or a natural person's: 15 digits of the
+ * tax office, 17 or 20 of a trader (an identity number and two digits), or an identity number. Such
+ * a taxpayer issues and receives invoices elsewhere; nobody is enrolled here under such an id.
+ */
+export const isOlderTaxId = (taxId: string): boolean =>
+  /^(?:\d{6}[0-9A-Z]{9}|\d{17}|\d{17}[\dX]\d{2})$/.test(taxId) || isPersonalId(taxId);
+
+/** Any id of a Chinese taxpayer. */
+export const isChineseId = (taxId: string): boolean => isChineseTaxId(taxId) || isOlderTaxId(taxId);
 
 /** True for a valid tax id in its only written form: GB 32100-2015, or foreign. */
 export function isTaxId(taxId: string): boolean {
@@ -31,7 +47,7 @@ export function brokenTaxIdRule(taxId: string): "tax-id-check-digit" | "tax-id-f
 const regionNames = new Intl.DisplayNames(["en"], { type: "region", fallback: "none" });
 /** VAT numbers use EL (Greece) and XI (Northern Ireland), which are not ISO 3166 codes. */
 const extraPrefixes = new Set(["EL", "XI"]);
-const isCountryPrefix = (two: string) =>
+export const isCountryPrefix = (two: string) =>
   /^[A-Z]{2}$/.test(two) && (extraPrefixes.has(two) || regionNames.of(two) !== undefined);
 
 /**
@@ -40,9 +56,9 @@ const isCountryPrefix = (two: string) =>
  * Chinese id has no country. The result may still be invalid: check it with `isTaxId`.
  */
 export function normaliseTaxId(text: string, country?: string): string {
-  const bare = text.toUpperCase().replace(/[^A-Z0-9]/g, "");
+  const bare = plainCapitals(text).replace(/[^A-Z0-9]/g, "");
   if (isChineseTaxId(bare)) return bare;
-  if (bare.startsWith("CN") && isChineseTaxId(bare.slice(2))) return bare.slice(2);
+  if (bare.startsWith("CN") && isChineseId(bare.slice(2))) return bare.slice(2);
   if (country === undefined || country === "CN" || isCountryPrefix(bare.slice(0, 2))) return bare;
   return `${country}${bare}`;
 }

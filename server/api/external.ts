@@ -10,6 +10,7 @@ import {
 } from "@onepiao/protocol/formats/formats.ts";
 import { notesSchema, readInvoice, unreadSchema } from "@onepiao/protocol/formats/read.ts";
 import { ledgerNumber } from "@onepiao/protocol/ledger/external.ts";
+import { facts } from "@onepiao/protocol/ledger/identity.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import {
   accountSchema,
@@ -20,8 +21,9 @@ import { z } from "zod";
 import type { Tx } from "../db/db.ts";
 import { accepted, settle } from "../features/out/operations.ts";
 import type { Taxpayer, Taxpayers } from "../features/parties/taxpayers.ts";
-import type { External, Registered } from "../features/use/external.ts";
+import { type External, lookStates, type Registered } from "../features/use/external.ts";
 import { checks, provenOf } from "../features/use/external-checks.ts";
+import { type Findings, findingKinds, type Side } from "../features/use/external-findings.ts";
 import { fileAnswer, fileType, routeFor } from "../kernel/api.ts";
 import { nextOf, pageLimit } from "../kernel/page.ts";
 
@@ -57,11 +59,67 @@ const pending = z.object({
   notes: notesSchema.optional(),
   operation: operationRefSchema,
 });
+const look = z
+  .object({
+    number: z.string().describe("Its number where it was issued"),
+    ids: z
+      .array(externalIdSchema)
+      .describe("Its ids on the ledger: a national number is one, each id of a seller gives one"),
+    state: z
+      .enum(lookStates)
+      .describe(
+        "free; registered: by this employer; used: claimed from or reimbursed by another; conflict: registered with another seller, date or total",
+      ),
+    original: z
+      .object({
+        id: externalIdSchema,
+        state: z.string(),
+        since: z.iso.datetime(),
+        claim: z.uuid().optional(),
+        href: z.string().optional(),
+      })
+      .optional()
+      .describe("What is there already"),
+    differs: z.array(z.enum(facts)).optional().describe("Of a conflict: in what"),
+    unread: unreadSchema.optional(),
+    notes: notesSchema.optional(),
+  })
+  .meta({ id: "ExternalLook" });
+const side = z.object({
+  seller: z.object({ taxId: z.string().optional(), name: z.string() }),
+  days: z.array(z.string()).describe("The days of issue that the document states"),
+  currency: z.string(),
+  gross: z.string(),
+});
+const finding = z
+  .object({
+    finding: z.uuid(),
+    kind: z.enum(findingKinds),
+    at: z.iso.datetime(),
+    id: externalIdSchema,
+    number: z.string().describe("The invoice's number where it was issued"),
+    differs: z.array(z.enum(facts)).describe("What the two documents say differently"),
+    employer: z
+      .object({ taxId: z.string(), name: z.string() })
+      .describe("Whose document showed it"),
+    stated: side.describe("What that document says"),
+    registered: side
+      .extend({
+        claim: z.object({ id: z.uuid(), href: z.string() }),
+        employer: z.object({ taxId: z.string(), name: z.string() }),
+      })
+      .optional()
+      .describe("What the registered document says; for the bureau, and for who registered it"),
+  })
+  .meta({ id: "ExternalFinding" });
 const idParam = z.object({ id: externalIdSchema });
 const seen = ["employer", "holder", "bureau"] as const;
+const textOf = ({ days, ...others }: Side) => ({ ...others, days: [...days] });
 const claimHref = (id: string) => `/v1/claims/${id}`;
 
-export function externalRoutes(external: External, taxpayers: Taxpayers) {
+type Deps = { external: External; findings: Findings; taxpayers: Taxpayers };
+
+export function externalRoutes({ external, findings, taxpayers }: Deps) {
   async function views(sql: Tx, all: readonly Registered[]) {
     const employers = await taxpayers.byIndexes(sql, [
       ...new Set(all.map(({ employer }) => employer)),
@@ -100,16 +158,21 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
       summary: "Register an invoice that was issued elsewhere, and claim it",
       description:
         `${titlesOf(formatNames)}. The number it was issued under is the sourceId, if the format has no other place for it. ` +
-        "One employer can claim it, once, at whichever gateway. Reimburse, reject or enter it like any claim. `notProven` says what has not been checked.",
+        "One employer can claim it, once, at whichever gateway; `?dryRun=true` looks without a claim. Reimburse, reject or enter it like any claim. `notProven` says what has not been checked.",
       tag,
       roles: ["employer"],
       query: z.object({
         holder: accountSchema
           .optional()
           .describe("The employee that it is claimed for; default: the employer's own account"),
+        dryRun: z
+          .enum(["true", "false"])
+          .optional()
+          .describe("true: only says what a registration would find. Writes and tells nothing"),
       }),
       rawBody: { mediaTypes, schema: invoiceRequest },
       answers: {
+        200: { description: "With dryRun: what a registration would find", schema: look },
         201: {
           description: "Claimed: no other employer can claim it",
           schema: full.extend({ unread: unreadSchema.optional(), notes: notesSchema.optional() }),
@@ -123,6 +186,7 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
         "external-red-letter",
         "titled-to-another",
         "external-issued-here",
+        "external-conflict",
         "external-registered",
         "receiver-invalid",
         "employer-not-active",
@@ -137,17 +201,25 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
             "invalid-request",
             "The holder is named twice, in the query and in the body",
           );
+        const { unread = [], notes = [] } = read;
+        const remarks = {
+          ...(unread.length > 0 && { unread }),
+          ...(notes.length > 0 && { notes }),
+        };
+        if (query.dryRun === "true") {
+          const { differs, ...look } = await external.look(sql, caller, read);
+          const body = { ...look, ...(differs && { differs: [...differs] }), ...remarks };
+          return { status: 200, body };
+        }
         const { id, claim, operation, document } = await external.register(sql, caller, {
           read,
           holder: query.holder ?? read.holder,
         });
-        const { unread = [], notes = [] } = read;
         return accepted(operation, {
           id,
           claim: { id: claim, href: claimHref(claim) },
           ...provenOf(document),
-          ...(unread.length > 0 && { unread }),
-          ...(notes.length > 0 && { notes }),
+          ...remarks,
         });
       },
       settled: (sql, answer, caller) =>
@@ -194,6 +266,61 @@ export function externalRoutes(external: External, taxpayers: Taxpayers) {
             items: await views(sql, rows),
             ...nextOf(rows, query.limit, ({ claim }) => claim.id),
           },
+        };
+      },
+    }),
+    route({
+      method: "get",
+      path: "/v1/external-findings",
+      summary: "Documents of external invoices that do not fit together, newest first",
+      description:
+        "The bureau sees all, an employer those that its own documents showed. A finding accuses nobody: it says which documents to look at.",
+      tag,
+      roles: ["employer", "bureau"],
+      query: z.object({
+        before: z.uuid().optional().describe("`next` of the page before"),
+        limit: pageLimit,
+      }),
+      answers: {
+        200: {
+          description: "A page",
+          schema: z.object({ items: z.array(finding), next: z.uuid().optional() }),
+        },
+      },
+      async run({ sql, caller, query }) {
+        const rows = await findings.list(sql, caller, query);
+        const employers = await taxpayers.byIndexes(sql, [
+          ...new Set(rows.flatMap(({ employer, registered }) => [employer, registered.employer])),
+        ]);
+        const named = (index: number) => {
+          const employer = employers.get(index);
+          return { taxId: employer?.taxId ?? "", name: employer?.name ?? "" };
+        };
+        const all = caller.roles.includes("bureau");
+        const items = rows.map(({ id, at, number, original, claim, registered, ...row }) => {
+          const { employer, ...side } = registered;
+          const shown = all || employer === row.employer;
+          return {
+            finding: id,
+            kind: row.kind,
+            at: at.toISOString(),
+            id: number,
+            number: original,
+            differs: [...row.differs],
+            employer: named(row.employer),
+            stated: textOf(row.stated),
+            ...(shown && {
+              registered: {
+                ...textOf(side),
+                claim: { id: claim, href: claimHref(claim) },
+                employer: named(employer),
+              },
+            }),
+          };
+        });
+        return {
+          status: 200,
+          body: { items, ...nextOf(rows, query.limit, ({ id }) => id) },
         };
       },
     }),

@@ -709,6 +709,16 @@ export type Tables = {
     source: Buffer | null;
     holder: string;
   };
+  external_findings: {
+    id: string;
+    kind: string;
+    number: string;
+    employer: number;
+    claim: string;
+    digest: Buffer;
+    sealed: Buffer;
+    created_at: Date;
+  };
   // server/features/bureau
   deposit_lots: {
     lot: string;

@@ -350,6 +350,13 @@ describe("the feed over HTTP", () => {
         },
         // types without a test in this file, or that a lone gateway does not create
         {
+          type: "external.conflict",
+          number: "26442000000000009999",
+          accounts: [firm.account],
+          data: { differs: ["seller"] },
+          bureau: { by: firm.account, employer: firm.index, claim: crypto.randomUUID() },
+        },
+        {
           type: "invoice.imported",
           number: "26442000000000009999",
           accounts: [shop.account],

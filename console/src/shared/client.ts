@@ -49,6 +49,8 @@ export interface Schemas {
   Claim: Answer<"GET /v1/claims/{id}", 200>;
   EntryAct: Answer<"GET /v1/entries", 200>["items"][number];
   ExternalInvoice: Answer<"GET /v1/external-invoices/{id}", 200>;
+  ExternalFinding: Answer<"GET /v1/external-findings", 200>["items"][number];
+  ExternalLook: Answer<"POST /v1/external-invoices", 200>;
   ExternalInvoiceSummary: Answer<"GET /v1/external-invoices", 200>["items"][number];
   Taxpayer: Answer<"GET /v1/taxpayers/{taxId}", 200>;
   Quota: Answer<"GET /v1/taxpayers/{taxId}/quota", 200>;

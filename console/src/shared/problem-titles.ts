@@ -123,6 +123,7 @@ export const problemTitles: Readonly<Record<Problem["code"], string>> = {
   "red-letter-open": "这张发票的另一张红字发票正在办理",
   "red-letter-state": "红字发票的状态不允许此操作",
 
+  "external-conflict": "这张外部票已登记，但销售方、日期或金额不同",
   "external-issued-here": "这张发票由本网络开具，不能登记为外部票",
   "external-red-letter": "红字发票不能登记为外部票",
   "external-registered": "这张外部票已登记",

@@ -9,6 +9,7 @@ export type EventType = Event["type"];
  */
 const isOtherType: Record<Exclude<EventType, ActFeedType>, true> = {
   "invoice.issued": true,
+  "external.conflict": true,
   "invoice.imported": true,
   "transfer.offered": true,
   "transfer.ended": true,

@@ -4,6 +4,7 @@
  * afterwards.
  */
 import type { State } from "@onepiao/protocol/ledger/acts.ts";
+import { isExternal } from "@onepiao/protocol/ledger/external.ts";
 import { countedAs } from "../../chain/acts.ts";
 import type { Tx } from "../../db/db.ts";
 import type { RowOf } from "../../db/tables.ts";
@@ -41,12 +42,17 @@ async function acts(tx: Tx, run: readonly Applied[]): Promise<void> {
   const rows = await tx<(RowOf<"record_now", "number"> & { state: State })[]>`
     select number, state from record_now where number = any(${run.map((event) => event.args["id"] as string)}::numeric[])`;
   const states = new Map(rows.map((row) => [row.number, row.state]));
+  const counted = new Set<string>();
   await count(
     tx,
     run.flatMap((event) => {
       const kind = kindOf(event);
+      // the ids in one act on what was issued elsewhere are those of one invoice
+      const act = String(event.args["act"]);
+      const repeated = isExternal(event.args["id"] as string) && counted.has(act);
+      counted.add(act);
       // of another gateway's invoice nothing is known here but that it was issued
-      return kind === undefined
+      return kind === undefined || repeated
         ? []
         : [
             {

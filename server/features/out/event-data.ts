@@ -2,6 +2,7 @@
  * What the `data` of an event holds, by its type. docs/events.md has the same as a table, with who
  * sees it. Members that only the bureau sees are optional here.
  */
+import { facts } from "@onepiao/protocol/ledger/identity.ts";
 import { accountSchema } from "@onepiao/protocol/values/shapes.ts";
 import { type ZodObject, z } from "zod";
 import type { EventType } from "./events.ts";
@@ -35,6 +36,14 @@ const nothing = z.object({});
 
 export const eventData = {
   "invoice.issued": z.object({ lot: z.string() }),
+  "external.conflict": z.object({
+    differs: z
+      .array(z.enum(facts))
+      .describe("In what its document differs from the registered one"),
+    by: accountSchema.optional().describe("Who registered the differing document; for the bureau"),
+    employer: z.number().int().optional().describe("Its index; for the bureau"),
+    claim: z.uuid().optional().describe("The claim of the registration; for the bureau"),
+  }),
   "invoice.imported": z.object({ lot: z.string(), state: z.string() }),
   "transfer.offered": ofTransfer,
   "transfer.ended": ofTransfer,

@@ -48,6 +48,7 @@ const actTypes = Object.fromEntries(
 ) as Record<ActFeedType, readonly Role[]>;
 const otherTypes = {
   "invoice.issued": roles,
+  "external.conflict": ["bureau", "employer"],
   "invoice.imported": ["bureau", "employer", "holder"],
   "transfer.offered": ["bureau", "holder"],
   "transfer.ended": ["bureau", "holder"],

@@ -7,7 +7,7 @@
 import type { Amounts } from "@onepiao/protocol/formats/red-letter.ts";
 import {
   externalHex,
-  externalId,
+  idsNamed,
   isExternal,
   ledgerNumber,
 } from "@onepiao/protocol/ledger/external.ts";
@@ -69,7 +69,10 @@ type Filter = {
   before?: string | undefined;
   limit: number;
 };
-/** What a claim's parties write in it. `originals`: numbers of invoices issued elsewhere, by id. */
+/**
+ * What a claim's parties write in it. `originals`: the numbers of invoices issued elsewhere, by the
+ * id that names the invoice; other ids of it are among the claim's numbers too.
+ */
 export type Words = {
   note?: string | undefined;
   reason?: string | undefined;
@@ -78,6 +81,9 @@ export type Words = {
 export type ClaimRecords = ReturnType<typeof createClaimRecords>;
 
 type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices };
+
+/** No invoice that was issued elsewhere is older (`issued-before-2000`). */
+const FIRST_YEAR = 2000;
 
 /**
  * The numbers on the ledger that these words may mean. Throws invalid-request when they can mean
@@ -93,7 +99,9 @@ function namedBy(invoice: string | undefined, seller: string | undefined): strin
   }
   const numbers = [
     invoiceNameSchema.safeParse(invoice).success ? ledgerNumber(invoice) : [],
-    seller === undefined ? [] : externalId(seller, invoice),
+    seller === undefined
+      ? []
+      : idsNamed(seller, invoice, [FIRST_YEAR, new Date().getUTCFullYear() + 1]),
   ].flat();
   if (numbers.length > 0) return numbers;
   const detail =
@@ -150,11 +158,13 @@ export function createClaimRecords({ vault, taxpayers, invoices }: Deps) {
         // a reason counts only once the chain has the rejection
         ...(reason === undefined || status !== "rejected" ? {} : { reason }),
         createdAt: row.created_at,
-        invoices: (itemsOf.get(row.id) ?? []).map(({ number, status }) => {
+        invoices: (itemsOf.get(row.id) ?? []).flatMap(({ number, status }) => {
           const rest = left.get(number);
-          if (!isExternal(number)) return { number, status, ...(rest ? { left: rest } : {}) };
+          if (!isExternal(number)) return [{ number, status, ...(rest ? { left: rest } : {}) }];
           const id = externalHex(number);
-          return { number: originals?.[id] ?? id, status, id };
+          const original = originals?.[id];
+          // a further id of an invoice that is in the list already
+          return original === undefined ? [] : [{ number: original, status, id }];
         }),
       };
     });

@@ -22,8 +22,14 @@ async function tellAll(tx: Tx, all: readonly ClaimEvent[]): Promise<void> {
   >`select ref, id from claims where ref = any(${[...new Set(all.map((row) => row.ref))]}::text[])`;
   const accountOf = new Map(employers.map((row) => [row.index, row.account]));
   const idOf = new Map(claims.map((row) => [row.ref, row.id]));
-  for (const { event, ref, employer, holder } of all) {
+  const names = await tx<RowOf<"external_invoices", "claim" | "number">[]>`
+    select claim, number from external_invoices where claim = any(${[...idOf.values()]}::uuid[])`;
+  const nameOf = new Map(names.map((row) => [row.claim, row.number]));
+  for (const { event, number, ref, employer, holder } of all) {
     const claim = idOf.get(ref);
+    // an invoice with several ids has one row, under the id that names it
+    const name = claim === undefined ? undefined : nameOf.get(claim);
+    if (name !== undefined && name !== number) continue;
     addActRow(
       event,
       { holder, employer: accountOf.get(employer) },

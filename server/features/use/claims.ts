@@ -16,10 +16,9 @@
  * | withdrawn | claimed | holder, after the claim term |
  */
 
-import { externalHex, externalId } from "@onepiao/protocol/ledger/external.ts";
+import { externalHex, idsOf } from "@onepiao/protocol/ledger/external.ts";
 import { keccak } from "@onepiao/protocol/ledger/tree.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
-import { normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import { busy, enqueue } from "../../acts/operations.ts";
 import { ZERO_REF } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
@@ -100,9 +99,11 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
   async function checkOriginals(tx: Tx, claimed: readonly InvoiceRow[]): Promise<void> {
     const numbers = new Map<string, string>();
     for (const row of claimed) {
-      const { seller, sourceId } = invoices.documentOf(row);
-      for (const original of [row.number, ...(sourceId === undefined ? [] : [sourceId])])
-        numbers.set(externalId(normaliseTaxId(seller.taxId), original), row.number);
+      const { seller, sourceId, issuedAt, currency } = invoices.documentOf(row);
+      const day = issuedAt.slice(0, 10);
+      for (const number of [row.number, ...(sourceId === undefined ? [] : [sourceId])]) {
+        for (const id of idsOf({ number, day, currency, seller })) numbers.set(id, row.number);
+      }
     }
     const [taken] = await tx<
       (RowOf<"record_now", "number" | "updated_at"> & { state: "claimed" | "reimbursed" })[]
@@ -199,25 +200,25 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
     },
 
     /**
-     * An employer's claim, for a holder, of an invoice that was issued elsewhere (`id`: its number
-     * on the ledger).
+     * An employer's claim, for a holder, of one invoice that was issued elsewhere. `ids`: its
+     * numbers on the ledger, the one that names it first.
      */
     admit: (
       tx: Tx,
       caller: Caller,
       {
-        id,
+        ids,
         original,
         employer,
         holder,
-      }: { id: string; original: string; employer: number; holder: string },
+      }: { ids: readonly string[]; original: string; employer: number; holder: string },
     ) =>
       write(tx, caller, {
         kind: "Admit",
         holder,
         employer,
-        numbers: [id],
-        words: { originals: { [externalHex(id)]: original } },
+        numbers: [...ids],
+        words: { originals: { [externalHex(ids[0] as string)]: original } },
       }),
 
     /**

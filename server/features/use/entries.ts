@@ -15,7 +15,7 @@
  * and the bureau see marks; docs/book-entry.md says why.
  */
 
-import { ledgerNumber, nameOf } from "@onepiao/protocol/ledger/external.ts";
+import { isExternal, ledgerNumber, nameOf } from "@onepiao/protocol/ledger/external.ts";
 import { Problem, type Violation } from "@onepiao/protocol/values/problems.ts";
 import { enqueue } from "../../acts/operations.ts";
 import { refOf } from "../../chain/contracts.ts";
@@ -183,6 +183,23 @@ export function createEntries({
     });
   }
 
+  /**
+   * Numbers on the ledger, each invoice under its only name: one that was issued elsewhere may have
+   * several ids, and has one mark.
+   */
+  async function named(tx: Tx, caller: Caller, names: readonly string[]): Promise<string[]> {
+    const numbers = names.map(ledgerNumber);
+    if (!numbers.some(isExternal)) return numbers;
+    const rows = await tx<{ id: string; name: string }[]>`
+      select distinct on (i.number) i.number as id, e.number as name
+      from claim_invoices i join claims c on c.id = i.claim join external_invoices e on e.claim = i.claim
+      join taxpayer_now t on t.index = c.employer
+      where i.number = any(${numbers}::numeric[]) and t.account = ${caller.account}
+      order by i.number, c.state in ('claimed', 'reimbursed') desc, i.claim desc`;
+    const nameById = new Map(rows.map(({ id, name }) => [id, name]));
+    return numbers.map((number) => nameById.get(number) ?? number);
+  }
+
   return {
     /** One act over 1 to 100 invoices: either all get the mark or none. */
     async mark(
@@ -190,7 +207,7 @@ export function createEntries({
       caller: Caller,
       { mark, names, ...words }: { mark: Settable; names: readonly string[] } & Words,
     ): Promise<string> {
-      const numbers = names.map(ledgerNumber);
+      const numbers = await named(tx, caller, names);
       if (new Set(numbers).size !== numbers.length) {
         throw new Problem("ids-not-ascending", "The entry names an invoice twice", {
           violations: [{ field: "/invoices", rule: "unique", detail: "Each invoice once" }],
@@ -219,7 +236,7 @@ export function createEntries({
 
     /** What became of these invoices by an act, in the order of `names`. */
     async ofAct(tx: Tx, caller: Caller, act: string, names: readonly string[]): Promise<Marked[]> {
-      const numbers = names.map(ledgerNumber);
+      const numbers = await named(tx, caller, names);
       const rows = await tx<FeedRow[]>`
         select * from feed_now where type = 'invoice.entered' and number = any(${numbers}::numeric[]) and data->>'act' = ${act}`;
       const marked = new Map(
@@ -233,7 +250,7 @@ export function createEntries({
      * the bureau.
      */
     async of(tx: Tx, caller: Caller, name: string): Promise<{ mark: Mark; acts: Marked[] }> {
-      const number = ledgerNumber(name);
+      const [number] = (await named(tx, caller, [name])) as [string];
       const known = caller.roles.includes("bureau")
         ? await statesOf(tx, [number])
         : (await own(tx, caller, [number])).states;

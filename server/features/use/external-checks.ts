@@ -8,10 +8,15 @@ import { isCreditNote } from "@onepiao/protocol/formats/en16931.ts";
 import { fieldIn } from "@onepiao/protocol/formats/fields.ts";
 import { formatOf } from "@onepiao/protocol/formats/formats.ts";
 import type { ReadInvoice } from "@onepiao/protocol/formats/read.ts";
-import { originalNumber } from "@onepiao/protocol/ledger/external.ts";
+import {
+  type Identity,
+  identityOf,
+  type Stated,
+  twentyDigits,
+} from "@onepiao/protocol/ledger/identity.ts";
 import { brokenForeignTime, chinaDay, type TimeBounds } from "@onepiao/protocol/values/dates.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
-import { isChineseTaxId, normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
+import { isPersonalId, normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import type { Tx } from "../../db/db.ts";
 import { type Invoices, linksOf } from "../invoices/invoices.ts";
 import type { Taxpayer, Taxpayers } from "../parties/taxpayers.ts";
@@ -33,7 +38,7 @@ export type Check = (typeof checks)[number];
 
 /** What is proven about a registered invoice, and what is not. */
 export function provenOf(document: InvoiceDocument): { proven: Check[]; notProven: Check[] } {
-  const titled = document.buyer.taxId !== undefined;
+  const titled = titleOf(document) !== undefined;
   return {
     proven: [
       "format",
@@ -56,15 +61,40 @@ export function provenOf(document: InvoiceDocument): { proven: Check[]; notProve
 
 const DAY_MS = 86_400_000;
 
-/** The number that the original has where it was issued. Throws invalid-document. */
-export function numberOf({ document, number: stated }: ReadInvoice): string {
-  const number = stated ?? document.sourceId;
-  if (number !== undefined && originalNumber(number) !== "") return number;
-  const detail = "The number that the invoice was issued under is needed";
-  throw new Problem("invalid-document", detail, {
-    violations: [{ field: "/sourceId", rule: "original-number", detail }],
+/** The day of issue as the document states it, YYYY-MM-DD. */
+const dayOf = ({ document, issueDay }: ReadInvoice) => issueDay ?? document.issuedAt.slice(0, 10);
+
+/**
+ * The number that the original has where it was issued, and what identifies it. Throws
+ * invalid-document.
+ */
+export function identified(read: ReadInvoice): { number: string; identity: Identity } {
+  const { document, number: stated } = read;
+  const number = stated ?? document.sourceId ?? "";
+  const { currency, seller } = document;
+  const identity = identityOf({ number, day: dayOf(read), currency, seller });
+  if ("keys" in identity) return { number, identity };
+  const field = fieldIn(formatOf(document), stated === undefined ? "/sourceId" : "/number");
+  throw new Problem("invalid-document", identity.detail, {
+    violations: [{ field, ...identity }],
   });
 }
+
+/** What is compared with other copies of the invoice. */
+export function statedBy(read: Pick<ReadInvoice, "document" | "issueDay">): Stated {
+  const { seller, currency, totals, issuedAt } = read.document;
+  const { issueDay } = read;
+  return {
+    seller,
+    currency,
+    gross: totals.gross,
+    days: [issuedAt.slice(0, 10), ...(issueDay === undefined ? [] : [issueDay])],
+  };
+}
+
+/** The buyer's tax id, if the invoice is titled: not by the identity number of a natural person. */
+export const titleOf = ({ buyer }: InvoiceDocument): string | undefined =>
+  buyer.taxId === undefined || isPersonalId(buyer.taxId) ? undefined : buyer.taxId;
 
 /** Throws external-red-letter, titled-to-another. */
 export function checkDocument(document: InvoiceDocument, employer: Taxpayer): void {
@@ -78,7 +108,7 @@ export function checkDocument(document: InvoiceDocument, employer: Taxpayer): vo
       "A red letter takes back what was issued elsewhere: there is nothing in it to be reimbursed",
     );
   }
-  const buyer = document.buyer.taxId;
+  const buyer = titleOf(document);
   if (buyer !== undefined && normaliseTaxId(buyer) !== employer.taxId) {
     throw new Problem(
       "titled-to-another",
@@ -103,7 +133,7 @@ export function checkDocument(document: InvoiceDocument, employer: Taxpayer): vo
  */
 export function checkDates(
   { document, number: stated, issueDay }: ReadInvoice,
-  number: string,
+  { number, kind }: { number: string; kind: Identity["kind"] },
   now: Date,
   bounds: TimeBounds,
 ): void {
@@ -126,15 +156,12 @@ export function checkDates(
       "request-year",
       `Issued on ${day}, and asked for on ${requested}: these are different years`,
     );
-  if (
-    /^\d{20}$/.test(number) &&
-    isChineseTaxId(normaliseTaxId(document.seller.taxId)) &&
-    number.slice(0, 2) !== day.slice(2, 4)
-  )
+  const national = kind === "national" ? twentyDigits(number) : undefined;
+  if (national !== undefined && national.slice(0, 2) !== day.slice(2, 4))
     throw refuse(
       stated === undefined ? "/sourceId" : "/number",
       "number-year",
-      `The number ${number} is one of 20${number.slice(0, 2)}, issued on ${day}`,
+      `The number ${national} is one of 20${national.slice(0, 2)}, issued on ${day}`,
     );
 }
 
@@ -152,18 +179,26 @@ export async function checkElsewhere(
     new Problem(
       "external-issued-here",
       detail,
-      own === null ? {} : { extra: { original: { number: own, href: linksOf(own).self } } },
+      own === null
+        ? {}
+        : {
+            extra: {
+              original: { number: own, href: linksOf(own).self, import: "/v1/invoices/import" },
+            },
+          },
     );
-  const stated = [
-    ...new Set([number, document.sourceId ?? "", ...numbers].map(originalNumber)),
-  ].filter((text) => /^\d{20}$/.test(text));
+  const stated = new Set(
+    [number, document.sourceId ?? "", ...numbers].flatMap((text) => twentyDigits(text) ?? []),
+  );
   const [own] = await tx<{ number: string }[]>`
-    select n.number from unnest(${stated}::numeric[]) as n (number)
+    select n.number from unnest(${[...stated]}::numeric[]) as n (number)
     join lateral (select first, length from segment_now where first <= n.number order by first desc limit 1) s on n.number < s.first + s.length limit 1`;
   if (own)
     throw refuse(
       own.number,
-      `${own.number} is a number of this network: the invoice is claimed under it`,
+      `${own.number} is a number of this network: its holder claims the invoice under it. ` +
+        "If it is not here, bring its bundle: the file that its issuer or holder has of it, with " +
+        "POST /v1/invoices/import",
     );
   const seller = await taxpayers.byTaxId(tx, document.seller.taxId);
   if (!seller) return;

@@ -5,11 +5,16 @@
  *
  * | the invoice | a registration of it |
  * | --- | --- |
- * | was never registered, or its last claim was refused, rejected or withdrawn | goes to the chain as the act Admit |
+ * | was never registered, or its last claim was refused, rejected or withdrawn | goes to the chain as the act Admit, under all ids that its document gives it |
+ * | is registered here with another seller, day or total | external-conflict, a finding (external-findings.ts); nothing goes to the chain |
  * | is registered by the same employer | external-registered, with that claim and its state; nothing goes to the chain |
  * | is claimed from or reimbursed by another employer | goes to the chain, which refuses it: the bureau sees who tried |
  * | is one of this network, by its number or by its issuer's own id | external-issued-here, with the number that it has here |
  * | is a red letter, or titled to somebody else | external-red-letter, titled-to-another |
+ *
+ * Of the ids (protocol/ledger/identity.ts), the surest is the invoice's name outside: the `number`
+ * of its registration. Every other one finds it too, and its claim holds them all, so a copy that
+ * gives only one of them is refused at every gateway.
  *
  * An invoice of this network must not also be registered under another id, or it could be
  * reimbursed twice. A number in a segment that the bureau has allotted belongs to this network,
@@ -21,12 +26,12 @@
 import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { type FormatName, formatOf } from "@onepiao/protocol/formats/formats.ts";
 import type { ReadInvoice } from "@onepiao/protocol/formats/read.ts";
-import { externalHex, externalId, originalNumber } from "@onepiao/protocol/ledger/external.ts";
+import { externalHex, externalId } from "@onepiao/protocol/ledger/external.ts";
+import { differences, type Fact, type Stated } from "@onepiao/protocol/ledger/identity.ts";
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import type { TimeBounds } from "@onepiao/protocol/values/dates.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
-import { normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
-import { momentNow, type Query, type Tx } from "../../db/db.ts";
+import { momentNow, type Query, type Sql, type Tx } from "../../db/db.ts";
 import { inOrder, pageOfIds } from "../../db/lists.ts";
 import type { RowOf } from "../../db/tables.ts";
 import type { Caller } from "../../kernel/api.ts";
@@ -35,7 +40,14 @@ import { type Amount, amountOf, type Invoices } from "../invoices/invoices.ts";
 import type { Taxpayer, Taxpayers } from "../parties/taxpayers.ts";
 import type { Claim, ClaimStatus } from "./claim-records.ts";
 import type { Claims } from "./claims.ts";
-import { checkDates, checkDocument, checkElsewhere, numberOf } from "./external-checks.ts";
+import {
+  checkDates,
+  checkDocument,
+  checkElsewhere,
+  identified,
+  statedBy,
+} from "./external-checks.ts";
+import { type Findings, type NewFinding, sideOf } from "./external-findings.ts";
 
 type Row = { claim: string; number: string; employer: number; document: Buffer; created_at: Date };
 export type Registered = {
@@ -50,30 +62,62 @@ export type Registered = {
 };
 export type External = ReturnType<typeof createExternal>;
 
+/** What stands sealed of a registration. */
+type Kept = { number: string; document: InvoiceDocument; issueDay?: string | undefined };
+/** What a document says, once it is checked. `ids`: on the ledger, the one that names it first. */
+type Examined = {
+  employer: Taxpayer;
+  original: string;
+  ids: readonly string[];
+  stated: Stated;
+};
+export const lookStates = ["free", "registered", "used", "conflict"] as const;
+/** `original`: what is there already, as a refusal would name it. */
+export type Look = {
+  number: string;
+  ids: string[];
+  state: (typeof lookStates)[number];
+  differs?: readonly Fact[] | undefined;
+  original?: unknown;
+};
+/** A registration in force. */
+type InForce = Row & { state: ClaimStatus };
+
 type Deps = {
+  sql: Sql;
   vault: Vault;
   taxpayers: Taxpayers;
   invoices: Invoices;
   claims: Claims;
+  findings: Findings;
   bounds: TimeBounds;
 };
 
 const live: ReadonlySet<ClaimStatus> = new Set(["submitted", "claimed", "reimbursed", "reversed"]);
 
-export function createExternal({ vault, taxpayers, invoices, claims, bounds }: Deps) {
+export function createExternal({
+  sql,
+  vault,
+  taxpayers,
+  invoices,
+  claims,
+  findings,
+  bounds,
+}: Deps) {
   const context = (claim: string) => `external/${claim}`;
-  const seal = (claim: string, { document, source }: ReadInvoice, number: string) => ({
-    document: vault.seal("documents", context(claim), canonicalJson({ number, document })),
+  const seal = (claim: string, { document, source, issueDay }: ReadInvoice, number: string) => ({
+    document: vault.seal(
+      "documents",
+      context(claim),
+      canonicalJson({ number, document, issueDay }),
+    ),
     source:
       source === undefined
         ? null
         : vault.seal("documents", `${context(claim)}/source`, source.text),
   });
   const open = ({ claim, document }: Row) =>
-    JSON.parse(vault.open("documents", context(claim), document).toString()) as {
-      number: string;
-      document: InvoiceDocument;
-    };
+    JSON.parse(vault.open("documents", context(claim), document).toString()) as Kept;
 
   /** The account of the claim's holder: the employer's own, or that of a person it has made. */
   async function holderOf(tx: Tx, caller: Caller, holder: string | undefined): Promise<string> {
@@ -88,35 +132,103 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
     });
   }
 
-  /**
-   * Throws external-registered if the employer has registered the invoice already. Until `tx` ends,
-   * no other transaction of the employer registers it.
-   */
-  async function checkNew(
-    tx: Tx,
-    caller: Caller,
+  /** The registrations in force that share an id with these, of any employer. */
+  const inForce = (tx: Tx, ids: readonly string[]) => tx<InForce[]>`
+    select e.claim, e.number, e.employer, e.document, c.created_at, c.state
+    from (select distinct claim from claim_invoices where number = any(${[...ids]}::numeric[])) i
+    join external_invoices e on e.claim = i.claim join claims c on c.id = e.claim
+    where c.state = any(${[...live]}::text[]) order by e.claim desc`;
+
+  const originalOf = (row: InForce, own: boolean) => ({
+    id: externalHex(row.number),
+    state: row.state,
+    since: row.created_at.toISOString(),
+    ...(own ? { claim: row.claim, href: `/v1/claims/${row.claim}` } : {}),
+  });
+
+  /** The registration that says something else of the invoice, and the refusal that this is. */
+  function conflictWith(
+    rows: readonly InForce[],
     employer: Taxpayer,
-    number: string,
-  ): Promise<void> {
-    await tx`select pg_advisory_xact_lock(hashtextextended(${`external/${employer.index}/${number}`}, 0))`;
-    const [last] = await tx<
-      Row[]
-    >`${select(tx)} where e.number = ${number} and e.employer = ${employer.index} order by e.claim desc limit 1`;
-    if (!last) return;
-    const claim = await claims.get(tx, caller, last.claim);
-    if (!live.has(claim.status)) return;
-    const state = claim.status;
-    throw new Problem("external-registered", `The invoice is registered: its claim is ${state}`, {
-      extra: {
-        original: {
-          id: externalHex(number),
-          claim: claim.id,
-          state,
-          since: last.created_at.toISOString(),
-          href: `/v1/claims/${claim.id}`,
-        },
-      },
+    stated: Stated,
+  ): { finding: NewFinding; problem: Problem } | undefined {
+    for (const row of rows) {
+      const { number, document, issueDay } = open(row);
+      const registered = statedBy({ document, issueDay });
+      const differs = differences(registered, stated);
+      if (differs.length === 0) continue;
+      const finding: NewFinding = {
+        kind: "conflict",
+        number: row.number,
+        original: number,
+        differs,
+        claim: row.claim,
+        registered: { ...sideOf(registered), employer: row.employer },
+        stated: sideOf(stated),
+      };
+      const names = new Intl.ListFormat("en").format(differs);
+      const problem = new Problem(
+        "external-conflict",
+        `The invoice is registered with another ${names}: look which of the two documents is right`,
+        { extra: { original: originalOf(row, row.employer === employer.index), differs } },
+      );
+      return { finding, problem };
+    }
+    return undefined;
+  }
+
+  /**
+   * What is registered here of this invoice: the refusal of another registration, if there is one.
+   * `finding`: it contradicts a registration.
+   */
+  async function refusalOf(
+    tx: Tx,
+    { employer, ids, stated }: Examined,
+  ): Promise<{ problem: Problem; finding?: NewFinding } | undefined> {
+    const rows = await inForce(tx, ids);
+    const conflict = conflictWith(rows, employer, stated);
+    if (conflict) return conflict;
+    const own = rows.find((row) => row.employer === employer.index);
+    if (own === undefined) return undefined;
+    const detail = `The invoice is registered: its claim is ${own.state}`;
+    return {
+      problem: new Problem("external-registered", detail, {
+        extra: { original: originalOf(own, true) },
+      }),
+    };
+  }
+
+  /**
+   * Throws external-conflict if a registration here says something else of the invoice, and
+   * external-registered if the employer has registered it. Until `tx` ends, no other transaction of
+   * the employer registers it.
+   */
+  async function checkNew(tx: Tx, examined: Examined): Promise<void> {
+    const { employer, ids } = examined;
+    const locks = ids.map((id) => `external/${employer.index}/${id}`).sort();
+    await tx`select pg_advisory_xact_lock(hashtextextended(name, 0)) from unnest(${locks}::text[]) as l (name)`;
+    const refusal = await refusalOf(tx, examined);
+    if (refusal === undefined) return;
+    const { problem, finding } = refusal;
+    if (finding === undefined || (await findings.isKnown(tx, employer, finding))) throw problem;
+    // a refusal rolls its transaction back, so the finding is stored in one of its own
+    throw new Problem(problem.code, problem.message, {
+      extra: problem.extra,
+      remedy: () => sql.begin((own) => findings.add(own, employer, finding)),
     });
+  }
+
+  /** Everything that is checked of a document before anything is asked or written about it. */
+  async function examine(tx: Tx, caller: Caller, read: ReadInvoice): Promise<Examined> {
+    const { document } = read;
+    const employer = await taxpayers.byAccount(tx, caller.account);
+    if (employer?.standing !== "active" || !employer.capabilities.includes("employer"))
+      throw new Problem("employer-not-active", "The employer is suspended or not enrolled as one");
+    checkDocument(document, employer);
+    const { number: original, identity } = identified(read);
+    await checkElsewhere(tx, { taxpayers, invoices }, read, original);
+    checkDates(read, { number: original, kind: identity.kind }, await momentNow(tx), bounds);
+    return { employer, original, ids: identity.keys.map(externalId), stated: statedBy(read) };
   }
 
   const select = (tx: Tx) =>
@@ -159,7 +271,7 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
     // of several registrations the one in force, or else the last
     const scope = await scopeOf(tx, caller);
     const [row] = await tx<Row[]>`
-      ${select(tx)} where e.number = ${number} and ${scope()}
+      ${select(tx)} where e.claim in (select claim from claim_invoices where number = ${number}) and ${scope()}
       order by coalesce(s.state in ('claimed', 'reimbursed'), false) desc, s.state is not null desc, e.claim desc limit 1`;
     if (!row)
       throw new Problem(
@@ -180,21 +292,13 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
       { read, holder }: { read: ReadInvoice; holder: string | undefined },
     ): Promise<{ id: string; claim: string; operation: string; document: InvoiceDocument }> {
       const { document } = read;
-      const employer = await taxpayers.byAccount(tx, caller.account);
-      if (employer?.standing !== "active" || !employer.capabilities.includes("employer"))
-        throw new Problem(
-          "employer-not-active",
-          "The employer is suspended or not enrolled as one",
-        );
-      checkDocument(document, employer);
-      const original = numberOf(read);
-      await checkElsewhere(tx, { taxpayers, invoices }, read, original);
-      checkDates(read, originalNumber(original), await momentNow(tx), bounds);
+      const examined = await examine(tx, caller, read);
+      const { employer, original, ids } = examined;
+      const number = ids[0] as string;
       const account = await holderOf(tx, caller, holder);
-      const number = externalId(normaliseTaxId(document.seller.taxId), original);
-      await checkNew(tx, caller, employer, number);
+      await checkNew(tx, examined);
       const made = await claims.admit(tx, caller, {
-        id: number,
+        ids,
         original,
         employer: employer.index,
         holder: account,
@@ -204,6 +308,30 @@ export function createExternal({ vault, taxpayers, invoices, claims, bounds }: D
         insert into external_invoices (claim, number, employer, holder, document, source)
         values (${made.id}, ${number}, ${employer.index}, ${account}, ${sealed.document}, ${sealed.source})`;
       return { id: externalHex(number), claim: made.id, operation: made.operation, document };
+    },
+
+    /**
+     * What a registration would find. Nothing is written, and no event says so. Throws what
+     * `register` throws about the document itself.
+     */
+    async look(tx: Tx, caller: Caller, read: ReadInvoice): Promise<Look> {
+      const examined = await examine(tx, caller, read);
+      const { original, ids } = examined;
+      const base = { number: original, ids: ids.map(externalHex) };
+      const refusal = await refusalOf(tx, examined);
+      if (refusal !== undefined) {
+        const { problem, finding } = refusal;
+        const state = finding === undefined ? "registered" : "conflict";
+        return { ...base, state, differs: finding?.differs, original: problem.extra["original"] };
+      }
+      const [taken] = await tx<RowOf<"record_now", "number" | "state" | "updated_at">[]>`
+        select number, state, updated_at from record_now
+        where number = any(${ids}::numeric[]) and state in ('claimed', 'reimbursed')
+        order by state desc limit 1`;
+      if (taken === undefined) return { ...base, state: "free" };
+      const { number, state, updated_at } = taken;
+      const since = updated_at.toISOString();
+      return { ...base, state: "used", original: { id: externalHex(number), state, since } };
     },
 
     /** `number`: the id as a decimal number. */

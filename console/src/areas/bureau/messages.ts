@@ -104,6 +104,14 @@ export const useWords = wordsOf("bureau", {
     "flow.now": "目前全部发票",
     "flow.empty": "近 30 天没有发票",
 
+    "conflicts.title": "内容不一致的外部票",
+    "conflicts.page":
+      "号码相同，但销售方、日期或金额不同：后一份文件未被登记。可能是录入错误，也可能是改动过的文件。",
+    "conflicts.none": "没有内容不一致的外部票",
+    "conflicts.number": "号码",
+    "conflicts.registered": "已登记",
+    "conflicts.stated": "被拒绝",
+
     "refused.title": "被拦截的重复报销",
     "refused.none": "没有重复报销",
     "refused.all": "全部记录",
@@ -371,6 +379,14 @@ export const useWords = wordsOf("bureau", {
     "flow.unclaimed": "Not claimed",
     "flow.now": "All invoices now",
     "flow.empty": "No invoices in the last 30 days",
+
+    "conflicts.title": "External invoices in conflict",
+    "conflicts.page":
+      "The number is the same, but the seller, the date or the total is not. The later document was refused. It may be a typing error, or an altered file.",
+    "conflicts.none": "No external invoices in conflict",
+    "conflicts.number": "Number",
+    "conflicts.registered": "Registered",
+    "conflicts.stated": "Refused",
 
     "refused.title": "Duplicate claims stopped",
     "refused.none": "No duplicate claims",

@@ -15,6 +15,7 @@ import { Loaded, ProblemNote } from "../../shared/problem.tsx";
 import { titleIn } from "../../shared/problem-words.ts";
 import { Account, InvoiceNumber, StateTag, Time } from "../../shared/show.tsx";
 import { useLanguage } from "../../shared/words.ts";
+import { Conflicts } from "./conflicts.tsx";
 import { type Entry, entriesOf, type Refusal } from "./figures.ts";
 import { useWords } from "./messages.ts";
 import { useLatestRefusals, useLiveStats } from "./stats.ts";
@@ -280,6 +281,7 @@ export function RefusalsPage() {
             </Button>
           </div>
         ) : null}
+        <Conflicts />
       </div>
       <RefusalDrawer refusal={open} close={() => setOpen(undefined)} />
     </Page>

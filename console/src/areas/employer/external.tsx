@@ -7,9 +7,10 @@ import {
   ClockCircleOutlined,
   CloseCircleOutlined,
   InboxOutlined,
+  SearchOutlined,
 } from "@ant-design/icons";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
-import { Alert, Button, Card, Collapse, Progress, Select, Upload } from "antd";
+import { Alert, Button, Card, Checkbox, Collapse, Progress, Select, Upload } from "antd";
 import { useRef, useState } from "react";
 import { Link } from "react-router";
 import { ask, Refusal, type Schemas } from "../../shared/client.ts";
@@ -31,9 +32,12 @@ import { Refused } from "./refused.tsx";
 type Summary = Schemas["ExternalInvoiceSummary"];
 type Registered = Schemas["ExternalInvoice"];
 type Taken = { id: string; claim: { id: string } };
-type Dropped = { key: string; file: File; holder: string; once: Once } & (
+type Look = Schemas["ExternalLook"];
+/** `dryRun`: the file is only looked up. */
+type Dropped = { key: string; file: File; holder: string; dryRun: boolean; once: Once } & (
   | { state: "waiting" | "running" }
   | { state: "done"; made: Registered }
+  | { state: "looked"; look: Look }
   | { state: "pending"; made: Taken }
   | { state: "refused"; error: unknown }
 );
@@ -44,13 +48,16 @@ const SIDE_BY_SIDE = 3;
 const MAX_BYTES = 1_048_576;
 
 async function register(
-  { file, holder, once }: Dropped,
+  { file, holder, dryRun, once }: Dropped,
   self: string,
-): Promise<Registered | Taken> {
+): Promise<Registered | Taken | Look> {
   if (file.size > MAX_BYTES) throw new Refusal("body-too-large");
   const type = mediaTypeOf(await file.slice(0, 1_024).arrayBuffer());
   const body = await file.text();
-  const query = holder === self ? {} : { holder };
+  const query = {
+    ...(holder === self ? {} : { holder }),
+    ...(dryRun ? ({ dryRun: "true" } as const) : {}),
+  };
   return ask("POST /v1/external-invoices", { ...once, query, body, type });
 }
 
@@ -68,16 +75,14 @@ function useQueue() {
   async function work(): Promise<void> {
     running.current += 1;
     for (let next = queue.current.shift(); next !== undefined; next = queue.current.shift()) {
-      const { key, file, holder, once } = next;
-      const base = { key, file, holder, once };
+      const { key, file, holder, dryRun, once } = next;
+      const base = { key, file, holder, dryRun, once };
       put({ ...base, state: "running" });
       try {
         const registration = await register(next, account);
-        put(
-          "document" in registration
-            ? { ...base, state: "done", made: registration }
-            : { ...base, state: "pending", made: registration },
-        );
+        if ("ids" in registration) put({ ...base, state: "looked", look: registration });
+        else if ("document" in registration) put({ ...base, state: "done", made: registration });
+        else put({ ...base, state: "pending", made: registration });
       } catch (error) {
         put({ ...base, state: "refused", error });
       }
@@ -92,12 +97,13 @@ function useQueue() {
   };
   return {
     all,
-    add(file: File, holder: string) {
+    add(file: File, holder: string, dryRun: boolean) {
       serial.current += 1;
       const dropped: Dropped = {
         key: String(serial.current),
         file,
         holder,
+        dryRun,
         once: newOnce(),
         state: "waiting",
       };
@@ -106,8 +112,8 @@ function useQueue() {
     },
     /** Uses the same key, so work that was done is not repeated. */
     again(dropped: Dropped) {
-      const { key, file, holder, once } = dropped;
-      const waiting: Dropped = { key, file, holder, once, state: "waiting" };
+      const { key, file, holder, dryRun, once } = dropped;
+      const waiting: Dropped = { key, file, holder, dryRun, once, state: "waiting" };
       put(waiting);
       push(waiting);
     },
@@ -121,8 +127,32 @@ const icons = {
   running: <ClockCircleOutlined />,
   pending: <ClockCircleOutlined />,
   done: <CheckCircleOutlined />,
+  looked: <SearchOutlined />,
   refused: <CloseCircleOutlined />,
 };
+
+/** What a look has found: whether the invoice is free, and since when it is not. */
+function LookLine({ look }: { look: Look }) {
+  const say = useWords();
+  const { state, number, original } = look;
+  return (
+    <div className="row">
+      <strong>{say(`look.${state}`)}</strong>
+      <InvoiceNumber number={number} />
+      {original === undefined ? null : (
+        <>
+          <StateTag state={original.state} />
+          <Time at={original.since} />
+        </>
+      )}
+      {original?.claim === undefined ? null : (
+        <Link className="target" to={`/employer/claims/${original.claim}`}>
+          {say("refused.claim")}
+        </Link>
+      )}
+    </div>
+  );
+}
 
 function FileLine({ dropped, onAgain }: { dropped: Dropped; onAgain: () => void }) {
   const say = useWords();
@@ -162,6 +192,7 @@ function FileLine({ dropped, onAgain }: { dropped: Dropped; onAgain: () => void 
           />
         </>
       ) : null}
+      {dropped.state === "looked" ? <LookLine look={dropped.look} /> : null}
       {dropped.state === "refused" ? <Refused error={dropped.error} /> : null}
     </li>
   );
@@ -173,9 +204,11 @@ function Register() {
   const persons = usePersons();
   const { all: allFormats } = useFormats();
   const [holder, setHolder] = useState(session.account);
+  const [dryRun, setDryRun] = useState(false);
   const { all, add, again, clear } = useQueue();
   const finished = all.filter(({ state }) => state !== "waiting" && state !== "running").length;
-  const done = all.filter(({ state }) => state === "done").length;
+  const registered = all.filter((dropped) => !dropped.dryRun);
+  const done = registered.filter(({ state }) => state === "done").length;
   return (
     <Card title={<h2>{say("external.register")}</h2>}>
       <div className="stack">
@@ -198,12 +231,15 @@ function Register() {
             ]}
           />
         </div>
+        <Checkbox checked={dryRun} onChange={({ target }) => setDryRun(target.checked)}>
+          {say("external.look")}
+        </Checkbox>
         <Upload.Dragger
           accept={invoiceFiles}
           multiple
           showUploadList={false}
           beforeUpload={(file) => {
-            add(file, holder);
+            add(file, holder, dryRun);
             return Upload.LIST_IGNORE;
           }}
         >
@@ -219,7 +255,9 @@ function Register() {
               <strong role="status">
                 {finished < all.length
                   ? say("result.progress", { over: finished, all: all.length })
-                  : say("external.summary", { done, all: all.length })}
+                  : registered.length === 0
+                    ? say("external.looked", { all: all.length })
+                    : say("external.summary", { done, all: registered.length })}
               </strong>
               {finished > 0 ? <Button onClick={clear}>{say("external.clear")}</Button> : null}
             </div>

@@ -126,6 +126,12 @@ export const useWords = wordsOf("employer", {
     "refused.already-entered": "这张发票已经入账，本次没有入账",
     "refused.already-entered.meaning":
       "请勿重复入账，先入账的一次有效。如需更改标记，请先撤销入账。",
+    "refused.external-conflict": "这张票已按其他内容登记，本次没有登记",
+    "refused.external-conflict.meaning":
+      "号码相同，但{{differs}}不同。请核对原票；这次登记已记录，税务局可见。",
+    "differs.seller": "销售方",
+    "differs.date": "开票日期",
+    "differs.total": "价税合计",
     "refused.external-registered": "本单位已登记过这张票",
     "refused.external-registered.meaning": "本次登记没有产生影响，请查看原报销单。",
     "refused.claim-state": "这份报销单已有其他决定",
@@ -153,6 +159,13 @@ export const useWords = wordsOf("employer", {
     "file.running": "登记中",
     "file.pending": "已受理，等待上链",
     "file.done": "已登记",
+    "file.looked": "已查询",
+    "look.free": "没有登记过",
+    "look.registered": "本单位已登记",
+    "look.used": "其他单位已使用",
+    "look.conflict": "已按其他内容登记",
+    "external.look": "只查询是否登记过，不登记",
+    "external.looked": "已查询 {{all}} 份",
     "file.refused": "未登记",
 
     "proofs.title": "已证明与未证明",
@@ -464,6 +477,13 @@ export const useWords = wordsOf("employer", {
       "This invoice is already in the books. Nothing was entered this time",
     "refused.already-entered.meaning":
       "Do not enter it again: the first entry stands. To change the mark, revoke that entry first.",
+    "refused.external-conflict":
+      "This invoice is registered with other content. Nothing was registered this time",
+    "refused.external-conflict.meaning":
+      "The number is the same, but the {{differs}} is not. Check the original. This attempt is recorded, and the tax bureau can see it.",
+    "differs.seller": "seller",
+    "differs.date": "date of issue",
+    "differs.total": "total",
     "refused.external-registered": "Your organisation has already registered this invoice",
     "refused.external-registered.meaning": "This attempt changed nothing. See the existing report.",
     "refused.claim-state": "This report already has another decision",
@@ -491,6 +511,13 @@ export const useWords = wordsOf("employer", {
     "file.running": "In progress",
     "file.pending": "Accepted, being written to the chain",
     "file.done": "Registered",
+    "file.looked": "Looked up",
+    "look.free": "Not registered by anybody",
+    "look.registered": "Registered by you",
+    "look.used": "Used by another employer",
+    "look.conflict": "Registered with other content",
+    "external.look": "Only check whether it is registered; do not register it",
+    "external.looked": "Looked up: {{all}}",
     "file.refused": "Not registered",
 
     "proofs.title": "Proven and not proven",

@@ -7,12 +7,14 @@ import { Link } from "react-router";
 import { Refusal } from "../../shared/client.ts";
 import { ProblemNote } from "../../shared/problem.tsx";
 import { StateTag, Time } from "../../shared/show.tsx";
+import { useLanguage } from "../../shared/words.ts";
 import { useWords } from "./messages.ts";
 
 const overtaken = [
   "already-reimbursed",
   "already-claimed",
   "already-entered",
+  "external-conflict",
   "external-registered",
   "claim-state",
 ] as const;
@@ -31,8 +33,10 @@ const isOvertaken = (code: string): code is Overtaken =>
 
 export function Refused({ error }: { error: unknown }) {
   const say = useWords();
+  const [language] = useLanguage();
   if (!(error instanceof Refusal) || !isOvertaken(error.code)) return <ProblemNote error={error} />;
   const original = (error.problem?.["original"] ?? {}) as Original;
+  const differs = (error.problem?.["differs"] ?? []) as ("seller" | "date" | "total")[];
   const mark = original.mark === "02" || original.mark === "03" ? original.mark : undefined;
   return (
     <Alert
@@ -56,7 +60,13 @@ export function Refused({ error }: { error: unknown }) {
               </span>
             )}
           </div>
-          <div>{say(`refused.${error.code}.meaning`)}</div>
+          <div>
+            {say(`refused.${error.code}.meaning`, {
+              differs: new Intl.ListFormat(language).format(
+                differs.map((fact) => say(`differs.${fact}`)),
+              ),
+            })}
+          </div>
           {error.code === "external-registered" && original.claim !== undefined ? (
             <Link className="target" to={`/employer/claims/${original.claim}`}>
               {say("refused.claim")}
