@@ -56,6 +56,8 @@ const national: Readonly<Record<string, string>> = {
 /** Countries whose tax offices write another prefix than ISO 3166-1. */
 const countryOf = (prefix: string) => ({ EL: "GR", XI: "GB" })[prefix] ?? prefix;
 
+const bareId = (id: string) => plainCapitals(id).replace(/[^\p{L}\p{N}]/gu, "");
+
 /** Words that stand before or behind an id, in the languages of those who write it. */
 const words =
   /^(?:VAT|TVA|IVA|PIVA|BTW|MWST|USTIDNR|USTID|USTNR|STNR|NIP|NIF|CIF|CVR|ORGNR|TIN|ABN|GSTIN|SIREN|SIRET|KVK|UID)(?:NO|NR)?(?=\d|[A-Z]{2}\d)/;
@@ -90,7 +92,7 @@ type Placed = { country: string; text: string };
  * letters it begins with.
  */
 function placed({ id, registration }: SellerId, country: string | undefined): Placed | undefined {
-  const bare = plainCapitals(id).replace(/[^\p{L}\p{N}]/gu, "");
+  const bare = bareId(id);
   const text = bare.replace(words, "");
   if (text === "") return undefined;
   const chinese = text.replace(/^CN(?=[0-9A-Z]{15})/, "");
@@ -104,19 +106,23 @@ function placed({ id, registration }: SellerId, country: string | undefined): Pl
   return { country: own ?? "", text };
 }
 
-/** The ids of a seller: its tax id, those that are registered, those of a known scheme. */
+const isKnown = ({ registration, scheme = "" }: SellerId) =>
+  registration !== undefined || worldwide.has(scheme) || national[scheme] !== undefined;
+
+/**
+ * The ids of a seller: its tax id, those that are registered, those of a known scheme. A reader
+ * takes somebody's own number of the seller for its tax id if the file gives no other.
+ */
 function idsOf({ taxId, identifiers = [] }: Seller): SellerId[] {
+  const isTaxId = ({ id }: SellerId) => taxId?.endsWith(bareId(id)) === true;
+  const same = identifiers.filter(isTaxId);
+  const borrowed = same.length > 0 && !same.some(isKnown);
   const registered = ["vat", "tax", "legal"].flatMap((word) =>
     identifiers.filter(({ registration }) => registration === word),
   );
-  const schemed = identifiers.filter(
-    ({ registration, scheme }) =>
-      registration === undefined &&
-      scheme !== undefined &&
-      (worldwide.has(scheme) || national[scheme] !== undefined),
-  );
+  const schemed = identifiers.filter((id) => id.registration === undefined && isKnown(id));
   return [
-    ...(taxId === undefined ? [] : [{ id: taxId, registration: "vat" }]),
+    ...(taxId === undefined || borrowed ? [] : [{ id: taxId, registration: "vat" }]),
     ...registered,
     ...schemed,
   ];
@@ -129,7 +135,7 @@ function idsOf({ taxId, identifiers = [] }: Seller): SellerId[] {
 export function sellerKeys(seller: Seller): string[] {
   const keys = idsOf(seller).flatMap((each) => {
     if (each.scheme !== undefined && worldwide.has(each.scheme))
-      return [`${each.scheme}:${plainCapitals(each.id).replace(/[^\p{L}\p{N}]/gu, "")}`];
+      return [`${each.scheme}:${bareId(each.id)}`];
     const place = placed(each, national[each.scheme ?? ""] ?? seller.country);
     if (place === undefined || (place.country === "DE" && byCourt.test(place.text))) return [];
     return [`${place.country}:${coreOf(place.country, place.text)}`];

@@ -313,6 +313,16 @@ describe("the identity of an invoice issued elsewhere", () => {
     ).deep.equals(["IT:MI1234567"]);
   });
 
+  it("is not made of a number that the buyer has given its seller", () => {
+    const numbered = { name: "Muster", country: "DE", identifiers: [{ id: "supplier-7" }] };
+    expect(sellerKeys({ ...numbered, taxId: "DESUPPLIER7" })).deep.equals([]);
+    expect(sellerKeys({ ...numbered, taxId: "DE123456789" })).deep.equals(["DE:123456789"]);
+    const both = [{ id: "123456789" }, { id: "123456789", registration: "legal" }];
+    expect(sellerKeys({ ...numbered, identifiers: both, taxId: "DE123456789" })).deep.equals([
+      "DE:123456789",
+    ]);
+  });
+
   it("without any id is the seller's country and name, and the day", () => {
     const receipt = (name: string, day = "2026-11-03") =>
       german("A-12", { day, seller: { name, country: "US" } });

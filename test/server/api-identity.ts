@@ -45,6 +45,8 @@ type Foreign = {
   day?: string;
   gross?: string;
   name?: string;
+  /** Further ids of the seller for tax, by their scheme. */
+  more?: [string, string][];
 };
 function ubl({
   number,
@@ -54,6 +56,7 @@ function ubl({
   day = "2026-11-03",
   gross = "119.00",
   name = "Muster Handel",
+  more = [],
 }: Foreign): string {
   const net = "100.00";
   const tax = (Number(gross) - 100).toFixed(2);
@@ -67,7 +70,7 @@ function ubl({
   return [
     '<?xml version="1.0" encoding="UTF-8"?><Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2" xmlns:cac="urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2" xmlns:cbc="urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2">',
     `<cbc:CustomizationID>urn:cen.eu:en16931:2017</cbc:CustomizationID><cbc:ID>${number}</cbc:ID><cbc:IssueDate>${day}</cbc:IssueDate><cbc:InvoiceTypeCode>380</cbc:InvoiceTypeCode><cbc:DocumentCurrencyCode>EUR</cbc:DocumentCurrencyCode>`,
-    `<cac:AccountingSupplierParty><cac:Party>${address(country)}<cac:PartyTaxScheme><cbc:CompanyID>${taxId}</cbc:CompanyID><cac:TaxScheme><cbc:ID>${scheme}</cbc:ID></cac:TaxScheme></cac:PartyTaxScheme><cac:PartyLegalEntity><cbc:RegistrationName>${name}</cbc:RegistrationName></cac:PartyLegalEntity></cac:Party></cac:AccountingSupplierParty>`,
+    `<cac:AccountingSupplierParty><cac:Party>${address(country)}${[[taxId, scheme], ...more].map(([id, word]) => `<cac:PartyTaxScheme><cbc:CompanyID>${id}</cbc:CompanyID><cac:TaxScheme><cbc:ID>${word}</cbc:ID></cac:TaxScheme></cac:PartyTaxScheme>`).join("")}<cac:PartyLegalEntity><cbc:RegistrationName>${name}</cbc:RegistrationName></cac:PartyLegalEntity></cac:Party></cac:AccountingSupplierParty>`,
     `<cac:AccountingCustomerParty><cac:Party>${address("DE")}<cac:PartyLegalEntity><cbc:RegistrationName>Empfaenger</cbc:RegistrationName></cac:PartyLegalEntity></cac:Party></cac:AccountingCustomerParty>`,
     `<cac:TaxTotal>${money("TaxAmount", tax)}<cac:TaxSubtotal>${money("TaxableAmount", net)}${money("TaxAmount", tax)}${category("TaxCategory")}</cac:TaxSubtotal></cac:TaxTotal>`,
     `<cac:LegalMonetaryTotal>${money("LineExtensionAmount", net)}${money("TaxExclusiveAmount", net)}${money("TaxInclusiveAmount", gross)}${money("PayableAmount", gross)}</cac:LegalMonetaryTotal>`,
@@ -219,6 +222,18 @@ describe("the identity of invoices issued elsewhere, over HTTP", () => {
       firm,
     );
     expect(listed.items.map((item: Loose) => item.id)).deep.equals([made.claim.id]);
+  });
+
+  it("a file with VAT id and tax number is the same as one with the tax number only", async () => {
+    const number = `DE-${fresh()}`;
+    const taxNumber = "12/345/67890";
+    const both = { number, taxId: "DE123456789", country: "DE", more: [[taxNumber, "FC"]] };
+    const made = await must(register(ubl(both as Foreign), firm));
+    const alone = ubl({ number, taxId: taxNumber, country: "DE", scheme: "FC" });
+    refused(await register(alone, rival), "already-claimed");
+    expect(refused(await register(alone, firm), "external-registered")["original"].id).equals(
+      made.id,
+    );
   });
 
   it("after a rejection every id is free again", async () => {
