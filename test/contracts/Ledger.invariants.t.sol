@@ -6,8 +6,7 @@ import {Versions} from "./support/Versions.sol";
 
 /// What must hold whatever parties, thieves and relayers do in whatever order (design.md §5). The handler rolls and submits
 /// their deeds, keeps a naive model beside the ledger, and compares after each; the invariants compare the whole.
-/// The handler is this contract itself, and the tests of the last versions are here too: the ledger is compiled once more into
-/// each contract that deploys it, which takes half a minute.
+/// The handler is this contract itself.
 contract LedgerInvariantsTest is Handler, Versions {
     struct FuzzSelector {
         address addr;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
-import {TaxpayerRegistry} from "../../contracts/TaxpayerRegistry.sol";
 import {ITaxpayerRegistry} from "../../contracts/interfaces/ITaxpayerRegistry.sol";
+import {Deployed} from "./support/Deployed.sol";
 import {Typed} from "./support/Typed.sol";
 import {vm} from "./support/Vm.sol";
 
@@ -18,7 +17,7 @@ contract RegistryTest {
         uint256 length;
     }
 
-    TaxpayerRegistry private _registry;
+    ITaxpayerRegistry private _registry;
     bytes32 private _domain;
     uint32 private _issuer;
     uint256 private _granted;
@@ -28,7 +27,8 @@ contract RegistryTest {
     mapping(uint32 series => uint256) private _used;
 
     function setUp() external {
-        _registry = new TaxpayerRegistry(address(new AccessManager(address(this))), "onepiao-test");
+        address authority = Deployed.authority(address(this));
+        _registry = ITaxpayerRegistry(Deployed.registry(authority, "onepiao-test"));
         _domain = Typed.domain("onepiao-test", address(_registry));
         _issuer = _registry.enrol(vm.addr(KEY), keccak256("issuer"), 1);
     }

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
-import {InvoiceLedger} from "../../../contracts/InvoiceLedger.sol";
-import {TaxpayerRegistry} from "../../../contracts/TaxpayerRegistry.sol";
 import {IInvoiceLedger} from "../../../contracts/interfaces/IInvoiceLedger.sol";
 import {ITaxpayerRegistry} from "../../../contracts/interfaces/ITaxpayerRegistry.sol";
+import {Deployed} from "./Deployed.sol";
 import {Typed} from "./Typed.sol";
 import {vm} from "./Vm.sol";
 
@@ -51,9 +49,9 @@ abstract contract Parties {
     mapping(string what => uint256) internal times;
 
     constructor() {
-        AccessManager authority = new AccessManager(address(this));
-        registry = new TaxpayerRegistry(address(authority), NETWORK);
-        ledger = new InvoiceLedger(address(authority), registry, NETWORK, CLAIM_TERM);
+        address authority = Deployed.authority(address(this));
+        registry = ITaxpayerRegistry(Deployed.registry(authority, NETWORK));
+        ledger = IInvoiceLedger(Deployed.ledger(authority, address(registry), NETWORK, CLAIM_TERM));
         registryDomain = Typed.domain(NETWORK, address(registry));
         ledgerDomain = Typed.domain(NETWORK, address(ledger));
         uint8[5] memory capabilities = [0, ISSUER, ISSUER | EMPLOYER, EMPLOYER, EMPLOYER];

@@ -28,6 +28,8 @@ interface Vm {
     function getRecordedLogs() external returns (Log[] memory);
 
     function expectRevert(bytes calldata data) external;
+
+    function getCode(string calldata artifact) external view returns (bytes memory creationCode);
 }
 
 Vm constant vm = Vm(0x7109709ECfa91a80626fF3989D68f67F5b1DD12D);
