@@ -148,7 +148,7 @@ export type Claim = {
   note?: string | undefined;
   reason?: string | undefined;
   createdAt: string;
-  amounts: { currency: string; gross: string }[];
+  amounts: { currency: string; gross: string; payable: string }[];
   invoices: {
     number: string;
     status: string;
@@ -303,6 +303,7 @@ export type ExternalInvoice = {
   buyer: string;
   currency: string;
   gross: string;
+  payable: string;
   proven: (
     | "format"
     | "arithmetic"
@@ -343,6 +344,7 @@ export type ExternalInvoiceSummary = {
   buyer: string;
   currency: string;
   gross: string;
+  payable: string;
   proven: (
     | "format"
     | "arithmetic"
@@ -430,6 +432,7 @@ export type Invoice = {
   buyer: string;
   currency: string;
   gross: string;
+  payable: string;
   links: { self: string; history: string };
   lot?: InvoiceNumber | undefined;
   left?: Amounts | undefined;
@@ -748,6 +751,7 @@ export type InvoiceSummary = {
   buyer: string;
   currency: string;
   gross: string;
+  payable: string;
   links: { self: string; history: string };
 };
 export type IssuerStats = {
@@ -1482,7 +1486,11 @@ export interface Api {
   };
   "POST /v1/external-invoices": {
     params: undefined;
-    query: { holder?: Account | undefined; dryRun?: "true" | "false" | undefined };
+    query: {
+      holder?: Account | undefined;
+      dryRun?: "true" | "false" | undefined;
+      collected?: string | undefined;
+    };
     body: InvoiceRequest;
     raw: string;
     answers: {
@@ -1499,6 +1507,7 @@ export interface Api {
         buyer: string;
         currency: string;
         gross: string;
+        payable: string;
         proven: (
           | "format"
           | "arithmetic"

@@ -344,6 +344,19 @@ function checkSums(document: InvoiceDocument, check: Check): void {
   );
 }
 
+/** gross + collected − prepaid + rounding, in the smallest unit. */
+const toPay = (totals: Totals): bigint =>
+  cents(totals.gross) + cents(totals.collected) - cents(totals.prepaid) + cents(totals.rounding);
+
+/**
+ * What is to be paid of a document: its gross, and what stands beside it. `collected`: in place of
+ * the document's own. Throws RangeError if the sum is out of the bounds of an amount.
+ */
+export const payableOf = (
+  { currency, totals }: Pick<InvoiceDocument, "currency" | "totals">,
+  collected = totals.collected,
+): string => formatMoney(toPay({ ...totals, collected }), decimalsOf(currency));
+
 function checkGross({ totals }: InvoiceDocument, check: Check): void {
   const expect = expecting(totals, check);
   const { refuse } = check;
@@ -351,7 +364,7 @@ function checkGross({ totals }: InvoiceDocument, check: Check): void {
   expect(
     "payable",
     "payable-sum",
-    cents(totals.gross) + cents(totals.collected) - cents(totals.prepaid) + cents(totals.rounding),
+    toPay(totals),
     totals.collected === undefined
       ? "gross less prepaid plus rounding makes"
       : "gross and collected less prepaid plus rounding make",

@@ -39,7 +39,15 @@ const schema = z
     reason: z.string().optional().describe("Why it was rejected"),
     createdAt: z.iso.datetime(),
     amounts: z
-      .array(z.object({ currency: z.string(), gross: z.string().meta({ example: "188.68" }) }))
+      .array(
+        z.object({
+          currency: z.string(),
+          gross: z.string().meta({ example: "188.68" }),
+          payable: z
+            .string()
+            .describe("What is to be paid of it: less what is prepaid, plus what is collected"),
+        }),
+      )
       .describe("The claimed amounts by currency, less what red letters have taken back"),
     invoices: z.array(
       z.object({
@@ -82,19 +90,23 @@ export function claimRoutes({ claims, taxpayers, invoices, external, grants }: D
     // an amount is a part of the document: seeing it is reading
     await grants.logReads(sql, caller, [...issued.keys()], "list");
     return all.map((claim) => {
-      const sums = new Map<string, bigint>();
+      const sums = new Map<string, { gross: bigint; payable: bigint }>();
       for (const { id, number, left } of claim.invoices) {
         const amount = id === undefined ? issued.get(number) : elsewhere.get(claim.id);
-        if (amount)
-          sums.set(
-            amount.currency,
-            (sums.get(amount.currency) ?? 0n) +
-              (left?.gross ?? parseMoney(amount.gross, decimalsOf(amount.currency))),
-          );
+        if (!amount) continue;
+        const { currency } = amount;
+        const sum = sums.get(currency) ?? { gross: 0n, payable: 0n };
+        const whole = parseMoney(amount.gross, decimalsOf(currency));
+        const gross = left?.gross ?? whole;
+        const rest = parseMoney(amount.payable, decimalsOf(currency)) - (whole - gross);
+        // a red letter over more than was to be paid leaves nothing to pay
+        const payable = gross < whole && rest < 0n ? 0n : rest;
+        sums.set(currency, { gross: sum.gross + gross, payable: sum.payable + payable });
       }
-      return [...sums].map(([currency, gross]) => ({
+      return [...sums].map(([currency, { gross, payable }]) => ({
         currency,
         gross: formatTotal(gross, decimalsOf(currency)),
+        payable: formatTotal(payable, decimalsOf(currency)),
       }));
     });
   }

@@ -8,9 +8,16 @@ import {
   mediaTypes,
   titlesOf,
 } from "@onepiao/protocol/formats/formats.ts";
-import { notesSchema, readInvoice, unreadSchema } from "@onepiao/protocol/formats/read.ts";
+import {
+  notesSchema,
+  type ReadInvoice,
+  readInvoice,
+  unreadSchema,
+} from "@onepiao/protocol/formats/read.ts";
+import { payableOf } from "@onepiao/protocol/formats/rules.ts";
 import { ledgerNumber } from "@onepiao/protocol/ledger/external.ts";
 import { facts } from "@onepiao/protocol/ledger/identity.ts";
+import { amountPattern, decimalsOf } from "@onepiao/protocol/values/money.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import {
   accountSchema,
@@ -19,6 +26,7 @@ import {
 } from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
+import { amountOf } from "../features/invoices/invoices.ts";
 import { accepted, settle } from "../features/out/operations.ts";
 import type { Taxpayer, Taxpayers } from "../features/parties/taxpayers.ts";
 import { type External, lookStates, type Registered } from "../features/use/external.ts";
@@ -47,6 +55,9 @@ const summary = z
     buyer: z.string(),
     currency: z.string(),
     gross: z.string(),
+    payable: z
+      .string()
+      .describe("What is to be paid of it: gross + collected − prepaid + rounding"),
     ...proofs,
   })
   .meta({ id: "ExternalInvoiceSummary" });
@@ -117,6 +128,30 @@ const seen = ["employer", "holder", "bureau"] as const;
 const textOf = ({ days, ...others }: Side) => ({ ...others, days: [...days] });
 const claimHref = (id: string) => `/v1/claims/${id}`;
 
+/** The invoice with what its registration says that it collects. Throws invalid-request. */
+function collecting(read: ReadInvoice, collected: string): ReadInvoice {
+  const { document } = read;
+  const refuse = (rule: string, detail: string) =>
+    new Problem("invalid-request", detail, { violations: [{ field: "?collected", rule, detail }] });
+  if (document.totals.collected !== undefined)
+    throw refuse("collected-twice", "The document says itself what it collects");
+  const decimals = decimalsOf(document.currency);
+  if (!amountPattern.test(collected) || collected.at(-decimals - 1) !== ".")
+    throw refuse("money-format", `An amount in ${document.currency} has ${decimals} decimals`);
+  if (collected.startsWith("-") || !/[1-9]/.test(collected))
+    throw refuse("more-than-zero", "What is collected is more than nothing");
+  try {
+    const payable = payableOf(document, collected);
+    return {
+      ...read,
+      document: { ...document, totals: { ...document.totals, collected, payable } },
+    };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw refuse("amount-bounds", "What is to be paid is out of the bounds of an amount");
+  }
+}
+
 type Deps = { external: External; findings: Findings; taxpayers: Taxpayers };
 
 export function externalRoutes({ external, findings, taxpayers }: Deps) {
@@ -145,8 +180,7 @@ export function externalRoutes({ external, findings, taxpayers }: Deps) {
       registeredAt: registeredAt.toISOString(),
       seller: document.seller.name,
       buyer: document.buyer.name,
-      currency: document.currency,
-      gross: document.totals.gross,
+      ...amountOf(document),
       ...provenOf(document),
     };
   }
@@ -169,6 +203,13 @@ export function externalRoutes({ external, findings, taxpayers }: Deps) {
           .enum(["true", "false"])
           .optional()
           .describe("true: only says what a registration would find. Writes and tells nothing"),
+        collected: z
+          .string()
+          .max(20)
+          .optional()
+          .describe(
+            "What the invoice collects for somebody else beside its gross, if its format has no place for it: the vehicle tax in an insurance's remark",
+          ),
       }),
       rawBody: { mediaTypes, schema: invoiceRequest },
       answers: {
@@ -212,7 +253,7 @@ export function externalRoutes({ external, findings, taxpayers }: Deps) {
           return { status: 200, body };
         }
         const { id, claim, operation, document } = await external.register(sql, caller, {
-          read,
+          read: query.collected === undefined ? read : collecting(read, query.collected),
           holder: query.holder ?? read.holder,
         });
         return accepted(operation, {

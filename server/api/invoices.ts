@@ -28,6 +28,7 @@ import type { Documents } from "../features/invoices/documents.ts";
 import type { Grants } from "../features/invoices/grants.ts";
 import type { InvoiceLists, Perspective, Place } from "../features/invoices/invoice-lists.ts";
 import {
+  amountOf,
   type InvoiceRow,
   type Invoices,
   invoiceStatuses,
@@ -68,6 +69,9 @@ const summary = z
     buyer: z.string(),
     currency: z.string(),
     gross: z.string(),
+    payable: z
+      .string()
+      .describe("What is to be paid of it: gross + collected − prepaid + rounding"),
     links,
   })
   .meta({ id: "InvoiceSummary" });
@@ -111,7 +115,8 @@ export function invoiceRoutes(deps: {
 }) {
   const { invoices, invoiceLists, documents, grants, papers, redLetters } = deps;
   function view(row: InvoiceRow, seesEntry: boolean) {
-    const { seller, buyer, currency, totals } = invoices.documentOf(row);
+    const document = invoices.documentOf(row);
+    const { seller, buyer } = document;
     return {
       number: row.number,
       status: row.status,
@@ -124,8 +129,7 @@ export function invoiceRoutes(deps: {
       ...(row.issued_at ? { issuedAt: row.issued_at.toISOString() } : {}),
       seller: seller.name,
       buyer: buyer.name,
-      currency,
-      gross: totals.gross,
+      ...amountOf(document),
       links: linksOf(row.number),
     };
   }

@@ -8,6 +8,7 @@
  */
 
 import type { InvoiceDocument, InvoiceLine, Numbers } from "@onepiao/protocol/formats/document.ts";
+import { payableOf } from "@onepiao/protocol/formats/rules.ts";
 import { chineseFigures, fractionToPercent, parseMoney } from "@onepiao/protocol/values/money.ts";
 
 /** A row of the table. Its `notes` follow below it across the page, in small letters. */
@@ -164,18 +165,31 @@ const otherFacts = (
 export function remarkOf(document: InvoiceDocument, numbers: Numbers): string[] {
   const { totals, references, currency } = document;
   const differs = totals.payable !== undefined && totals.payable !== totals.gross;
+  const { typeCode, preceding = [] } = document;
   const { reverses } = document;
   const originalId = reverses?.sourceId ? `（原始单号 ${reverses.sourceId}）` : "";
   const paragraphs = [
     reverses && `被红冲蓝字发票号码：${numbers.reverses ?? reverses.number ?? ""}${originalId}`,
     document.remark,
-    differs || totals.prepaid !== undefined
+    join([
+      labelled("类型（UNTDID 1001）", typeCode),
+      preceding.length === 0
+        ? undefined
+        : labelled(
+            "所涉及的发票",
+            preceding.map(({ id, date }) => join([id, date], " ")).join("；"),
+          ),
+    ]),
+    differs || totals.prepaid !== undefined || totals.collected !== undefined
       ? join([
+          labelled("代收", totals.collected),
           labelled("已付", totals.prepaid),
           labelled("舍入", totals.rounding),
-          labelled("应付", moneyText(totals.payable ?? totals.gross, currency)),
+          labelled("应付", moneyText(payableOf(document), currency)),
         ])
       : undefined,
+    totals.accounting &&
+      labelled("记账币种税额", moneyText(totals.accounting.tax, totals.accounting.currency)),
     join([
       labelled("付款期限", document.dueDate),
       periodText(document.period),

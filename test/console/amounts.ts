@@ -3,7 +3,13 @@
 import { formatMoney, percentToFraction } from "@onepiao/protocol/values/money.ts";
 import { expect } from "chai";
 import fc from "fast-check";
-import { formatAmount, percentOf, shareOf, sumsOf } from "../../console/src/shared/amounts.ts";
+import {
+  formatAmount,
+  percentOf,
+  shareOf,
+  sumsOf,
+  toPay,
+} from "../../console/src/shared/amounts.ts";
 
 const cents = fc.bigInt({ min: -(10n ** 15n) + 1n, max: 10n ** 15n - 1n });
 
@@ -44,6 +50,19 @@ describe("an amount that is shown", () => {
   });
 });
 
+describe("what is to be paid", () => {
+  const prepaid = { gross: "119.00", payable: "19.00", currency: "EUR" };
+  it("is less than the gross by what is prepaid, and by what red letters have taken back", () => {
+    expect(toPay(prepaid)).equals("19.00");
+    expect(toPay(prepaid, "109.00")).equals("9.00");
+    expect(toPay({ gross: "1.500", payable: "1.250", currency: "KWD" }, "1.400")).equals("1.150");
+  });
+  it("is nothing where more was taken back than was to be paid", () => {
+    expect(toPay(prepaid, "50.00")).equals("0.00");
+    expect(toPay(prepaid, "0.00")).equals("0.00");
+  });
+});
+
 describe("a sum of amounts", () => {
   it("is one for each currency, and never through a float", () => {
     const amountsIn = (currency: string, ...amounts: string[]) =>
@@ -56,6 +75,7 @@ describe("a sum of amounts", () => {
         ...amountsIn("CNY", "0.01"),
       ]),
     ).equals("¥1,130.01 + US$5.00");
+    expect(sumsOf(amountsIn("KWD", "1.234", "0.766"))).equals("KWD 2.000");
     expect(sumsOf(amountsIn("CNY", "5.00", "-7.50"))).equals("-¥2.50");
     expect(sumsOf(amountsIn("CNY", "0.03", "-0.05"))).equals("-¥0.02");
     expect(sumsOf(amountsIn("CNY", "5.00", "-5.00"))).equals("¥0.00");

@@ -44,6 +44,7 @@ const invoice: Invoice = {
   buyer: "买方",
   currency: "CNY",
   gross: "106.00",
+  payable: "106.00",
   links: { self: "", history: "" },
   document,
 };
@@ -54,7 +55,7 @@ const claim: Claim = {
   holder: invoice.holder,
   employer: { taxId: ours, name: "买方" },
   createdAt: "2026-11-24T03:00:00Z",
-  amounts: [{ currency: "CNY", gross: "106.00" }],
+  amounts: [{ currency: "CNY", gross: "106.00", payable: "106.00" }],
   invoices: [item],
 };
 const foreign = {
@@ -63,6 +64,7 @@ const foreign = {
   proven: [],
   notProven: [],
   gross: "106.00",
+  payable: "106.00",
   currency: "CNY",
   document,
 } as unknown as External;
@@ -442,6 +444,9 @@ describe("a report as rows", () => {
       cell(row({}, { left: { net: "50.00", tax: "3.00", gross: "53.00" } }, "x"), "left"),
     ).equals("53.00");
     expect(cell(claimRow(claim, item, foreign, null), "left")).equals("106.00");
+    expect(cell(claimRow(claim, item, { ...foreign, payable: "6.00" }, null), "payable")).equals(
+      "6.00",
+    );
   });
 
   it("has the parties, the state and the mark each in its column, and the name of nobody it does not know", () => {
@@ -458,6 +463,7 @@ describe("a report as rows", () => {
       ["buyerTaxId", ours],
       ["issued", document.issuedAt],
       ["gross", "106.00"],
+      ["payable", "106.00"],
       ["entry", "02"],
     ];
     for (const [column, value] of expected) expect(cell(cells, column), column).equals(value);

@@ -14,6 +14,9 @@ describe("external invoices of EN 16931, over HTTP", () => {
     call("POST", path, ubl({ id: fresh(), ...wish }), { token: by.token, type: "application/xml" });
   const register = (wish: UblWish) => send("/v1/external-invoices", wish, firm);
 
+  const claimOf = (id: string) =>
+    must(call("GET", `/v1/claims/${id}`, undefined, { token: firm.token }));
+
   before(async () => {
     [firm, shop] = await Promise.all([
       taxpayer("欧洲差旅公司", ["employer"]),
@@ -60,10 +63,8 @@ describe("external invoices of EN 16931, over HTTP", () => {
     expect([yen.currency, yen.gross]).deep.equals(["JPY", "1190.00"]);
     const dinars = { currency: "KWD", net: "1.234", tax: "0.234", gross: "1.468" };
     const { claim } = await must(register(dinars));
-    const { amounts } = await must(
-      call("GET", `/v1/claims/${claim.id}`, undefined, { token: firm.token }),
-    );
-    expect(amounts).deep.includes({ currency: "KWD", gross: "1.468" });
+    const { amounts } = await claimOf(claim.id);
+    expect(amounts).deep.equals([{ currency: "KWD", gross: "1.468", payable: "1.468" }]);
   });
 
   it("are registered as what they are: self-billed, a correction; a credit note is refused", async () => {
@@ -73,5 +74,43 @@ describe("external invoices of EN 16931, over HTTP", () => {
     expect(corrected.document).deep.includes({ typeCode: "384", preceding: [{ id: "A-1" }] });
     for (const wish of [{ root: "CreditNote" }, { code: "381" }] as UblWish[])
       refused(await register(wish), "external-red-letter");
+  });
+
+  it("are claimed for what is to be paid, which stands beside the gross: prepaid, rounded, collected", async () => {
+    const amount = (name: string, text: string) =>
+      `<cbc:${name} currencyID="EUR">${text}</cbc:${name}>`;
+    const cases: [UblWish, string, string][] = [
+      [{ totals: amount("PrepaidAmount", "100.00"), payable: "19.00" }, "", "19.00"],
+      [{ totals: amount("PayableRoundingAmount", "-0.04"), payable: "118.96" }, "", "118.96"],
+      [{ totals: amount("PrepaidAmount", "119.00"), payable: "0.00" }, "", "0.00"],
+      [{ totals: amount("PrepaidAmount", "150.00"), payable: "-31.00" }, "", "-31.00"],
+      [{}, "?collected=32.50", "151.50"],
+    ];
+    for (const [wish, query, payable] of cases) {
+      const made = await must(send(`/v1/external-invoices${query}`, wish, firm));
+      expect([made.gross, made.payable, made.document.totals.payable]).deep.equals([
+        "119.00",
+        payable,
+        payable,
+      ]);
+      expect((await claimOf(made.claim.id)).amounts).deep.equals([
+        { currency: "EUR", gross: "119.00", payable },
+      ]);
+    }
+    for (const [collected, rule] of [
+      ["-1.00", "more-than-zero"],
+      ["0.00", "more-than-zero"],
+      ["1.000", "money-format"],
+      ["1", "money-format"],
+      ["9999999999999.99", "amount-bounds"],
+    ] as const)
+      refused(
+        await send(`/v1/external-invoices?collected=${collected}`, {}, firm),
+        "invalid-request",
+        {
+          field: "?collected",
+          rule,
+        },
+      );
   });
 });

@@ -86,9 +86,9 @@ describe("finding claims", () => {
     const amounts = async (by: { token: string }) =>
       (await must(ask(by, "limit=100"))).items.map((item: Loose) => [item.id, item.amounts]);
     const amountsOfAnn = [
-      [third, [{ currency: "USD", gross: "200.00" }]],
-      [second, [{ currency: "CNY", gross: "200.00" }]],
-      [first, [{ currency: "CNY", gross: "347.00" }]],
+      [third, [{ currency: "USD", gross: "200.00", payable: "200.00" }]],
+      [second, [{ currency: "CNY", gross: "200.00", payable: "200.00" }]],
+      [first, [{ currency: "CNY", gross: "347.00", payable: "347.00" }]],
     ];
     expect(await readsOf(lunch)).deep.equals([]);
     expect(await amounts(ann)).deep.equals(amountsOfAnn);
@@ -96,7 +96,7 @@ describe("finding claims", () => {
     expect(await readsOf(lunch)).deep.equals(["list"]);
     expect(
       (await must(call("GET", `/v1/claims/${first}`, undefined, { token: firm.token }))).amounts,
-    ).deep.equals([{ currency: "CNY", gross: "347.00" }]);
+    ).deep.equals([{ currency: "CNY", gross: "347.00", payable: "347.00" }]);
   });
 
   it("by invoice: a number, an external invoice's id, or its original's number with the seller", async () => {

@@ -1,6 +1,7 @@
 /** Formats amounts, sums and rates. Never converts an amount to a float. */
 import {
   decimalPattern,
+  decimalsOf,
   formatTotal,
   fractionToPercent,
   parseMoney,
@@ -33,10 +34,24 @@ export function formatAmount(amount: string, currency = "CNY"): string {
 export function sumsOf(amounts: readonly { amount: string; currency: string }[]): string {
   const sums = new Map<string, bigint>();
   for (const { amount, currency } of amounts)
-    sums.set(currency, (sums.get(currency) ?? 0n) + parseMoney(amount));
+    sums.set(currency, (sums.get(currency) ?? 0n) + parseMoney(amount, decimalsOf(currency)));
   return [...sums]
-    .map(([currency, cents]) => formatAmount(formatTotal(cents), currency))
+    .map(([currency, units]) => formatAmount(formatTotal(units, decimalsOf(currency)), currency))
     .join(" + ");
+}
+
+/**
+ * What is to be paid of an invoice, less what its red letters have taken back (`left`: the gross
+ * that they leave). Throws RangeError if a text is not an amount.
+ */
+export function toPay(
+  { gross, payable, currency }: { gross: string; payable: string; currency: string },
+  left = gross,
+): string {
+  if (left === gross) return payable;
+  const units = (text: string) => parseMoney(text, decimalsOf(currency));
+  const rest = units(payable) - (units(gross) - units(left));
+  return formatTotal(rest < 0n ? 0n : rest, decimalsOf(currency));
 }
 
 /** Formats a tax rate: "0.06" becomes 6%. The words 免税 and 不征税 stay unchanged. */

@@ -1,7 +1,9 @@
 /** An invoice for people to read: its content and its history. */
+import { isCreditNote } from "@onepiao/protocol/formats/en16931.ts";
 import { actFeedTypes } from "@onepiao/protocol/ledger/acts.ts";
 import { useQuery } from "@tanstack/react-query";
 import { Descriptions, Table, Timeline } from "antd";
+import { Fragment } from "react";
 import { percentOf } from "./amounts.ts";
 import { ask, type Schemas } from "./client.ts";
 import { Loaded } from "./problem.tsx";
@@ -29,6 +31,19 @@ const useWords = wordsOf("invoice-view", {
     net: "合计金额",
     tax: "合计税额",
     gross: "价税合计",
+    collected: "代收",
+    prepaid: "已付",
+    rounding: "舍入",
+    payable: "应付",
+    accounting: "税额（记账币种）",
+    type: "类型",
+    "type.credit": "贷项通知单",
+    "type.384": "更正发票",
+    "type.386": "预付款发票",
+    "type.389": "购买方自开",
+    "type.other": "UNTDID 1001 {{code}}",
+    preceding: "所涉及的发票",
+    attachments: "附件",
     remark: "备注",
     passenger: "出行人",
     reverses: "所红冲的发票",
@@ -63,6 +78,19 @@ const useWords = wordsOf("invoice-view", {
     net: "Net",
     tax: "Tax",
     gross: "Total",
+    collected: "Collected for others",
+    prepaid: "Prepaid",
+    rounding: "Rounding",
+    payable: "To pay",
+    accounting: "Tax in the accounting currency",
+    type: "Type",
+    "type.credit": "Credit note",
+    "type.384": "Correction",
+    "type.386": "Prepayment",
+    "type.389": "Self-billing",
+    "type.other": "UNTDID 1001 {{code}}",
+    preceding: "Invoices that it names",
+    attachments: "Attachments",
     remark: "Remark",
     passenger: "Traveller",
     reverses: "Reverses",
@@ -100,6 +128,17 @@ const Party = ({ name, taxId }: { name: string; taxId?: string | undefined }) =>
   </>
 );
 
+const named = ["384", "386", "389"] as const;
+/** What an invoice is, by its type code. */
+function typeWords(say: ReturnType<typeof useWords>, typeCode: string): string {
+  const own = named.find((code) => code === typeCode);
+  if (own !== undefined) return say(`type.${own}`);
+  return isCreditNote({ typeCode }) ? say("type.credit") : say("type.other", { code: typeCode });
+}
+
+/** What may stand beside the gross, in the order in which it leads to what is to be paid. */
+const extras = ["collected", "prepaid", "rounding", "payable"] as const;
+
 /** The content of the invoice. */
 export function DocumentView({
   document: {
@@ -113,6 +152,9 @@ export function DocumentView({
     remark,
     passengers,
     reverses,
+    typeCode,
+    preceding,
+    attachments,
   },
 }: {
   document: Document;
@@ -138,6 +180,18 @@ export function DocumentView({
             label: say("buyer"),
             children: <Party name={buyer.name} taxId={buyer.taxId} />,
           },
+          ...(typeCode === undefined
+            ? []
+            : [{ key: "type", label: say("type"), children: typeWords(say, typeCode) }]),
+          ...(preceding === undefined
+            ? []
+            : [
+                {
+                  key: "preceding",
+                  label: say("preceding"),
+                  children: preceding.map(({ id, date = "" }) => `${id} ${date}`.trim()).join("、"),
+                },
+              ]),
           ...(reverses?.number === undefined
             ? []
             : [{ key: "reverses", label: say("reverses"), children: reverses.number }]),
@@ -154,6 +208,17 @@ export function DocumentView({
               .filter(Boolean)
               .join(" · "),
           })),
+          ...(attachments === undefined
+            ? []
+            : [
+                {
+                  key: "attachments",
+                  label: say("attachments"),
+                  children: attachments.map(({ id, filename, description }) => (
+                    <div key={id}>{[filename ?? id, description].filter(Boolean).join(" · ")}</div>
+                  )),
+                },
+              ]),
           ...(remark === undefined
             ? []
             : [{ key: "remark", label: say("remark"), children: remark }]),
@@ -205,6 +270,26 @@ export function DocumentView({
         <dd>
           <Money amount={totals.gross} currency={currency} strong />
         </dd>
+        {extras.map((member) => {
+          const amount = totals[member];
+          return amount === undefined ||
+            (member === "payable" && amount === totals.gross) ? null : (
+            <Fragment key={member}>
+              <dt>{say(member)}</dt>
+              <dd>
+                <Money amount={amount} currency={currency} strong={member === "payable"} />
+              </dd>
+            </Fragment>
+          );
+        })}
+        {totals.accounting === undefined ? null : (
+          <>
+            <dt>{say("accounting")}</dt>
+            <dd>
+              <Money amount={totals.accounting.tax} currency={totals.accounting.currency} />
+            </dd>
+          </>
+        )}
       </dl>
     </div>
   );

@@ -40,6 +40,7 @@ export const useSharedWords = wordsOf("shared", {
     "problem.request": "请求编号",
     "problem.offline": "网关未响应",
     "problem.offline.detail": "请求可能已送达，也可能没有。请重试，同一操作不会重复执行。",
+    "amount.gross": "价税合计 {{amount}}",
     "problem.unreadable": "无法识别网关的响应",
     "problem.broken": "页面出错了",
     "problem.retry.same-key": "可以重试，同一操作不会重复执行。",
@@ -113,6 +114,7 @@ export const useSharedWords = wordsOf("shared", {
     "problem.offline": "The gateway did not answer",
     "problem.offline.detail":
       "The request may or may not have arrived. Try again: nothing is done twice.",
+    "amount.gross": "Total {{amount}}",
     "problem.unreadable": "The gateway's response cannot be read",
     "problem.broken": "Something went wrong on this page",
     "problem.retry.same-key": "You can try again. Nothing is done twice.",

@@ -64,12 +64,24 @@ export const Money = ({
   <span className={strong ? "money money-strong" : "money"}>{formatAmount(amount, currency)}</span>
 );
 
-/** Sums in several currencies. Currencies are never added together. */
-export const Total = ({ amounts }: { amounts: readonly { currency: string; gross: string }[] }) => (
-  <span className="money">
-    {amounts.map(({ currency, gross }) => formatAmount(gross, currency)).join(" + ")}
-  </span>
-);
+type Sum = { currency: string; gross: string; payable: string };
+/**
+ * What is to be paid, in several currencies, which are never added together. If the gross differs,
+ * it stands below.
+ */
+export function Total({ amounts }: { amounts: readonly Sum[] }) {
+  const say = useSharedWords();
+  const sum = (member: "gross" | "payable") =>
+    amounts.map((each) => formatAmount(each[member], each.currency)).join(" + ");
+  return (
+    <span className="money">
+      {sum("payable")}
+      {sum("payable") === sum("gross") ? null : (
+        <span className="quiet small block">{say("amount.gross", { amount: sum("gross") })}</span>
+      )}
+    </span>
+  );
+}
 
 /**
  * A moment by the browser's clock, with the exact one as a tooltip. `written`: by the clock where

@@ -4,6 +4,7 @@
  */
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { type Amounts, leftOf } from "@onepiao/protocol/formats/red-letter.ts";
+import { payableOf } from "@onepiao/protocol/formats/rules.ts";
 import { isExternal } from "@onepiao/protocol/ledger/external.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Tx } from "../../db/db.ts";
@@ -40,10 +41,12 @@ export type InvoiceRow = {
  * a red letter reserves the id.
  */
 export type Original = { number: string | null; state: InvoiceStatus };
-export type Amount = { currency: string; gross: string };
-export const amountOf = ({ currency, totals: { gross } }: InvoiceDocument): Amount => ({
-  currency,
-  gross,
+/** What an invoice was issued for, and what is to be paid of it. */
+export type Amount = { currency: string; gross: string; payable: string };
+export const amountOf = (document: InvoiceDocument): Amount => ({
+  currency: document.currency,
+  gross: document.totals.gross,
+  payable: payableOf(document),
 });
 export type Invoices = ReturnType<typeof createInvoices>;
 

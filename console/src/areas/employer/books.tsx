@@ -47,7 +47,7 @@ type Open = {
   seller: string;
   status: string;
   currency: string;
-  gross: string;
+  payable: string;
   at: string | undefined;
   entry: string;
 };
@@ -80,20 +80,20 @@ function useOpen(filter: InvoiceFilter) {
     })),
   });
   const items = invoices.data?.filter(isOpen).map(
-    ({ number, seller, status, currency, gross, issuedAt, entry = "01" }): Open => ({
+    ({ number, seller, status, currency, payable, issuedAt, entry = "01" }): Open => ({
       name: number,
       number,
       external: false,
       seller,
       status,
       currency,
-      gross,
+      payable,
       at: issuedAt,
       entry,
     }),
   );
   const externals = paid.flatMap(
-    ({ id, number, seller, currency, gross, registeredAt }, at): Open[] => {
+    ({ id, number, seller, currency, payable, registeredAt }, at): Open[] => {
       const entry = marks[at]?.data?.mark;
       return entry !== undefined && isOpenMark(entry)
         ? [
@@ -104,7 +104,7 @@ function useOpen(filter: InvoiceFilter) {
               seller,
               status: "reimbursed",
               currency,
-              gross,
+              payable,
               at: registeredAt,
               entry,
             },
@@ -137,7 +137,7 @@ function MarkForm({ chosen, onDone }: { chosen: readonly Open[]; onDone: () => v
     { refreshes },
   );
   const submit = async ({ mark, period, voucher }: Mark) => {
-    const total = sumsOf(chosen.map(({ gross, currency }) => ({ amount: gross, currency })));
+    const total = sumsOf(chosen.map(({ payable, currency }) => ({ amount: payable, currency })));
     const yes = await confirm({
       title: say("books.confirm.title"),
       detail: (
@@ -278,7 +278,9 @@ function ToEnter() {
                 {
                   title: say("col.total"),
                   align: "right",
-                  render: (_, { gross, currency }) => <Money amount={gross} currency={currency} />,
+                  render: (_, { payable, currency }) => (
+                    <Money amount={payable} currency={currency} />
+                  ),
                 },
                 { title: say("col.date"), render: (_, { at }) => <Time at={at} date /> },
                 { title: say("col.state"), render: (_, { status }) => <StateTag state={status} /> },

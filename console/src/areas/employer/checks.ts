@@ -3,6 +3,7 @@
  * Each check has a level: passed (good), worth knowing (note), needs attention (warn), do not pay
  * (bad).
  */
+import { toPay } from "../../shared/amounts.ts";
 import type { Schemas } from "../../shared/client.ts";
 import { isOpenSheet } from "../../shared/sheets.ts";
 
@@ -51,7 +52,7 @@ export type Checked = {
   invoice?: Invoice;
   external?: External;
   document?: Schemas["InvoiceDocument"];
-  /** The amount to pay: what red letters have left. */
+  /** The amount to pay: of what red letters have left, without what is prepaid. */
   left?: { amount: string; currency: string };
   checks: readonly Check[];
   error: Error | null;
@@ -151,16 +152,16 @@ export function checkedOf(
 ): Checked {
   const base = { item, name: item.id ?? item.number, error, pending: isPending };
   if (data === undefined) return { ...base, checks: [] };
-  const { document, gross, currency } = data;
+  const { document, currency } = data;
   if ("proven" in data)
     return {
       ...base,
       external: data,
       document,
-      left: { amount: gross, currency },
+      left: { amount: toPay(data), currency },
       checks: externalChecks(data, item, claim),
     };
-  const amount = data.left?.gross ?? gross;
+  const amount = toPay(data, data.left?.gross);
   return {
     ...base,
     invoice: data,

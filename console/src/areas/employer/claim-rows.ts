@@ -1,4 +1,5 @@
 /** Reports as table rows, one for each invoice, with the columns that accounting software needs. */
+import { toPay } from "../../shared/amounts.ts";
 import type { Schemas } from "../../shared/client.ts";
 import type { Cell } from "./csv.ts";
 
@@ -25,6 +26,7 @@ export const claimColumns = [
   "tax",
   "gross",
   "left",
+  "payable",
   "entry",
 ] as const;
 
@@ -55,6 +57,7 @@ export function claimRow(
     totals.tax,
     totals.gross,
     left ?? totals.gross,
+    toPay(invoice, left),
     entry,
   ];
 }

@@ -20,6 +20,7 @@ import { ask } from "../../shared/client.ts";
 import { useDownload } from "../../shared/download.ts";
 import { Page } from "../../shared/frame.tsx";
 import { DocumentView, HistoryView } from "../../shared/invoice-view.tsx";
+import { useSharedWords } from "../../shared/messages.ts";
 import { PdfView } from "../../shared/pdf.tsx";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
 import { InvoiceNumber, Money, StateTag, Time } from "../../shared/show.tsx";
@@ -73,6 +74,7 @@ function InvoiceCard({
   checked: Checked;
 }) {
   const say = useWords();
+  const shared = useSharedWords();
   const [pdf, setPdf] = useState(false);
   const download = useDownload();
   if (document === undefined || left === undefined)
@@ -101,9 +103,7 @@ function InvoiceCard({
             <Money amount={left.amount} currency={currency} strong />
             {left.amount === totals.gross ? null : (
               <div className="quiet small">
-                <del>
-                  <Money amount={totals.gross} currency={currency} />
-                </del>
+                {shared("amount.gross", { amount: formatAmount(totals.gross, currency) })}
               </div>
             )}
           </div>

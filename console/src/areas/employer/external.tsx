@@ -21,7 +21,7 @@ import { newOnce, type Once } from "../../shared/intentions.ts";
 import { useSharedWords } from "../../shared/messages.ts";
 import { Loaded, More } from "../../shared/problem.tsx";
 import { useSession } from "../../shared/session.tsx";
-import { InvoiceNumber, Money, StateTag, Time } from "../../shared/show.tsx";
+import { InvoiceNumber, StateTag, Time, Total } from "../../shared/show.tsx";
 import { changed } from "./decide.tsx";
 import { Holder } from "./inbox.tsx";
 import { useWords } from "./messages.ts";
@@ -177,7 +177,7 @@ function FileLine({ dropped, onAgain }: { dropped: Dropped; onAgain: () => void 
             <Link className="target" to={`/employer/claims/${dropped.made.claim.id}`}>
               {dropped.made.seller} · {dropped.made.number}
             </Link>
-            <Money amount={dropped.made.gross} currency={dropped.made.currency} />
+            <Total amounts={[dropped.made]} />
           </div>
           <Collapse
             ghost
@@ -287,7 +287,7 @@ function Register() {
 
 function External({ registration }: { registration: Summary }) {
   const say = useWords();
-  const { number, claim, holder, registeredAt, seller, currency, gross } = registration;
+  const { number, claim, holder, registeredAt, seller } = registration;
   return (
     <Card size="small">
       <div className="row between">
@@ -299,7 +299,7 @@ function External({ registration }: { registration: Summary }) {
       <Link to={`/employer/claims/${claim.id}`} className="invoice-link">
         {seller}
       </Link>
-      <Money amount={gross} currency={currency} strong />
+      <Total amounts={[registration]} />
       <div className="row between quiet small">
         <InvoiceNumber number={number} />
         <Holder account={holder} />

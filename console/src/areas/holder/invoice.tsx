@@ -17,7 +17,7 @@ import { Page } from "../../shared/frame.tsx";
 import { DocumentView, HistoryView } from "../../shared/invoice-view.tsx";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
 import { useSession } from "../../shared/session.tsx";
-import { InvoiceNumber, Money, StateTag } from "../../shared/show.tsx";
+import { InvoiceNumber, StateTag, Total } from "../../shared/show.tsx";
 import { Disclose } from "./disclose.tsx";
 import { Grants } from "./grants.tsx";
 import { HandOn } from "./hand-on.tsx";
@@ -107,7 +107,7 @@ export function Invoice() {
                 </div>
                 <div>
                   <div>{details.seller}</div>
-                  <Money amount={details.gross} currency={details.currency} strong />
+                  <Total amounts={[details]} />
                 </div>
                 {details.left === undefined || details.left.gross === details.gross ? null : (
                   <Alert

@@ -44,7 +44,7 @@ function Draft({ chosen }: { chosen: readonly Summary[] }) {
       ask("POST /v1/claims", { ...once, body: { employer, invoices, ...(note ? { note } : {}) } }),
     { refreshes: [["claims"], ["invoices"], ["invoice"]] },
   );
-  const total = sumsOf(chosen.map(({ gross, currency }) => ({ amount: gross, currency })));
+  const total = sumsOf(chosen.map(({ payable, currency }) => ({ amount: payable, currency })));
   const titled = titles.length === 1 ? titles[0] : undefined;
   const submit = async ({ employer: typed, note: words }: Draft) => {
     const employer = titled?.taxId ?? taxIdOf(typed);
@@ -136,7 +136,7 @@ export function NewReport() {
             <div className="stack">
               <Card title={<h2>{say("new.pick")}</h2>}>
                 <ul className="plain-list">
-                  {items.map(({ number, seller, gross, currency, issuedAt }) => (
+                  {items.map(({ number, seller, payable, currency, issuedAt }) => (
                     <li key={number}>
                       <Checkbox
                         checked={picked.includes(number)}
@@ -155,7 +155,7 @@ export function NewReport() {
                               <InvoiceNumber number={number} /> · <Time at={issuedAt} date />
                             </span>
                           </span>
-                          <Money amount={gross} currency={currency} />
+                          <Money amount={payable} currency={currency} />
                         </span>
                       </Checkbox>
                     </li>
