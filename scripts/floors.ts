@@ -216,6 +216,18 @@ const rules: IForbiddenRuleType[] = [
     to: { path: [packageAt("hardhat"), "node_modules/@nomicfoundation/"], dynamic: false },
   },
   {
+    name: "commands-late",
+    comment: "the command line is read, and refused, before the gateway's parts are loaded",
+    severity: "error",
+    from: { path: "^server/cli\\.ts$" },
+    to: {
+      path: "^server/",
+      pathNot: "^server/(kernel/|operator/call\\.ts$)",
+      dynamic: false,
+      dependencyTypesNot: ["type-only"],
+    },
+  },
+  {
     name: "no-circle",
     comment: "no two files import each other, types included",
     severity: "error",

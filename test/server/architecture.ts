@@ -103,6 +103,8 @@ describe("the floors", function () {
     "sandbox/parties.ts": "",
     "server/http/app.ts": "",
     "server/gateway.ts": "",
+    "server/commands.ts": "",
+    "server/cli.ts": "",
     "sandbox/sandbox.ts": "",
     "sandbox/chain.ts": "",
     "console/src/shared/client.ts": "",
@@ -265,6 +267,12 @@ describe("the floors", function () {
       "server/gateway.ts",
       'const hre = await import("hardhat");',
       "development-chain",
+    ],
+    [
+      "the commands when the command line is read",
+      "server/cli.ts",
+      'import { runCommand } from "./commands.ts";',
+      "commands-late",
     ],
     [
       "tests in the server",
