@@ -200,7 +200,12 @@ export function putAttachment(
 ): void {
   if (embedded.element === undefined) return;
   const text = embedded.element.text.replaceAll(/\s/g, "");
-  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text))
+  const padding = text.indexOf("=");
+  if (
+    text.length % 4 !== 0 ||
+    /[^A-Za-z0-9+/=]/.test(text) ||
+    (padding >= 0 && !/^={1,2}$/.test(text.slice(padding)))
+  )
     draft.refuse(embedded.path, "base64", "an embedded file is written in Base64");
   const bytes = Buffer.from(text, "base64");
   draft.put(`${to}/filename`, names.filename || undefined, embedded.path);

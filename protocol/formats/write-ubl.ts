@@ -360,9 +360,10 @@ function putParty(
   };
   const stated = identifiers.filter(({ registration }) => registration === "tax");
   if (side === "Supplier") for (const { id } of stated) putTaxed(id, "FC");
+  // the tax id is one of the other ids: of a tax office, or of a seller outside of VAT
   const known = identifiers.some(
     ({ id, registration }) =>
-      (registration !== undefined || side === "Supplier") &&
+      (registration === "tax" || (untaxed && side === "Supplier")) &&
       taxId !== undefined &&
       taxIdFrom(id, country, registration) === taxId,
   );

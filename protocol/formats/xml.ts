@@ -210,8 +210,49 @@ const decodeReferences = (text: string): string =>
 type Node = Record<string, unknown>;
 const tagOf = (node: Node): string => Object.keys(node).find((key) => key !== ":@") ?? "";
 
+/** From here on a text in Base64 is set aside: an embedded file, not something to be read. */
+const longText = 4_096;
+/** The longest document without the texts that are set aside, in characters. */
+const maxMarkup = 2 * 1024 * 1024;
+
+/**
+ * Sets long texts in Base64 aside, so that no parser goes through the bytes of an embedded file. A
+ * control character, which XML does not allow, stands in their place, with their line breaks, so
+ * that lines keep their numbers. `restore` puts them back into an element's text. Requirement: the
+ * text has no control characters.
+ */
+function setAside(text: string): { rest: string; restore: (text: string) => string } {
+  const aside: string[] = [];
+  const parts: string[] = [];
+  let kept = 0;
+  for (let at = text.indexOf(">"); at >= 0; ) {
+    const end = text.indexOf("<", at);
+    if (end < 0) break;
+    const inner = end - at > longText ? text.slice(at + 1, end) : "";
+    if (inner !== "" && !/[^A-Za-z0-9+/=\s]/.test(inner)) {
+      parts.push(text.slice(kept, at + 1), `\u0001${aside.length}\u0001`);
+      parts.push(inner.replaceAll(/[^\n]+/g, ""));
+      aside.push(inner);
+      kept = end;
+    }
+    at = text.indexOf(">", end);
+  }
+  if (aside.length === 0) return { rest: text, restore: (each) => each };
+  return {
+    rest: parts.join("") + text.slice(kept),
+    restore: (each) =>
+      each.includes("\u0001")
+        ? // biome-ignore lint/suspicious/noControlCharactersInRegex: XML has none, so it is ours
+          each.replaceAll(/\u0001(\d+)\u0001\n*/g, (_, index: string) => aside[Number(index)] ?? "")
+        : each,
+  };
+}
+
 /** The text of an element, and the reason why another reader might read a different one. */
-function textOf(content: readonly Node[]): {
+function textOf(
+  content: readonly Node[],
+  restore: (text: string) => string,
+): {
   text: string;
   broken?: [rule: string, detail: string];
 } {
@@ -231,7 +272,7 @@ function textOf(content: readonly Node[]): {
     return { text, broken: ["mixed-content", "an element has either elements in it or a text"] };
   if (pieces > 0 && comments > 0)
     return { text, broken: ["comment-in-text", "a comment in a text cuts it for some readers"] };
-  text = text.trim();
+  text = restore(text).trim();
   // some programs put a quoted word into a piece of its own: between words, every reader joins the
   // pieces to the same text
   if (pieces > 1 && !/\s/.test(text))
@@ -249,7 +290,7 @@ type Scope = ReadonlyMap<string, string>;
 const XSI = "http://www.w3.org/2001/XMLSchema-instance";
 
 /** Builds the tree and refuses what is not of the format; it stops at `maxViolations`. */
-function createBuilder(vocabulary: Vocabulary) {
+function createBuilder(vocabulary: Vocabulary, restore: (text: string) => string) {
   const violations: Violation[] = [];
   const refuse = (element: Element, name: string, rule: string, detail: string) => {
     const steps: string[] = [];
@@ -279,7 +320,7 @@ function createBuilder(vocabulary: Vocabulary) {
     const attributes: Record<string, string> = Object.create(null);
     let scope = outer;
     for (const [name, value] of Object.entries((node[":@"] ?? {}) as Record<string, unknown>)) {
-      const plain = decodeReferences(String(value));
+      const plain = restore(decodeReferences(String(value)));
       if (name === "xmlns" || name.startsWith("xmlns:"))
         scope = new Map(scope).set(name.slice(6), plain);
       else attributes[name] = plain;
@@ -295,7 +336,7 @@ function createBuilder(vocabulary: Vocabulary) {
     const prefix = vocabulary.prefixes.get(namespace ?? "");
     const qname = prefix === undefined ? tag : prefix === "" ? name : `${prefix}:${name}`;
     const content = node[tag] as readonly Node[];
-    const { text, broken } = textOf(content);
+    const { text, broken } = textOf(content, restore);
     const children: Element[] = [];
     const element: Element = {
       name,
@@ -360,9 +401,15 @@ export function parseXml(
   const text = source.startsWith("\ufeff") ? source.slice(1) : source;
   if (text.trim() === "") throw malformed("empty", "The body is empty");
   guard(text, lineTag);
+  const { rest, restore } = setAside(text);
+  if (rest.length > maxMarkup)
+    throw malformed(
+      "too-much-markup",
+      `Without its embedded files a document has at most ${maxMarkup} characters`,
+    );
   let nodes: readonly Node[];
   try {
-    const checked = XMLValidator.validate(text);
+    const checked = XMLValidator.validate(rest);
     if (checked !== true) {
       // The validator names several unclosed elements as a list; it means that the text stops too
       // early.
@@ -375,7 +422,7 @@ export function parseXml(
               `${checked.err.msg.slice(0, 200)}`,
       );
     }
-    nodes = parser.parse(text) as readonly Node[];
+    nodes = parser.parse(rest) as readonly Node[];
   } catch (error) {
     throw error instanceof Problem
       ? error
@@ -398,5 +445,6 @@ export function parseXml(
   ];
   return createBuilder(
     vocabularyOf(name, declared === undefined ? "" : decodeReferences(String(declared))),
+    restore,
   )(root);
 }

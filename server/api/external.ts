@@ -9,6 +9,7 @@ import {
   titlesOf,
 } from "@onepiao/protocol/formats/formats.ts";
 import {
+  maxBody,
   notesSchema,
   type ReadInvoice,
   readInvoice,
@@ -211,7 +212,7 @@ export function externalRoutes({ external, findings, taxpayers }: Deps) {
             "What the invoice collects for somebody else beside its gross, if its format has no place for it: the vehicle tax in an insurance's remark",
           ),
       }),
-      rawBody: { mediaTypes, schema: invoiceRequest },
+      rawBody: { mediaTypes, schema: invoiceRequest, maxBytes: maxBody },
       answers: {
         200: { description: "With dryRun: what a registration would find", schema: look },
         201: {

@@ -152,7 +152,7 @@ export function createApp(deps: AppDeps): Express {
       else
         entry[route.method](
           auth.authenticate,
-          ...limits.byCaller,
+          ...limits.byCaller(route.rawBody?.maxBytes ?? 0),
           auth.ownPage,
           auth.authorize(route.roles),
           handle(route),

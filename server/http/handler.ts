@@ -182,7 +182,7 @@ export function createHandler({
       const mediaType = writes ? readMediaType(route, request, response) : "";
       const bytes =
         writes && route.lines === undefined && route.load === undefined
-          ? await readBody(request, maxBodyBytes)
+          ? await readBody(request, Math.max(maxBodyBytes, route.rawBody?.maxBytes ?? 0))
           : Buffer.alloc(0);
       const once = route.method === "post" && route.roles !== "public";
       const kept: Kept | undefined = once

@@ -55,7 +55,8 @@ export const moreRequests = (bytes: number, mediaType: string): number =>
   (mediaType.toLowerCase().startsWith("application/pdf") ? PACKED : 0);
 
 export type Limits = {
-  byCaller: readonly RequestHandler[];
+  /** `largest`: the bytes that a body of the route may have. */
+  byCaller: (largest: number) => readonly RequestHandler[];
   byAddress: RequestHandler;
   byBytes: RequestHandler;
 };
@@ -66,7 +67,8 @@ export type RateConfig = Pick<
 
 /**
  * `byCaller` counts the requests of a key, and of all keys of its party, so more keys do not mean
- * more requests. It runs once the caller is known. `byAddress` counts the requests of an address
+ * more requests; a body larger than others counts once more for each MAX_BODY_BYTES. It runs once
+ * the caller is known. `byAddress` counts the requests of an address
  * that shows no valid key; `byBytes`, after it, counts the weight of their bodies (a body of
  * unstated length weighs the maximum).
  */
@@ -74,29 +76,41 @@ export function createLimits(
   config: RateConfig,
   callerOf: (request: Request) => Pick<Caller, "keyId" | "account">,
 ): Limits {
-  const strangers = new MemoryStore();
+  const [strangers, keys, parties] = [new MemoryStore(), new MemoryStore(), new MemoryStore()];
   // an IPv6 client has a whole network of addresses: count it as one
   const addressOf = (request: Request) => ipKeyGenerator(request.ip ?? "");
+  /** What the headers say of the body: a body of unstated length has `most` bytes. */
+  const bytesOf = (request: Request, most: number): number => {
+    const { "content-length": stated, "transfer-encoding": chunked } = request.headers;
+    return Math.min(chunked === undefined ? Number(stated ?? 0) : Number.POSITIVE_INFINITY, most);
+  };
+  const counted = [
+    limiter(config.RATE_PER_MINUTE, "key", (request) => callerOf(request).keyId, keys),
+    limiter(
+      config.PARTY_RATE_PER_MINUTE ?? 3 * config.RATE_PER_MINUTE,
+      "party",
+      (request) => callerOf(request).account,
+      parties,
+    ),
+  ];
+  const byLargeBody =
+    (largest: number): RequestHandler =>
+    async (request, _response, next) => {
+      const { keyId, account } = callerOf(request);
+      const more = Math.ceil(bytesOf(request, largest) / config.MAX_BODY_BYTES) - 1;
+      for (let left = more; left > 0; left--) {
+        await keys.increment(keyId);
+        await parties.increment(account);
+      }
+      next();
+    };
   return {
-    byCaller: [
-      limiter(config.RATE_PER_MINUTE, "key", (request) => callerOf(request).keyId),
-      limiter(
-        config.PARTY_RATE_PER_MINUTE ?? 3 * config.RATE_PER_MINUTE,
-        "party",
-        (request) => callerOf(request).account,
-      ),
-    ],
+    byCaller: (largest) =>
+      largest > config.MAX_BODY_BYTES ? [...counted, byLargeBody(largest)] : counted,
     byAddress: limiter(config.PUBLIC_RATE_PER_MINUTE, "address", addressOf, strangers),
     byBytes: async (request, _response, next) => {
-      const {
-        "content-length": stated,
-        "transfer-encoding": chunked,
-        "content-type": type = "",
-      } = request.headers;
-      const bytes = Math.min(
-        chunked === undefined ? Number(stated ?? 0) : Number.POSITIVE_INFINITY,
-        config.MAX_BODY_BYTES,
-      );
+      const { "content-type": type = "" } = request.headers;
+      const bytes = bytesOf(request, config.MAX_BODY_BYTES);
       for (let more = moreRequests(bytes, type); more > 0; more--)
         await strangers.increment(addressOf(request));
       next();

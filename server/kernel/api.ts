@@ -167,7 +167,13 @@ export type Route<S = never> = {
    */
   body?: ZodType;
   /** Bodies that the feature reads itself, by media type: `run` receives a Uint8Array. */
-  rawBody?: { mediaTypes: readonly string[]; schema?: ZodType; example?: unknown };
+  rawBody?: {
+    mediaTypes: readonly string[];
+    schema?: ZodType;
+    example?: unknown;
+    /** Of this route's bodies, if they may be larger than others. */
+    maxBytes?: number;
+  };
   /** Media types of the answer, the preferred one first; default: application/json. */
   produces?: readonly string[];
   /** Successful answers by status. */

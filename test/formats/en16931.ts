@@ -85,6 +85,14 @@ describe("an invoice of EN 16931 that others have issued", () => {
     ]);
   });
 
+  it("is written with its VAT id, also where another id of the seller is the same number", () => {
+    const number = "<cbc:CompanyID>46830600751</cbc:CompanyID>";
+    const invoice = document({ seller: vatId("DE46830600751") + legal(number) });
+    const text = writeInvoice(type, invoice, { number: "26440000000000000042" });
+    expect(text).match(/<cbc:CompanyID>DE46830600751<.*\n.*\n\s*<cbc:ID>VAT</);
+    expect(readText(text).document.seller).deep.equals(invoice.seller);
+  });
+
   it("may have days with a zone", () => {
     expect(document({ date: "2026-11-03Z" }).issuedAt).equals("2026-11-03T00:00:00Z");
     expect(document({ date: "2026-11-03+01:00" }).issuedAt).equals("2026-11-03T00:00:00+01:00");
@@ -255,5 +263,32 @@ describe("an attachment of an invoice of EN 16931", () => {
     expect(broken({ references: embedded("!!!!") })).deep.equals([
       "base64 /Invoice/cac:AdditionalDocumentReference/cac:Attachment/cbc:EmbeddedDocumentBinaryObject",
     ]);
+  });
+
+  const long = Buffer.alloc(200_000, "zeugnis ").toString("base64");
+  const malformed = (text: string) => refusalOf(() => readText(text)).violations?.[0];
+  it("is not parsed, and what surrounds it is read as ever: comments, CDATA, lines of errors", () => {
+    const attached = (inner: string) =>
+      readText(ubl({ references: embedded(inner) })).document.attachments?.[0]?.sha256;
+    const hash = attached(long);
+    expect(attached(`<![CDATA[${long}]]>`)).equals(hash);
+    const comment = `<!-- <cbc:Note>${long}</cbc:Note> -->`;
+    const text = ubl({ references: embedded(long) });
+    expect(
+      readText(text.replace("<cac:TaxTotal>", `${comment}<cac:TaxTotal>`)).document,
+    ).deep.includes({ attachments: readText(text).document.attachments });
+    const lines = long.replaceAll(/.{76}/g, "$&\n");
+    const open = ubl({ references: embedded(lines) }).replace("</cac:Price>", "</cac:Prize>");
+    const last = lines.split("\n").length;
+    expect(refusalOf(() => readText(open)).message).includes(`Line ${last},`);
+    expect(malformed(text.replace("</cbc:EmbeddedDocumentBinaryObject>", ""))?.rule).equals(
+      "not-well-formed",
+    );
+  });
+  it("may fill a body of ten mebibytes; text that is not set aside may have two million characters", () => {
+    const most = Buffer.alloc(7_600_000, "a").toString("base64");
+    expect(document({ references: embedded(most) }).attachments?.[0]?.bytes).equals("7600000");
+    const words = ubl({ description: "ä ".repeat(1_100_000) });
+    expect(malformed(words)?.rule).equals("too-much-markup");
   });
 });

@@ -1,7 +1,7 @@
 /** External invoices in UBL over HTTP: EN 16931's rules and none of this network's own. */
-import { randomInt } from "node:crypto";
+import { createHash, randomInt } from "node:crypto";
 import { expect } from "chai";
-import { legal, preceding, type UblWish, ubl } from "../formats/european.ts";
+import { embedded, legal, preceding, type UblWish, ubl } from "../formats/european.ts";
 import { call, must, type Reply, type TestParty, taxpayer } from "./network.ts";
 import { refused } from "./observe.ts";
 
@@ -112,5 +112,29 @@ describe("external invoices of EN 16931, over HTTP", () => {
           rule,
         },
       );
+  });
+
+  it("may carry seven megabytes of attachments, which are kept as they came; other routes take no more", async () => {
+    const bytes = Buffer.alloc(7_000_000, "anlage ");
+    const text = ubl({ id: fresh(), references: embedded(bytes.toString("base64")) });
+    const post = (path: string, body: string, { token }: TestParty) =>
+      call("POST", path, body, { token, type: "application/xml" });
+    const { id, document } = await must(post("/v1/external-invoices", text, firm));
+    expect(document.attachments).deep.equals([
+      {
+        id: "Z-1",
+        filename: "z.pdf",
+        mimeType: "application/pdf",
+        bytes: "7000000",
+        sha256: createHash("sha256").update(bytes).digest("hex"),
+      },
+    ]);
+    const original = await call("GET", `/v1/external-invoices/${id}/original`, undefined, {
+      token: firm.token,
+    });
+    expect(original.body === text, "the original is kept byte for byte").equals(true);
+    refused(await post("/v1/invoices", text, shop), "body-too-large");
+    const more = text.replace("</cbc:EmbeddedDocumentBinaryObject>", `${"A".repeat(4_000_000)}$&`);
+    refused(await post("/v1/external-invoices", more, firm), "body-too-large");
   });
 });

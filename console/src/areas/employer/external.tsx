@@ -45,7 +45,7 @@ type Dropped = { key: string; file: File; holder: string; dryRun: boolean; once:
 const PAGE = 20;
 const SIDE_BY_SIDE = 3;
 /** The gateway's default limit for a body. */
-const MAX_BYTES = 1_048_576;
+const MAX_BYTES = 10 * 1_048_576;
 
 async function register(
   { file, holder, dryRun, once }: Dropped,

@@ -6,23 +6,28 @@ import com.helger.phive.en16931.EN16931Validation;
 import com.helger.phive.xml.source.IValidationSourceXML;
 import com.helger.phive.xml.source.ValidationSourceXML;
 import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.TreeMap;
 
 /** Checks every file of a folder against UBL 2.1's schema and EN 16931's rules; a line for each fault, and what it warns of. Exit code 1 on a fault. */
 public final class Validate {
-  public static void main(String[] arguments) {
+  public static void main(String[] arguments) throws IOException {
     var registry = new ValidationExecutorSetRegistry<IValidationSourceXML>();
     EN16931Validation.initEN16931(registry);
-    var id = EN16931Validation.VID_UBL_INVOICE_1316;
-    var rules = registry.getOfID(id);
-    System.out.println("rules " + id.getAsSingleID() + ": UBL 2.1 schema and EN 16931 Schematron");
+    var invoice = EN16931Validation.VID_UBL_INVOICE_1316;
+    var creditNote = EN16931Validation.VID_UBL_CREDIT_NOTE_1316;
+    for (var id : List.of(invoice, creditNote))
+      System.out.println("rules " + id.getAsSingleID() + ": UBL 2.1 schema and EN 16931 Schematron");
     var files = new File(arguments[0]).listFiles();
     Arrays.sort(files);
     int faulty = 0;
     var warnings = new TreeMap<String, Integer>();
     for (File file : files) {
+      var rules = registry.getOfID(Files.readString(file.toPath()).contains(":CreditNote-2\"") ? creditNote : invoice);
       var found = ValidationExecutionManager.executeValidation(
           IValidityDeterminator.createDefault(), rules, ValidationSourceXML.create(new FileSystemResource(file)), Locale.ENGLISH);
       var errors = found.getAllErrors();
