@@ -60,6 +60,8 @@ import { createAccess } from "./features/parties/access.ts";
 import { createAccounts } from "./features/parties/accounts.ts";
 import { callers } from "./features/parties/api-keys.ts";
 import { createSessions } from "./features/parties/browser-sessions.ts";
+import { createBureauGateway } from "./features/parties/bureau-gateway.ts";
+import { createAskingBuyers, createBuyers } from "./features/parties/buyers.ts";
 import { createDirectory } from "./features/parties/directory.ts";
 import { createNames } from "./features/parties/names.ts";
 import { createPersons } from "./features/parties/persons.ts";
@@ -223,13 +225,16 @@ export async function startGateway(
       reach: () => reach.block(),
     });
 
+    const [bureau] = await sql<
+      RowOf<"lane_now", "name" | "address">[]
+    >`select name, address from lane_now where name = ${BUREAU_LANE}`;
     const lanes = createLanes({
       sql,
       chain,
       keys,
       changes,
       log,
-      lanes: [await openLane({ sql, chain, keys }, RELAY_LANE), ...(await bureauLane())],
+      lanes: [await openLane({ sql, chain, keys }, RELAY_LANE), ...(bureau ? [bureau] : [])],
       chainId: deployment.chainId,
       finalityDepth: config.FINALITY_DEPTH,
       window: config.LANE_WINDOW,
@@ -238,12 +243,6 @@ export async function startGateway(
       failed: sendFailed,
       answered,
     });
-    async function bureauLane() {
-      const [known] = await sql<
-        RowOf<"lane_now", "name" | "address">[]
-      >`select name, address from lane_now where name = ${BUREAU_LANE}`;
-      return known ? [known] : [];
-    }
     const follower = createFollower({
       sql,
       chain,
@@ -302,8 +301,34 @@ export async function startGateway(
       maxPersons: config.MAX_PERSONS,
       hasClaimedFrom,
     });
-    const names = createNames({ keys, contracts, chain, taxpayers });
     const directory = createDirectory({ sql, taxpayers });
+    const { DIRECTORY_URL: bureauUrl, DIRECTORY_TOKEN: bureauToken } = config;
+    const bureauGateway =
+      bureauUrl && bureauToken
+        ? createBureauGateway({ url: bureauUrl, token: bureauToken })
+        : undefined;
+    const lookup = bureauGateway ?? directory;
+    const names = createNames({ keys, contracts, chain, taxpayers, directory: lookup });
+    const registration = createRegistration({ keys, taxpayers, names });
+    const enrolling = {
+      sql,
+      changes,
+      taxpayers,
+      perDay: config.BUYERS_PER_DAY,
+      patienceMs: config.BUYER_WAIT_SECONDS * 1_000,
+    };
+    const ownBuyers =
+      bureau &&
+      createBuyers({
+        ...enrolling,
+        directory,
+        registration,
+        bureau: bureau.address,
+        unlisted: config.UNLISTED_BUYERS,
+      });
+    const buyers =
+      ownBuyers ??
+      (bureauGateway && createAskingBuyers({ ...enrolling, gateway: bureauGateway, names }));
     const invoices = createInvoices({ vault, documents, taxpayers });
     const grants = createGrants({ invoices, persons, taxpayers });
     const bounds = { aheadMinutes: config.ISSUE_AHEAD_MINUTES, backDays: config.ISSUE_BACK_DAYS };
@@ -318,6 +343,7 @@ export async function startGateway(
       redLetters,
       changes,
       bounds,
+      buyers,
     });
 
     const checks = createChecks();
@@ -358,11 +384,11 @@ export async function startGateway(
     const routes = [
       ...taxpayerRoutes({
         taxpayers,
-        registration: createRegistration({ keys, taxpayers }),
+        registration,
         quotas,
         accounts,
       }),
-      ...directoryRoutes({ directory, lookup: directory }),
+      ...directoryRoutes({ directory, lookup, buyers: ownBuyers, taxpayers }),
       ...nameRoutes(names),
       ...personRoutes(persons),
       ...accountRoutes(accounts),
@@ -448,6 +474,7 @@ export async function startGateway(
       createExpiry({ sql, metrics, days: config.IDEMPOTENCY_DAYS }),
       ...reckoner.jobs,
       createRedLetterJob({ sql, redLetters, issuing, log }),
+      ...(ownBuyers ? [{ name: "buyers", everyMs: 1_000, run: ownBuyers.suspendNew }] : []),
       ...depositing,
     ];
     const upkeep = createUpkeep({ jobs, held: leases.lease("upkeep").held, log, metrics });

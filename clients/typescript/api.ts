@@ -955,6 +955,7 @@ export type Taxpayer = {
   standing: "active" | "suspended" | "none";
   region: string;
   currency: string;
+  dormant?: true | undefined;
 };
 export type TaxpayerName = { name: string; from: string; signature: { r: string; vs: string } };
 export type Title = { taxId: string; name: string };
@@ -1089,6 +1090,8 @@ export type Code =
   | "duplicate-source"
   | "seller-not-caller"
   | "buyer-not-enrolled"
+  | "buyer-enrolling"
+  | "enrolment-limit"
   | "name-not-enrolled"
   | "currency-not-accounted"
   | "quota-exceeded"
@@ -2118,6 +2121,24 @@ export interface Api {
     body: undefined;
     raw: never;
     answers: { 200: { items: Company[]; more: boolean } };
+    item: never;
+  };
+  "POST /v1/taxpayers/directory/enrolments": {
+    params: undefined;
+    query: undefined;
+    body: { taxId: string; name: string };
+    raw: never;
+    answers: {
+      200: {
+        index: number;
+        account: Account;
+        taxId: string;
+        name: string;
+        salt: string;
+        named?: { name: string; from: string; signature: { r: string; vs: string } } | undefined;
+      };
+      202: { taxId: string };
+    };
     item: never;
   };
   "GET /v1/taxpayers/{taxId}": {

@@ -52,6 +52,16 @@ export const catalogue = {
   "duplicate-source": entry(409, "The seller has already issued this original"),
   "seller-not-caller": entry(403, "The invoice's seller is not the caller's taxpayer"),
   "buyer-not-enrolled": entry(422, "The buyer's tax id is not enrolled"),
+  "buyer-enrolling": entry(
+    409,
+    "The buyer is being enrolled, and the chain does not have it yet",
+    "same-key",
+  ),
+  "enrolment-limit": entry(
+    409,
+    "The party has reached its limit of buyers enrolled in a day",
+    "later",
+  ),
   "name-not-enrolled": entry(422, "The seller or the titled buyer is enrolled under another name"),
   "currency-not-accounted": entry(422, "The issuer accounts in another currency"),
   "quota-exceeded": entry(409, "The issuing quota of this period is used up", "later"),

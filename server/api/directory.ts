@@ -1,11 +1,16 @@
 /** HTTP shape of the directory of taxpayers. */
 
+import { identitySchema } from "@onepiao/protocol/proofs/bundle.ts";
+import { Problem } from "@onepiao/protocol/values/problems.ts";
+import { taxIdQuery } from "@onepiao/protocol/values/shapes.ts";
 import { plainText } from "@onepiao/protocol/values/text.ts";
 import { z } from "zod";
 import type { Tx } from "../db/db.ts";
+import type { OwnBuyers } from "../features/parties/buyers.ts";
 import type { Directory, DirectoryRow, Lookup } from "../features/parties/directory.ts";
 import { CSV, directoryReader, directoryRowSchema } from "../features/parties/directory-lines.ts";
-import { routeFor } from "../kernel/api.ts";
+import type { Taxpayer, Taxpayers } from "../features/parties/taxpayers.ts";
+import { type Answer, routeFor } from "../kernel/api.ts";
 
 const route = routeFor<Tx>();
 const tag = "Taxpayers";
@@ -49,8 +54,22 @@ const query = z
     message: "Either name or taxId is searched for",
   });
 
-/** `lookup`: where companies are searched for; `directory`: where they are stored. */
-export function directoryRoutes({ directory, lookup }: { directory: Directory; lookup: Lookup }) {
+type Deps = {
+  /** Where companies are stored. */
+  directory: Directory;
+  /** Where they are searched for. */
+  lookup: Lookup;
+  /** At the bureau's gateway alone. */
+  buyers: Pick<OwnBuyers, "begin"> | undefined;
+  taxpayers: Taxpayers;
+};
+
+export function directoryRoutes({ directory, lookup, buyers, taxpayers }: Deps) {
+  const identityOf = async (sql: Tx, { index }: Taxpayer): Promise<Answer> => ({
+    status: 200,
+    body: (await taxpayers.identities(sql, [index]))[0],
+  });
+
   return [
     route({
       method: "post",
@@ -96,6 +115,33 @@ export function directoryRoutes({ directory, lookup }: { directory: Directory; l
           limit,
         ),
       }),
+    }),
+    route({
+      method: "post",
+      path: `${path}/enrolments`,
+      summary: "Enrol the company that an invoice is titled to, for another gateway",
+      description:
+        "Answers with the identity that the registry's commitment proves; a company that is enrolled already has one. The tax id makes it once. Issuing at this gateway needs no such call.",
+      tag,
+      roles: ["bureau", "issuer"],
+      body: z.strictObject({ taxId: taxIdQuery, name: plainText(200).trim() }),
+      answers: {
+        200: { description: "Enrolled", schema: identitySchema },
+        202: { description: "Taken up", schema: z.object({ taxId: z.string() }) },
+      },
+      problems: ["not-found", "buyer-not-enrolled", "name-not-enrolled", "enrolment-limit"],
+      async run({ sql, caller, body }) {
+        if (!buyers) throw new Problem("not-found", "The bureau is not at this gateway");
+        const state = await buyers.begin(sql, body, caller.account);
+        return state === "pending"
+          ? { status: 202, body: { taxId: body.taxId } }
+          : identityOf(sql, state);
+      },
+      async settled(sql, answer) {
+        const { taxId } = answer.body as { taxId: string };
+        const taxpayer = await taxpayers.byTaxId(sql, taxId);
+        return taxpayer && identityOf(sql, taxpayer);
+      },
     }),
   ] as const;
 }

@@ -54,6 +54,10 @@ const taxpayerSchema = z
     standing: z.enum(["active", "suspended", "none"]),
     region: z.string(),
     currency: z.string(),
+    dormant: z
+      .literal(true)
+      .optional()
+      .describe("Enrolled because an invoice is titled to it; it has not joined yet"),
   })
   .meta({ id: "Taxpayer" });
 const pending = z.object({ operation: operationRefSchema }).meta({ id: "Accepted" });
@@ -79,6 +83,7 @@ const view = ({
   standing,
   region,
   currency,
+  dormant,
 }: Taxpayer) => ({
   taxId,
   name,
@@ -88,6 +93,7 @@ const view = ({
   standing,
   region,
   currency,
+  ...(dormant && { dormant }),
 });
 const toPeriod = (text: string) => Number(text.replace("-", ""));
 const fromPeriod = (period: number) => `${String(period).slice(0, 4)}-${String(period).slice(4)}`;
@@ -125,6 +131,8 @@ export function taxpayerRoutes({ taxpayers, registration, quotas, accounts }: De
       method: "post",
       path: "/v1/taxpayers",
       summary: "Enrol a taxpayer",
+      description:
+        "A company that was enrolled for an invoice joins: its account stays, with all that is titled to it, and becomes active with these capabilities and, unless the gateway keeps it, this key. Another name counts from today on.",
       tag,
       roles: ["bureau"],
       body: z.strictObject({

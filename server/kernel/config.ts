@@ -197,6 +197,34 @@ const schema = z.object({
     .regex(/^[A-Za-z0-9_-]{43}$/)
     .optional()
     .describe("Thumbprint of the bureau's key; with it no other one is encrypted to"),
+  DIRECTORY_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      "The gateway that the bureau is at: its directory is searched, and buyers are enrolled there",
+    ),
+  DIRECTORY_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,256}$/)
+    .optional()
+    .describe("An issuer's API key at that gateway"),
+  UNLISTED_BUYERS: z
+    .enum(["refuse", "enrol"])
+    .default("refuse")
+    .describe(
+      "At the bureau's gateway: what happens to an invoice titled to a tax id that is neither " +
+        "enrolled nor in the directory; enrol: under the invoice's own words",
+    ),
+  BUYERS_PER_DAY: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(1_000)
+    .describe("Buyers that the invoices of one party may cause to be enrolled in a day"),
+  BUYER_WAIT_SECONDS: seconds(15, 60).describe(
+    "How long an invoice waits until its buyer is enrolled; then it is to be sent again",
+  ),
   AUDIT_PATIENCE_SECONDS: z.coerce
     .number()
     .int()
@@ -307,6 +335,14 @@ export function readConfig(env: Record<string, string | undefined>): Config {
       {
         path: ["OIDC_CLIENT_ID"],
         error: "OIDC_ISSUER and OIDC_CLIENT_ID are set both or neither",
+      },
+    )
+    .refine(
+      ({ DIRECTORY_URL, DIRECTORY_TOKEN }) =>
+        (DIRECTORY_URL === undefined) === (DIRECTORY_TOKEN === undefined),
+      {
+        path: ["DIRECTORY_TOKEN"],
+        error: "DIRECTORY_URL and DIRECTORY_TOKEN are set both or neither",
       },
     )
     .safeParse(values);

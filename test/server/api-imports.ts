@@ -250,6 +250,7 @@ describe("imports", function () {
     const { createDocuments } = await import("../../server/features/invoices/documents.ts");
     const { createEncryptionKeys } = await import("../../server/features/parties/encryption.ts");
     const { createInvoices } = await import("../../server/features/invoices/invoices.ts");
+    const { createDirectory } = await import("../../server/features/parties/directory.ts");
     const { createNames } = await import("../../server/features/parties/names.ts");
     const { createTaxpayers } = await import("../../server/features/parties/taxpayers.ts");
     const { deployment } = await sandbox();
@@ -258,7 +259,8 @@ describe("imports", function () {
     const taxpayers = createTaxpayers({ vault });
     const invoices = createInvoices({ vault, documents, taxpayers });
     const contracts = createContracts(deployment);
-    const names = createNames({ keys, contracts, chain: await chain(), taxpayers });
+    const directory = createDirectory({ sql: second.sql, taxpayers });
+    const names = createNames({ keys, contracts, chain: await chain(), taxpayers, directory });
     const imports = createImports({
       contracts,
       chain: await chain(),

@@ -284,6 +284,7 @@ describe("lists among many", () => {
       redLetters,
       changes,
       bounds,
+      buyers: undefined,
     });
     const audit = createAudit({ vault, keys: encryption, documents, taxpayers, contracts, log });
     const work = { sql: db, keys: keystore, changes, log, pollMs: 50 };

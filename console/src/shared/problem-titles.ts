@@ -108,6 +108,8 @@ export const problemTitles: Readonly<Record<Problem["code"], string>> = {
   "person-limit": "该单位管理的个人数量已达上限",
   "person-left": "此人已离职",
   "person-has-no-key": "此人没有自己的密钥",
+  "buyer-enrolling": "购买方正在登记，尚未上链，请稍后再试",
+  "enrolment-limit": "本单位今日因开票而新登记的购买方数量已达上限",
   "account-limit": "该单位或个人登记的自有账户数量已达上限",
   "deposit-key-limit": "报送密钥的更换次数已达上限",
   "grant-limit": "这张发票的授权数量已达上限",

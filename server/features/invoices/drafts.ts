@@ -17,6 +17,7 @@ import { ZERO_ACCOUNT } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Accounts } from "../parties/accounts.ts";
+import type { Buyers } from "../parties/buyers.ts";
 import { checkNames } from "../parties/names.ts";
 import type { Taxpayer, Taxpayers } from "../parties/taxpayers.ts";
 import type { Invoices } from "./invoices.ts";
@@ -59,9 +60,42 @@ type Deps = {
   taxpayers: Taxpayers;
   invoices: Invoices;
   bounds: TimeBounds;
+  /** Enrols buyers; undefined at a gateway that cannot. */
+  buyers: Buyers | undefined;
 };
 
-export function createDrafts({ accounts, taxpayers, invoices, bounds }: Deps) {
+export function createDrafts({ accounts, taxpayers, invoices, bounds, buyers }: Deps) {
+  /** The refusal of a buyer that is not enrolled; where buyers can be enrolled, that is its remedy. */
+  function buyerUnknown(
+    { buyer: { taxId = "", name }, ...document }: InvoiceDocument,
+    seller: Taxpayer,
+  ) {
+    const field = (member: string) => fieldIn(formatOf(document), `/buyer${member}`);
+    const remedy = async (enrolling: Buyers) => {
+      try {
+        await enrolling.bring({ taxId, name }, seller.account);
+      } catch (cause) {
+        if (!(cause instanceof Problem)) throw cause;
+        const violations = cause.violations.map((each) => ({ ...each, field: field(each.field) }));
+        throw new Problem(cause.code, cause.message, { extra: cause.extra, violations, cause });
+      }
+    };
+    return new Problem(
+      "buyer-not-enrolled",
+      "No enrolled taxpayer has the buyer's tax id, so nobody could reimburse this invoice",
+      {
+        violations: [
+          {
+            field: field("/taxId"),
+            rule: "buyer-enrolled",
+            detail: "Let the bureau enrol it, or leave the tax id out for an untitled invoice",
+          },
+        ],
+        ...(buyers ? { remedy: () => remedy(buyers) } : {}),
+      },
+    );
+  }
+
   /**
    * Throws the refusal of the document or its holder. `holders`: the accounts that the network
    * knows; undefined for an invoice whose holder was checked when its red letter was opened.
@@ -109,21 +143,6 @@ export function createDrafts({ accounts, taxpayers, invoices, bounds }: Deps) {
       );
     }
     const buyer = document.buyer.taxId === undefined ? undefined : byTaxId(document.buyer.taxId);
-    if (document.buyer.taxId !== undefined && !buyer) {
-      throw new Problem(
-        "buyer-not-enrolled",
-        "No enrolled taxpayer has the buyer's tax id, so nobody could reimburse this invoice",
-        {
-          violations: [
-            {
-              field: field("/buyer/taxId"),
-              rule: "buyer-enrolled",
-              detail: "Let the bureau enrol it, or leave the tax id out for an untitled invoice",
-            },
-          ],
-        },
-      );
-    }
     const named = holder === undefined ? undefined : checksummed(holder);
     if (named === ZERO_ACCOUNT) {
       const detail = "Nobody can sign for the zero address";
@@ -133,6 +152,8 @@ export function createDrafts({ accounts, taxpayers, invoices, bounds }: Deps) {
     }
     if (named !== undefined && holders?.has(named) === false)
       throw accounts.unknownHolder("/holder");
+    // last, because it may enrol a company
+    if (document.buyer.taxId !== undefined && !buyer) throw buyerUnknown(document, seller);
     return {
       document,
       issuer: seller,

@@ -19,6 +19,7 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { type Changes, momentNow, type Sql, type Tx } from "../../db/db.ts";
 import type { RowOf } from "../../db/tables.ts";
 import type { Accounts } from "../parties/accounts.ts";
+import type { Buyers } from "../parties/buyers.ts";
 import { periodOf, type Quotas } from "../parties/quotas.ts";
 import type { Taxpayers } from "../parties/taxpayers.ts";
 import { createDesks, type NumberedInvoice } from "./desk.ts";
@@ -39,6 +40,7 @@ type Deps = {
   redLetters: RedLetters;
   changes: Changes;
   bounds: TimeBounds;
+  buyers: Buyers | undefined;
 };
 export type Issuing = ReturnType<typeof createIssuing>;
 
@@ -72,9 +74,8 @@ const readOf = ({ document, source }: Saved): ReadInvoice => ({
 });
 
 export function createIssuing(deps: Deps) {
-  const { sql, accounts, documents, taxpayers, quotas, invoices, redLetters, changes, bounds } =
-    deps;
-  const drafting = createDrafts({ accounts, taxpayers, invoices, bounds });
+  const { sql, documents, taxpayers, quotas, invoices, redLetters, changes } = deps;
+  const drafting = createDrafts(deps);
   const desks = createDesks({ documents, invoices, draws: createDraws({ sql, changes, quotas }) });
 
   /**

@@ -22,9 +22,16 @@ import { readingAt } from "../../chain/reading.ts";
 import { momentNow, type Tx } from "../../db/db.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Keystore } from "../../keys/keystore.ts";
+import type { Lookup } from "./directory.ts";
 import type { Taxpayer, Taxpayers } from "./taxpayers.ts";
 
-type Deps = { keys: Keystore; contracts: Contracts; chain: ChainClient; taxpayers: Taxpayers };
+type Deps = {
+  keys: Keystore;
+  contracts: Contracts;
+  chain: ChainClient;
+  taxpayers: Taxpayers;
+  directory: Pick<Lookup, "find">;
+};
 export type Names = ReturnType<typeof createNames>;
 
 /** A change is announced at most this long before its day, and for no day before the year 2000. */
@@ -56,7 +63,7 @@ export function checkNames(
   if (first) throw new Problem("name-not-enrolled", first.detail, { violations });
 }
 
-export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
+export function createNames({ keys, contracts, chain, taxpayers, directory }: Deps) {
   const { network, chainId, ledger } = contracts.deployment;
   const domain: Domain = { name: network, version: "1", chainId, verifyingContract: ledger };
 
@@ -92,6 +99,27 @@ export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
 
   return {
     isBureaus,
+
+    /** Gives a taxpayer another name from today on. Throws when the bureau's key is not kept here. */
+    async giveFromToday(
+      tx: Tx,
+      bureau: Pick<Caller, "account">,
+      account: string,
+      name: string,
+    ): Promise<void> {
+      const from = chinaDay(await momentNow(tx));
+      const signature = await keys.sign(
+        bureau.account,
+        nameDigest(domain, account, { name, from }),
+      );
+      if (signature === undefined)
+        throw refuse(
+          "/name",
+          "named-by-bureau",
+          "It is enrolled under another name, and the bureau's key is not here to sign a new one",
+        );
+      await taxpayers.addName(tx, account, { name, from, signature });
+    },
 
     /**
      * Gives a taxpayer another name from a day on. `signature`: the bureau's, if it signed
@@ -132,8 +160,8 @@ export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
     },
 
     /**
-     * The title of an invoice on a day: the enrolled taxpayer and its name on that day. Throws
-     * not-found.
+     * The title of an invoice on a day: the enrolled taxpayer and its name on that day, or a company
+     * of the directory. Throws not-found.
      */
     async titleOf(
       tx: Tx,
@@ -141,7 +169,14 @@ export function createNames({ keys, contracts, chain, taxpayers }: Deps) {
       day: string | undefined,
     ): Promise<{ taxId: string; name: string }> {
       const taxpayer: Taxpayer | undefined = await taxpayers.byTaxId(tx, taxId);
-      if (!taxpayer) throw new Problem("not-found", "No enrolled taxpayer has this tax id");
+      if (!taxpayer) {
+        const listed = await directory.find(tx, taxId);
+        if (listed) return listed;
+        throw new Problem(
+          "not-found",
+          "No enrolled taxpayer has this tax id, and no company of the directory",
+        );
+      }
       return {
         taxId: taxpayer.taxId,
         name: day === undefined ? taxpayer.name : nameOn(taxpayer.names, day).name,

@@ -48,6 +48,8 @@ export type Taxpayer = {
   currency: string;
   capabilities: Capability[];
   standing: Standing;
+  /** Enrolled because an invoice is titled to it; it has not joined yet (buyers.ts). */
+  dormant: boolean;
 };
 
 /** Later names of one taxpayer. */
@@ -71,15 +73,19 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
     index: number | null;
     capabilities: number | null;
     standing: Standing | null;
+    dormant: boolean;
     now: Date;
   };
+  const dormant = (tx: Tx, account: string) => tx`
+    exists (select 1 from buyer_enrolments where account = ${tx(account)}.account
+      and joined_at is null) as dormant`;
   // looks the other table's rows up one by one, by their key: a plan for any values would read all
   // of it
   const select = (tx: Tx) => tx`
-    select p.account, p.sealed, t.index, t.capabilities, t.standing, now() as now
+    select p.account, p.sealed, t.index, t.capabilities, t.standing, ${dormant(tx, "p")}, now() as now
     from parties p left join lateral (select index, capabilities, standing from taxpayer_now where account = p.account offset 0) t on true`;
   const selectFrom = (tx: Tx, taxpayers: unknown) => tx`
-    select t.account, p.sealed, t.index, t.capabilities, t.standing, now() as now
+    select t.account, p.sealed, t.index, t.capabilities, t.standing, ${dormant(tx, "t")}, now() as now
     from (${taxpayers}) t cross join lateral (select sealed from parties where account = t.account offset 0) p order by t.index`;
 
   function taxpayerOf(row: Row | undefined): Taxpayer | undefined {
@@ -102,6 +108,7 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
       currency,
       capabilities: named(row.capabilities ?? 0),
       standing: row.standing ?? "none",
+      dormant: row.dormant,
     };
   }
 
@@ -190,8 +197,10 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
     >`select sealed from parties where account = ${account} and kind = 'taxpayer' for update`;
     return row && identityOf(account, row.sealed);
   }
+  const keep = (tx: Tx, account: string, identity: Identity) =>
+    tx`update parties set sealed = ${vault.seal("parties", account, JSON.stringify(identity))} where account = ${account}`;
   const keepNames = (tx: Tx, account: string, identity: Identity, names: Named[]) =>
-    tx`update parties set sealed = ${vault.seal("parties", account, JSON.stringify({ ...identity, names }))} where account = ${account}`;
+    keep(tx, account, { ...identity, names });
 
   /** Stores who a party is. Returns false when its account or its tax id has a row already. */
   async function record(
@@ -254,15 +263,23 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
     return taxpayer;
   }
 
-  /** Throws tax-id-enrolled. An enrolment that the chain refused does not hold its tax id. */
-  async function checkFree(tx: Tx, taxId: string): Promise<void> {
+  type Enrolling = { account: string; taxpayer: Taxpayer | undefined };
+  /** Who has a tax id, or is being enrolled under it. A refused enrolment does not hold it. */
+  async function holderOf(tx: Tx, taxId: string): Promise<Enrolling | undefined> {
     await tx`
       delete from parties p where p.tax_id_blind = ${blind(taxId)}
         and (select o.status from operation_now o where o.kind = 'enrol' and o.command->'args'->>0 = p.account order by o.id desc limit 1) in ('refused', 'failed')`;
     const [known] = await tx<Row[]>`${select(tx)} where p.tax_id_blind = ${blind(taxId)}`;
+    return known && { account: known.account, taxpayer: taxpayerOf(known) };
+  }
+
+  /** Throws tax-id-enrolled. */
+  async function checkFree(tx: Tx, taxId: string): Promise<void> {
+    const known = await holderOf(tx, taxId);
     if (!known) return;
+    const { account, taxpayer } = known;
     throw new Problem("tax-id-enrolled", "This tax id is enrolled already", {
-      extra: { original: { account: known.account, state: known.standing ?? "pending" } },
+      extra: { original: { account, state: taxpayer?.standing ?? "pending" } },
     });
   }
 
@@ -277,6 +294,22 @@ export function createTaxpayers({ vault }: { vault: Vault }) {
     record,
     checkFree,
     visible,
+
+    /** The taxpayer with a tax id; "pending" while the chain does not have its enrolment. */
+    async enrolmentOf(tx: Tx, taxId: string): Promise<Taxpayer | "pending" | undefined> {
+      const known = await holderOf(tx, taxId);
+      return known && (known.taxpayer ?? "pending");
+    },
+
+    /** Sets what the registry does not say about a taxpayer. */
+    async setAccounting(
+      tx: Tx,
+      account: string,
+      accounting: { region: string; currency: string },
+    ): Promise<void> {
+      const identity = await heldIdentity(tx, account);
+      if (identity) await keep(tx, account, { ...identity, ...accounting });
+    },
 
     /** The later names, in the order of their days. */
     laterNames: async (tx: Tx, account: string): Promise<readonly Named[]> =>

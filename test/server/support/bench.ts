@@ -39,7 +39,9 @@ import { createIssuing } from "../../../server/features/invoices/issuing.ts";
 import { createRedLetters } from "../../../server/features/invoices/red-letters.ts";
 import { createOperations } from "../../../server/features/out/operations.ts";
 import { createAccounts } from "../../../server/features/parties/accounts.ts";
+import { createDirectory } from "../../../server/features/parties/directory.ts";
 import { createEncryptionKeys } from "../../../server/features/parties/encryption.ts";
+import { createNames } from "../../../server/features/parties/names.ts";
 import { createQuotas, periodOf } from "../../../server/features/parties/quotas.ts";
 import { createRegistration } from "../../../server/features/parties/registration.ts";
 import { seriesOf } from "../../../server/features/parties/segments.ts";
@@ -233,7 +235,9 @@ export async function openBench(options: BenchOptions = {}) {
       pollMs: 100,
     });
     const taxpayers = createTaxpayers({ vault: ownVault });
-    const registration = createRegistration({ keys: ownKeys, taxpayers });
+    const directory = createDirectory({ sql: own, taxpayers });
+    const names = createNames({ keys: ownKeys, contracts, chain, taxpayers, directory });
+    const registration = createRegistration({ keys: ownKeys, taxpayers, names });
     const quotas = createQuotas({ vault: ownVault, drawStep: 10_000_000n });
     const accounts = createAccounts({ keys: ownKeys, contracts, maxShown: 1_000 });
     const documents = createDocuments({
@@ -255,6 +259,7 @@ export async function openBench(options: BenchOptions = {}) {
       redLetters,
       changes,
       bounds,
+      buyers: undefined,
     });
     const redLetterJob = createRedLetterJob({
       sql: own,
