@@ -361,7 +361,7 @@ describe("buyers that are not enrolled", function () {
     it("the bureau's gateway is killed between enrolment and answer: enrolled once, issued once it is back", async () => {
       const company = await listed();
       const place = await sandbox();
-      gateway = await moveOut(place, "silent");
+      gateway = await moveOut(place, "info");
       asked = 0;
       answering = async () => {
         if (asked > 1) return undefined;

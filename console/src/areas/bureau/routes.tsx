@@ -1,6 +1,7 @@
 /** Pages of the bureau area. */
 import {
   AlertOutlined,
+  BookOutlined,
   DashboardOutlined,
   FileSearchOutlined,
   FundViewOutlined,
@@ -14,6 +15,7 @@ import { AccessPage } from "./access.tsx";
 import { AuditPage } from "./audit.tsx";
 import "./bureau.css";
 import { Dashboard } from "./dashboard.tsx";
+import { DirectoryPage } from "./directory.tsx";
 import { InvoiceLookup, InvoicePage } from "./invoice.tsx";
 import { useWords } from "./messages.ts";
 import { RefusalsPage } from "./refusals.tsx";
@@ -30,6 +32,7 @@ export function Component() {
         { path: "refusals", label: say("page.refusals"), icon: <AlertOutlined /> },
         { path: "audit", label: say("page.audit"), icon: <FundViewOutlined /> },
         { path: "taxpayers", label: say("page.taxpayers"), icon: <TeamOutlined /> },
+        { path: "directory", label: say("page.directory"), icon: <BookOutlined /> },
         { path: "invoice", label: say("page.invoice"), icon: <FileSearchOutlined /> },
         { path: "access", label: say("page.access"), icon: <KeyOutlined /> },
       ]}
@@ -40,6 +43,7 @@ export function Component() {
         <Route path="audit" element={<AuditPage />} />
         <Route path="taxpayers" element={<TaxpayersPage />} />
         <Route path="taxpayers/:taxId" element={<TaxpayerPage />} />
+        <Route path="directory" element={<DirectoryPage />} />
         <Route path="invoice" element={<InvoiceLookup />} />
         <Route path="invoice/:number" element={<InvoicePage />} />
         <Route path="access" element={<AccessPage />} />

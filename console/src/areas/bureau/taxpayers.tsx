@@ -267,7 +267,14 @@ export function TaxpayersPage() {
                 {
                   key: "standing",
                   title: say("taxpayer.standing"),
-                  render: (_, row) => <StateTag state={row.standing} />,
+                  render: (_, row) => (
+                    <>
+                      <StateTag state={row.standing} />
+                      {row.dormant ? (
+                        <div className="quiet small">{say("taxpayer.dormant")}</div>
+                      ) : null}
+                    </>
+                  ),
                 },
               ]}
             />

@@ -16,6 +16,7 @@ import { ProblemNote } from "../../shared/problem.tsx";
 import { useSession } from "../../shared/session.tsx";
 import { InvoiceNumber, Money, StateTag } from "../../shared/show.tsx";
 import { taxIdOf } from "../../shared/typed.ts";
+import { BuyerName, type Company } from "./buyer-name.tsx";
 import { Code } from "./code.tsx";
 import { type Currency, type Draft, documentOf, fieldOf, reckon } from "./draft.ts";
 import { Lines } from "./issue-lines.tsx";
@@ -60,7 +61,15 @@ function Sums({ draft, currency }: { draft: Draft; currency: string }) {
   );
 }
 
-function BuyerFields({ draft, onTaxId }: { draft: Draft; onTaxId: (taxId: string) => void }) {
+function BuyerFields({
+  draft,
+  onTaxId,
+  onCompany,
+}: {
+  draft: Draft;
+  onTaxId: (taxId: string) => void;
+  onCompany: (company: Company) => void;
+}) {
   const say = useWords();
   const taxId = taxIdOf(draft.buyer.taxId);
   const titled = taxId !== "";
@@ -77,9 +86,10 @@ function BuyerFields({ draft, onTaxId }: { draft: Draft; onTaxId: (taxId: string
         <Form.Item
           name={["buyer", "name"]}
           label={say("buyer.name")}
+          extra={say("buyer.name.search")}
           rules={[{ required: true, whitespace: true, message: say("buyer.name.missing") }]}
         >
-          <Input maxLength={300} />
+          <BuyerName onPick={onCompany} />
         </Form.Item>
         <Form.Item
           name={["buyer", "taxId"]}
@@ -229,8 +239,8 @@ export function IssueForm({ start, replaces }: { start: Draft; replaces?: string
     },
   );
   /**
-   * Fills in the enrolled name of the buyer, because the gateway refuses any other. Whether the tax
-   * id is enrolled at all shows when the invoice is issued.
+   * Fills in the buyer's name as it is enrolled or in the directory, because the gateway refuses any
+   * other. Whether the gateway takes an unknown tax id shows when the invoice is issued.
    */
   const fillTitle = async (text: string) => {
     form.setFieldValue(["buyer", "taxId"], text);
@@ -302,7 +312,14 @@ export function IssueForm({ start, replaces }: { start: Draft; replaces?: string
               ]}
             />
           </Form.Item>
-          <BuyerFields draft={draft} onTaxId={(text) => void fillTitle(text)} />
+          <BuyerFields
+            draft={draft}
+            onTaxId={(text) => void fillTitle(text)}
+            onCompany={(company) => {
+              form.setFieldValue("buyer", { ...form.getFieldValue("buyer"), ...company });
+              void form.validateFields([["buyer", "taxId"]]);
+            }}
+          />
         </Card>
         <Card title={<h2>{say("issue.lines")}</h2>}>
           <Form.Item name="inclusive" label={say("prices")} extra={say("prices.help")}>
