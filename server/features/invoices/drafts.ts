@@ -65,7 +65,7 @@ type Deps = {
 };
 
 export function createDrafts({ accounts, taxpayers, invoices, bounds, buyers }: Deps) {
-  /** The refusal of a buyer that is not enrolled; where buyers can be enrolled, that is its remedy. */
+  /** The refusal of a buyer that is not enrolled. Where it can be enrolled, that is the remedy. */
   function buyerUnknown(
     { buyer: { taxId = "", name }, ...document }: InvoiceDocument,
     seller: Taxpayer,

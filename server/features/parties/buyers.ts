@@ -6,9 +6,9 @@
  *   bureau's gateway     directory → enrolled as an employer, its key kept here → suspended → joins
  *   another gateway      asks the bureau's gateway (bureau-gateway.ts) → proves the answer by the chain
  *
- * A company is enrolled once: its tax id is unique, and who comes second waits for the same
- * enrolment. The directory says its name; a company that the directory lacks is refused, or enrolled
- * under the invoice's words, as the network's operator sets. An issuer can cause so many enrolments
+ * A company is enrolled once: its tax id is unique, and a second request waits for the same
+ * enrolment. The directory says its name; a company that the directory lacks is refused, or
+ * enrolled under the invoice's words, as the operator sets. An issuer can cause so many enrolments
  * in a day. Nobody calls for the company until it joins (registration.ts).
  *
  * Owns the table buyer_enrolments.
@@ -122,7 +122,7 @@ export function createBuyers({
    */
   async function begin(tx: Tx, buyer: Titled, issuer: string): Promise<Taxpayer | "pending"> {
     const taxId = normaliseTaxId(buyer.taxId);
-    // who comes second sees the row of the first
+    // the second request sees the row of the first
     await tx`select pg_advisory_xact_lock(hashtextextended(${`buyer ${taxId}`}, 0))`;
     const known = await taxpayers.enrolmentOf(tx, taxId);
     if (known !== undefined) return known;
@@ -219,7 +219,7 @@ export function createAskingBuyers({
       for (;;) {
         const change = changes.wait(LOOK_MS, "block");
         const adopted = await sql.begin(async (tx) => {
-          // the registry's commitment proves tax id and name; the chain may be ahead of this gateway
+          // the registry's commitment proves it; the chain may be ahead of this gateway
           if (!(await taxpayers.adopt(tx, identity, "CNY"))) return false;
           // it is not this gateway that suspends it
           await tx`

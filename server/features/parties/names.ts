@@ -100,7 +100,7 @@ export function createNames({ keys, contracts, chain, taxpayers, directory }: De
   return {
     isBureaus,
 
-    /** Gives a taxpayer another name from today on. Throws when the bureau's key is not kept here. */
+    /** Gives a taxpayer another name from today on. Throws if the bureau's key is kept elsewhere. */
     async giveFromToday(
       tx: Tx,
       bureau: Pick<Caller, "account">,
@@ -160,8 +160,8 @@ export function createNames({ keys, contracts, chain, taxpayers, directory }: De
     },
 
     /**
-     * The title of an invoice on a day: the enrolled taxpayer and its name on that day, or a company
-     * of the directory. Throws not-found.
+     * The title of an invoice on a day: the enrolled taxpayer and its name on that day, or a
+     * company of the directory. Throws not-found.
      */
     async titleOf(
       tx: Tx,

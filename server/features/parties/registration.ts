@@ -3,9 +3,9 @@
  * its standing and its capabilities; the bureau or the taxpayer itself gives its account another
  * key. Each call returns the operation that it starts.
  *
- * A company that was enrolled for an invoice (buyers.ts) is there already when it joins: its account
- * stays, with all that is titled to it, and gets the key, the capabilities and the standing of the
- * enrolment.
+ * A company that was enrolled for an invoice (buyers.ts) is there already when it joins: its
+ * account stays, with all that is titled to it, and gets the key, the capabilities and the standing
+ * of the enrolment.
  */
 import { randomBytes } from "node:crypto";
 import { identityCommitment } from "@onepiao/protocol/proofs/bundle.ts";

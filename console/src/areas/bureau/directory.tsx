@@ -25,7 +25,7 @@ type Loading = { totals: Totals; refused: Refused[] };
 const SHOWN = 100;
 /** A load may take as long as the gateway lets it. */
 const PATIENCE_MS = 15 * 60_000;
-const FOUND = 50;
+const LISTED = 50;
 
 /** The refused lines, and the last line. Throws on an answer that was cut. */
 function resultsOf(answer: Uint8Array): Loading {
@@ -129,7 +129,7 @@ function Search() {
     queryKey: ["directory", text],
     queryFn: () =>
       ask("GET /v1/taxpayers/directory", {
-        query: { ...(byTaxId ? { taxId: text } : { name: text }), limit: FOUND },
+        query: { ...(byTaxId ? { taxId: text } : { name: text }), limit: LISTED },
       }),
     enabled: text !== "",
   });

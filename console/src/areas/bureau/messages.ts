@@ -9,12 +9,13 @@ export const useWords = wordsOf("bureau", {
     "directory.drop": "点击或拖入名册文件：CSV 或 NDJSON",
     "directory.drop.help":
       "CSV 首行为“纳税人名称,统一社会信用代码”，UTF-8 编码。同一文件可重复导入，已有的单位不变，未列出的单位保留",
-    "directory.done": "已导入：名册中有 {stored} 行，其中 {changed} 行有变动；拒收 {refused} 行",
+    "directory.done":
+      "已导入：名册中有 {{stored}} 行，其中 {{changed}} 行有变动；拒收 {{refused}} 行",
     "directory.cut":
-      "导入中断：已存 {stored} 行，其中 {changed} 行有变动，拒收 {refused} 行。请重新导入整个文件",
+      "导入中断：已存 {{stored}} 行，其中 {{changed}} 行有变动，拒收 {{refused}} 行。请重新导入整个文件",
     "directory.refused": "拒收原因",
     "directory.line": "行号",
-    "directory.more": "只显示前 {count} 行",
+    "directory.more": "只显示前 {{count}} 行",
     "directory.search": "查名册",
     "directory.search.placeholder": "名称中的任意部分，或税号的前几位",
     "directory.search.help": "名册中有可开具发票的单位，无论是否已登记",
@@ -298,12 +299,12 @@ export const useWords = wordsOf("bureau", {
     "directory.drop.help":
       "CSV in UTF-8 with the head “taxId,name”. The same file can be loaded again: companies that are there already stay as they are, and so do those that it does not list",
     "directory.done":
-      "Loaded: {stored} lines are in the directory, {changed} of them changed it. {refused} lines refused",
+      "Loaded: {{stored}} lines are in the directory, {{changed}} of them changed it. {{refused}} lines refused",
     "directory.cut":
-      "The load was cut: {stored} lines are stored, {changed} of them changed the directory, {refused} are refused. Load the whole file again",
+      "The load was cut: {{stored}} lines are stored, {{changed}} of them changed the directory, {{refused}} are refused. Load the whole file again",
     "directory.refused": "Why it was refused",
     "directory.line": "Line",
-    "directory.more": "Only the first {count} are shown",
+    "directory.more": "Only the first {{count}} are shown",
     "directory.search": "Search the directory",
     "directory.search.placeholder": "A part of the name, or the beginning of the tax ID",
     "directory.search.help":

@@ -239,8 +239,8 @@ export function IssueForm({ start, replaces }: { start: Draft; replaces?: string
     },
   );
   /**
-   * Fills in the buyer's name as it is enrolled or in the directory, because the gateway refuses any
-   * other. Whether the gateway takes an unknown tax id shows when the invoice is issued.
+   * Fills in the buyer's name as it is enrolled or in the directory, because the gateway refuses
+   * any other. Whether the gateway takes an unknown tax id shows when the invoice is issued.
    */
   const fillTitle = async (text: string) => {
     form.setFieldValue(["buyer", "taxId"], text);
