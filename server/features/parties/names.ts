@@ -100,7 +100,7 @@ export function createNames({ keys, contracts, chain, taxpayers, directory }: De
   return {
     isBureaus,
 
-    /** Gives a taxpayer another name from today on. Throws if the bureau's key is kept elsewhere. */
+    /** Gives a taxpayer another name from today on. Throws if the bureau's key is not here. */
     async giveFromToday(
       tx: Tx,
       bureau: Pick<Caller, "account">,
