@@ -182,6 +182,7 @@ export type DirectoryRow = {
   name?: string | undefined;
   removed?: boolean | undefined;
 };
+export type Element = { name: string; text?: string | undefined; elements?: __schema0 | undefined };
 export type EntryAct = {
   position: string;
   invoice: string;
@@ -501,18 +502,23 @@ export type InvoiceDocument = {
         uri?: string | undefined;
       }[]
     | undefined;
-  taxBureau?: { code?: string | undefined; name?: string | undefined } | undefined;
+  taxBureau?:
+    | { code?: string | undefined; name?: string | undefined; issuedAt?: string | undefined }
+    | undefined;
   passengers?:
     | {
         traveller?: string | undefined;
+        documentType?: string | undefined;
         idNumber?: string | undefined;
         date?: string | undefined;
         from?: string | undefined;
         to?: string | undefined;
         vehicle?: string | undefined;
         seat?: string | undefined;
+        grade?: string | undefined;
       }[]
     | undefined;
+  elements?: PlacedElement[] | undefined;
   reverses?: { number?: string | undefined; sourceId?: string | undefined } | undefined;
   source?: { format: "shudian" | "ubl"; sha256: string } | undefined;
 };
@@ -615,18 +621,23 @@ export type InvoiceRequest = {
         uri?: string | undefined;
       }[]
     | undefined;
-  taxBureau?: { code?: string | undefined; name?: string | undefined } | undefined;
+  taxBureau?:
+    | { code?: string | undefined; name?: string | undefined; issuedAt?: string | undefined }
+    | undefined;
   passengers?:
     | {
         traveller?: string | undefined;
+        documentType?: string | undefined;
         idNumber?: string | undefined;
         date?: string | undefined;
         from?: string | undefined;
         to?: string | undefined;
         vehicle?: string | undefined;
         seat?: string | undefined;
+        grade?: string | undefined;
       }[]
     | undefined;
+  elements?: PlacedElement[] | undefined;
   reverses?: { number?: string | undefined; sourceId?: string | undefined } | undefined;
   priceIncludesTax?: boolean | undefined;
   holder?: Account | undefined;
@@ -793,6 +804,12 @@ export type Operation = {
 export type OperationRef = { id: string; href: string };
 export type Person = { account: Account; name: string; custody: "gateway" | "own" };
 export type Pickup = { number: InvoiceNumber; secret: string };
+export type PlacedElement = {
+  in: string;
+  name: string;
+  text?: string | undefined;
+  elements?: __schema0 | undefined;
+};
 export type Position = string;
 export type PublicKey = {
   kty: "OKP" | "EC";
@@ -1064,6 +1081,7 @@ export type WebhookWithSecret = {
   createdAt: string;
   secret?: string | undefined;
 };
+export type __schema0 = Element[];
 export type Code =
   | "malformed-request"
   | "invalid-request"

@@ -15,6 +15,7 @@ import { amountPattern, decimalPattern } from "../values/money.ts";
 import { maxViolations, type Violation } from "../values/problems.ts";
 import { accountSchema } from "../values/shapes.ts";
 import { plainText } from "../values/text.ts";
+import { placedElements } from "./elements.ts";
 import { sourceFormats } from "./formats.ts";
 
 export const maxLines = 2000;
@@ -32,9 +33,15 @@ export const currencies = (
   "UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG"
 ).split(" ");
 
-/** Exempt from tax, and not subject to tax: the two words that may replace a rate. */
+/**
+ * The words that may replace a rate: exempt from tax, not subject to tax, and taxed on a margin (on
+ * the price less what was paid to others), where no rate leads from the amount to the tax.
+ */
 export const exempt = "免税";
 export const notTaxed = "不征税";
+export const onMargin = "差额征税";
+/** The rate as a number: 0 for a word. */
+export const fractionOf = (taxRate: string): string => (/^\d/.test(taxRate) ? taxRate : "0");
 
 /**
  * Members that may have several lines, as remarks and descriptions do; every other text has one
@@ -70,12 +77,14 @@ const decimal = z
 const taxRate = z
   .string()
   .regex(
-    /^(?:0(?:\.\d{1,6})?|1(?:\.0{1,6})?|免税|不征税)$/,
-    'tax-rate-format: a fraction such as "0.06", or 免税 (exempt) or 不征税 (not taxed)',
+    /^(?:0(?:\.\d{1,6})?|1(?:\.0{1,6})?|免税|不征税|差额征税)$/,
+    'tax-rate-format: a fraction such as "0.06", or 免税 (exempt), 不征税 (not taxed) or 差额征税 (on a margin)',
   )
   .meta({
     id: "TaxRate",
-    description: "The tax rate as a fraction, or 免税 (exempt), or 不征税 (not subject to tax).",
+    description:
+      "The tax rate as a fraction, or 免税 (exempt), 不征税 (not subject to tax), or 差额征税 (taxed on a " +
+      "margin).",
     examples: ["0.06", "免税"],
   });
 const taxCategory = z.enum(["S", "Z", "E", "AE", "K", "G", "O", "L", "M", "B"]).meta({
@@ -89,7 +98,9 @@ const taxId = z
   .regex(/^[0-9A-Z]{4,30}$/, "tax-id-format: 4 to 30 digits and capital letters")
   .meta({
     id: "TaxId",
-    description: "18 characters of GB 32100-2015, or a country code and the foreign id.",
+    description:
+      "18 characters of GB 32100-2015, an older Chinese id of 15 or 20, or a country code and the " +
+      "foreign id.",
     examples: ["91440305MA4JURQ28R", "DE123456789"],
   });
 const period = z.strictObject({ start: date.optional(), end: date.optional() });
@@ -202,15 +213,16 @@ const totals = z.strictObject({
     .optional()
     .describe("The gross amount in Chinese figures; must agree with gross."),
 });
+const time = z.iso
+  .datetime({
+    offset: true,
+    error: "time-format: a real time of RFC 3339 with seconds and an offset",
+  })
+  .max(40);
 
 const documentShape = {
   kind: z.enum(["ordinary", "special"]).describe("普通发票 or 增值税专用发票."),
-  issuedAt: z.iso
-    .datetime({
-      offset: true,
-      error: "time-format: a real time of RFC 3339 with seconds and an offset",
-    })
-    .max(40),
+  issuedAt: time,
   currency: z.enum(currencies),
   seller,
   buyer,
@@ -286,23 +298,32 @@ const documentShape = {
     .optional()
     .describe("What the original has embedded; the bytes stay in the original."),
   taxBureau: z
-    .strictObject({ code: plainText(40).optional(), name: plainText(200).optional() })
+    .strictObject({
+      code: plainText(40).optional(),
+      name: plainText(200).optional(),
+      issuedAt: time
+        .optional()
+        .describe("When the bureau issued it, if the original says so apart from `issuedAt`."),
+    })
     .optional(),
   passengers: z
     .array(
       z.strictObject({
         traveller: plainText(200).optional(),
+        documentType: plainText(100).optional().describe("The kind of identity document."),
         idNumber: plainText(100).optional(),
         date: plainText(40).optional(),
         from: plainText(200).optional(),
         to: plainText(200).optional(),
         vehicle: plainText(100).optional(),
         seat: plainText(100).optional(),
+        grade: plainText(100).optional().describe("The class, 等级."),
       }),
     )
     .max(200)
     .optional()
     .describe("Personal data; never leaves the encrypted document."),
+  elements: placedElements.optional(),
   reverses: z
     .strictObject({
       number: z
@@ -388,12 +409,35 @@ export type InvoiceRequest = z.infer<typeof invoiceRequest>;
 const pointer = (path: readonly PropertyKey[]) =>
   path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 
-/** zod's issues as violations: field is a JSON pointer. At most `maxViolations`. */
-export function shapeViolations(error: z.ZodError): Violation[] {
+/**
+ * What a choice between two shapes breaks: that of the shape which the value has the type of. A
+ * value that has neither's type breaks the first.
+ */
+const chosenIssues = (issue: z.core.$ZodIssue): z.core.$ZodIssue[] => {
+  if (issue.code !== "invalid_union") return [issue];
+  const isOfType = (branch: readonly z.core.$ZodIssue[]) =>
+    !branch.some((each) => each.code === "invalid_type" && each.path.length === 0);
+  const branch = issue.errors.find(isOfType) ?? issue.errors[0] ?? [];
+  return branch.map((each) => ({ ...each, path: [...issue.path, ...each.path] }));
+};
+
+const isAbsent = (value: unknown, path: readonly PropertyKey[]): boolean =>
+  path.reduce<unknown>((inner, step) => (inner as Record<PropertyKey, unknown>)?.[step], value) ===
+  undefined;
+
+/**
+ * zod's issues as violations: field is a JSON pointer. At most `maxViolations`. With the value that
+ * was checked, a member is missing whatever its type is; zod says so of plain types only.
+ */
+export function shapeViolations(error: z.ZodError, value?: unknown): Violation[] {
   const violations: Violation[] = [];
-  for (const issue of error.issues) {
+  for (const issue of error.issues.flatMap(chosenIssues)) {
     if (violations.length >= maxViolations) break;
     const field = pointer(issue.path);
+    if (value !== undefined && isAbsent(value, issue.path)) {
+      violations.push({ field, rule: "missing-member", detail: "this member is required" });
+      continue;
+    }
     if (issue.code === "unrecognized_keys") {
       for (const key of issue.keys.slice(0, maxViolations))
         violations.push({

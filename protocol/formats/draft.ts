@@ -16,6 +16,7 @@ import {
   paragraphMembers,
   shapeViolations,
 } from "./document.ts";
+import { elementBounds, type KeptElement } from "./elements.ts";
 import type { Rules } from "./formats.ts";
 import { checkDocument, markDiscounts, ruleSets } from "./rules.ts";
 import type { Element } from "./xml.ts";
@@ -33,8 +34,15 @@ export type Row = {
   back?: (member: string) => string;
 };
 
-/** How a format writes paths: elements that may repeat always carry an index. */
-export type Style = { root: string; repeated: ReadonlySet<string> };
+/**
+ * How a format writes paths: elements that may repeat always carry an index. `words`: the detail of
+ * a broken rule of shape in the format's own words, by the rule, or by `pointer rule`.
+ */
+export type Style = {
+  root: string;
+  repeated: ReadonlySet<string>;
+  words?: Readonly<Record<string, string>>;
+};
 
 export type Draft = ReturnType<typeof createDraft>;
 
@@ -64,11 +72,11 @@ export function createDraft(root: Element, style: Style, currency = "CNY") {
     return elements;
   }
 
-  /** Paths of the texts that no row has read, each once for all lines. */
+  /** Paths of the texts that no row has read and `keep` does not keep, each once for all lines. */
   function unread(formal: ReadonlySet<string>): string[] {
     const paths = new Set<string>();
     const visit = (element: Element) => {
-      if (paths.size === maxViolations) return;
+      if (paths.size === maxViolations || !element.listed) return;
       const known =
         visited.has(element) ||
         formal.has(element.qname) ||
@@ -78,6 +86,29 @@ export function createDraft(root: Element, style: Style, currency = "CNY") {
     };
     visit(root);
     return [...paths];
+  }
+
+  /**
+   * Puts the elements that the vocabulary does not list into the document, and the listed ones that
+   * are `unusual`: each as a tree, with the path of the listed element around it.
+   */
+  function keep(unusual: (element: Element) => boolean): void {
+    let at = 0;
+    const treeOf = ({ name, text, children }: Element): KeptElement => ({
+      name,
+      ...(text === "" ? {} : { text }),
+      ...(children.length === 0 ? {} : { elements: children.map(treeOf) }),
+    });
+    const visit = (element: Element) => {
+      for (const child of element.children) {
+        if (child.listed && !unusual(child)) visit(child);
+        else if (at === elementBounds.count) {
+          refuse(pathOf(child), "too-many-elements", `more than ${at} elements without a member`);
+          return;
+        } else put(`/elements/${at++}`, { in: pathOf(element), ...treeOf(child) }, pathOf(child));
+      }
+    };
+    visit(root);
   }
 
   /**
@@ -189,13 +220,15 @@ export function createDraft(root: Element, style: Style, currency = "CNY") {
     };
     const broken = shaped.success
       ? checkDocument(shaped.data, rules, note)
-      : shapeViolations(shaped.error);
+      : shapeViolations(shaped.error, document);
+    const words = style.words ?? {};
     for (const { field, rule, detail } of broken) {
       const missing = rule === "missing-member";
       refuse(
         fieldOf(field),
         shapes[`${field} ${rule}`] ?? (missing ? "missing-element" : rule),
-        missing ? "this element is required" : detail,
+        words[`${field} ${rule}`] ??
+          (missing ? "this element is required" : (words[rule] ?? detail)),
       );
     }
     for (const [member, rule] of Object.entries(members))
@@ -213,5 +246,5 @@ export function createDraft(root: Element, style: Style, currency = "CNY") {
     return { document: shaped.data, notes };
   }
 
-  return { root, document, decimals, all, find, fill, put, pathOf, refuse, unread, finish };
+  return { root, document, decimals, all, find, fill, put, keep, pathOf, refuse, unread, finish };
 }

@@ -12,9 +12,10 @@
 
 /**
  * The rules that a document keeps (rules.ts). In both, a line may be one cent off, totals never.
- * `rounded`: discounts are lines. `en16931`: the rules of EN 16931, under its ids.
+ * `rounded`: discounts are lines behind their items. `loose`: they stand anywhere, and a price or a
+ * quantity may stand alone. `en16931`: the rules of EN 16931, under its ids.
  */
-export type Rules = "rounded" | "en16931";
+export type Rules = "rounded" | "loose" | "en16931";
 
 /**
  * How a file is built. `mediaTypes`: those that leave the format open: the content decides.
@@ -54,7 +55,7 @@ export const formats = {
     title: { zh: "数电票 XML", en: "数电票 XML" },
     syntax: "xml",
     mediaType: "application/vnd.onepiao.shudian+xml",
-    rules: "rounded",
+    rules: "loose",
     original: true,
     download: "xml",
   },

@@ -27,6 +27,7 @@ import {
   type InvoiceLine,
   type InvoiceRequest,
   notTaxed,
+  onMargin,
   type RequestLine,
 } from "./document.ts";
 
@@ -167,6 +168,8 @@ function checkSurroundings(line: RequestLine, field: string, { request, refuse }
       "gross-with-allowances",
       "what is taken off a price with tax inside is a discount line with a grossAmount",
     );
+  else if (line.taxRate === onMargin)
+    refuse(`${field}/taxRate`, "gross-rate", "no rate leads from a gross to the tax on a margin");
   else if (/^[01]/.test(line.taxRate) && compareDecimals(line.taxRate, splitRateLimit) >= 0n)
     refuse(`${field}/taxRate`, "gross-rate", `a gross is split at rates below ${splitRateLimit}`);
   else return true;

@@ -41,7 +41,7 @@ function read(body: Uint8Array): Reading {
   if (text.trim() === "") throw malformed("empty", "The body is empty");
   const value = readJsonText(text, malformed, { depth: maxDepth, plain: false });
   const shaped = invoiceRequest.safeParse(value);
-  if (!shaped.success) throw invalid(shapeViolations(shaped.error));
+  if (!shaped.success) throw invalid(shapeViolations(shaped.error, value));
   const { holder, ...request } = shaped.data;
   const taxed = [...request.lines, ...(request.allowances ?? []), ...(request.taxBreakdown ?? [])];
   for (const part of taxed)

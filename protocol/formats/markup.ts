@@ -9,10 +9,12 @@
  */
 import type { Row } from "./draft.ts";
 
+/** `others`: elements that no sequence lists, after the children, in their own order. */
 export type Branch = {
   name: string;
   attributes: Record<string, string>;
   children: Branch[];
+  others: Branch[];
   text: string;
 };
 
@@ -22,7 +24,13 @@ export type Branch = {
  */
 export type Sequences = Readonly<Record<string, string>>;
 
-export const branch = (name: string): Branch => ({ name, attributes: {}, children: [], text: "" });
+export const branch = (name: string): Branch => ({
+  name,
+  attributes: {},
+  children: [],
+  others: [],
+  text: "",
+});
 
 /** Adds a child of this name. */
 export function add(parent: Branch, name: string): Branch {
@@ -104,13 +112,15 @@ export function render(root: Branch, sequences: Sequences): string {
       ([name, value]) => ` ${name}="${escapeValue(value)}"`,
     );
     parts.push(`${indent}<${element.name}${attributes.join("")}>`);
-    if (element.children.length > 0) {
+    if (element.children.length + element.others.length > 0) {
       const order = orders.get(element.name) ?? [];
       const placed = element.children.map((child) => ({ child, place: order.indexOf(child.name) }));
       for (const { child, place } of placed)
         if (place < 0) throw new RangeError(`${child.name} has no place in ${element.name}`);
       parts.push("\n");
-      for (const { child } of placed.sort((a, b) => a.place - b.place)) write(child, `${indent}  `);
+      placed.sort((a, b) => a.place - b.place);
+      for (const child of [...placed.map(({ child }) => child), ...element.others])
+        write(child, `${indent}  `);
       parts.push(indent);
     } else parts.push(escapeText(element.text));
     parts.push(`</${element.name}>\n`);

@@ -22,9 +22,9 @@ import {
   shareOf,
 } from "../values/money.ts";
 import { Problem, type Violation } from "../values/problems.ts";
-import { exempt, type InvoiceDocument, type InvoiceLine, notTaxed } from "./document.ts";
+import { fractionOf, type InvoiceDocument, type InvoiceLine, onMargin } from "./document.ts";
 import { formats } from "./formats.ts";
-import { checkIssued, isDiscount } from "./rules.ts";
+import { checkIssued, isDiscount, isSameItem } from "./rules.ts";
 
 export type Amounts = { net: bigint; tax: bigint; gross: bigint };
 /** What is left of an invoice, in all and at each rate. */
@@ -40,8 +40,6 @@ export type Wish = { whole: true } | { lines: readonly LinePart[] } | { gross: s
 
 const cents = (text: string | undefined) => (text === undefined ? 0n : parseMoney(text));
 const rateKey = (taxRate: string) => normaliseDecimal(taxRate) ?? taxRate;
-const fractionOf = (taxRate: string) =>
-  taxRate === exempt || taxRate === notTaxed ? "0" : taxRate;
 
 function byRate({
   lines,
@@ -282,6 +280,13 @@ function letterForGross(original: Original, left: Left, text: string, at: Date):
       "one-rate",
       "The invoice has several rates of tax: name lines, or send the red letter's document",
     );
+  if (only[0] === onMargin)
+    throw violation(
+      "/gross",
+      "line-on-margin",
+      "No rate leads from a part of the amount to its tax: name whole lines, or send the red " +
+        "letter's document",
+    );
   const net = netOfGross(gross, fractionOf(only[0]));
   return documentOfLines(original, at, linesAt(original, only[0], net, gross - net));
 }
@@ -299,10 +304,18 @@ function partOfLine({ document }: Original, part: LinePart, field: string): Invo
   if (isDiscount(line, gross))
     throw violation(`${field}/line`, "line-discount", "A discount goes with its item: name that");
   const next = document.lines[part.line];
-  const discount = next !== undefined && isDiscount(next, gross) ? next : undefined;
+  const discount =
+    next !== undefined && isDiscount(next, gross) && isSameItem(line, next) ? next : undefined;
   const whole = [line, ...(discount ? [discount] : [])].map(negatedLine);
   if (part.quantity === undefined && part.amount === undefined) return whole;
   const { name, spec, unit, taxRate, taxCategory, taxCode, baseQuantity, unitPrice } = line;
+  if (taxRate === onMargin)
+    throw violation(
+      field,
+      "line-on-margin",
+      "No rate leads from a part of this line to its tax: take back the whole line, or send the " +
+        "red letter's document",
+    );
   const taxed = (amount: bigint) => ({
     amount: formatMoney(-amount),
     taxRate,

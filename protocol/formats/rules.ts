@@ -20,7 +20,15 @@ import {
 } from "../values/money.ts";
 import type { Violation } from "../values/problems.ts";
 import { brokenTaxIdRule, isOlderTaxId } from "../values/tax-id.ts";
-import { exempt, type InvoiceDocument, type InvoiceLine, notTaxed } from "./document.ts";
+import {
+  exempt,
+  fractionOf,
+  type InvoiceDocument,
+  type InvoiceLine,
+  notTaxed,
+  onMargin,
+} from "./document.ts";
+import { checkElements } from "./elements.ts";
 import {
   categoryNames,
   europeanIds,
@@ -36,14 +44,16 @@ import { formats, type Rules } from "./formats.ts";
 /**
  * The differences between sets of rules.
  * `ours`: whether the set has the rules that this network has of its own (`checkDocument`).
- * `discounts`: a line against the document's sign is a discount of the line before it. `byLine`:
- * other software rounds the tax of a breakdown line by line. `ids`: our name of a rule → the set's.
- * `shapes`: the set's name for a broken rule of shape, by `pointer rule`. `members`: the rule for
- * each further member that is required.
+ * `discounts`: a line against the document's sign is a discount of the line before it. `loose`: as
+ * other software writes lines, a price or a quantity may stand alone, and a discount anywhere.
+ * `byLine`: other software rounds the tax of a breakdown line by line. `ids`: our name of a rule →
+ * the set's. `shapes`: the set's name for a broken rule of shape, by `pointer rule`. `members`: the
+ * rule for each further member that is required.
  */
 type RuleSet = {
   ours: boolean;
   discounts: boolean;
+  loose: boolean;
   byLine: boolean;
   ids: Readonly<Record<string, string>>;
   shapes: Readonly<Record<string, string>>;
@@ -52,16 +62,18 @@ type RuleSet = {
 const plain = { ours: true, ids: {}, shapes: {}, members: {} };
 /** `any`: which set a document keeps is not known, so whatever one of them allows is allowed. */
 export const ruleSets: Readonly<Record<Rules | "any", RuleSet>> = {
-  rounded: { ...plain, discounts: true, byLine: false },
+  rounded: { ...plain, discounts: true, loose: false, byLine: false },
+  loose: { ...plain, discounts: true, loose: true, byLine: false },
   en16931: {
     ours: false,
     discounts: false,
+    loose: false,
     byLine: true,
     ids: europeanIds,
     shapes: europeanShapes,
     members: europeanMembers,
   },
-  any: { ...plain, discounts: false, byLine: true },
+  any: { ...plain, discounts: false, loose: true, byLine: true },
 };
 
 /** How far a line's amount and tax may be off, in the smallest unit of its amounts. */
@@ -73,8 +85,6 @@ const cents = (text: string | undefined) =>
   text === undefined ? 0n : parseMoney(text, text.at(-3) === "." ? 2 : 3);
 const sum = (amounts: readonly bigint[]) => amounts.reduce((total, amount) => total + amount, 0n);
 const distance = (a: bigint, b: bigint) => (a < b ? b - a : a - b);
-/** The rate as the text of a number: 0 for exempt and not taxed. */
-const rateOf = (taxRate: string) => (taxRate === exempt || taxRate === notTaxed ? "0" : taxRate);
 const signed = (allowances: InvoiceLine["allowances"]) =>
   sum((allowances ?? []).map(({ charge, amount }) => (charge ? cents(amount) : -cents(amount))));
 
@@ -103,6 +113,43 @@ export const isDiscount = (line: InvoiceLine, gross: bigint): boolean => {
   );
 };
 
+/** Whether a discount line names this item. */
+export const isSameItem = (item: InvoiceLine, discount: InvoiceLine): boolean =>
+  item.name === discount.name && item.taxRate === discount.taxRate;
+
+/**
+ * With discounts that stand anywhere: those at one rate take at most what the items at that rate
+ * come to.
+ */
+function checkLooseDiscounts(
+  { lines, totals }: InvoiceDocument,
+  decimals: Decimals,
+  refuse: Refuse,
+): void {
+  const gross = cents(totals.gross);
+  const items = new Map<string, bigint>();
+  for (const line of lines)
+    if (!isDiscount(line, gross))
+      items.set(line.taxRate, (items.get(line.taxRate) ?? 0n) + cents(line.amount));
+  for (const [index, line] of lines.entries()) {
+    if (!isDiscount(line, gross)) continue;
+    const field = `/lines/${index}`;
+    const all = items.get(line.taxRate);
+    if (all === undefined)
+      refuse(field, "discount-without-item", `no item has the rate ${line.taxRate}`);
+    else {
+      const rest = all + cents(line.amount);
+      items.set(line.taxRate, rest);
+      if (gross < 0n ? rest > 0n : rest < 0n)
+        refuse(
+          `${field}/amount`,
+          "discount-too-large",
+          `the items at ${line.taxRate} have ${amountText(distance(0n, all), decimals)} left`,
+        );
+    }
+  }
+}
+
 /** Marks the discount lines of a document, if these rules have discounts. */
 export function markDiscounts(document: InvoiceDocument, rules: Rules): void {
   if (!ruleSets[rules].discounts) return;
@@ -114,6 +161,7 @@ function checkDiscount(
   document: InvoiceDocument,
   index: number,
   gross: bigint,
+  loose: boolean,
   refuse: Refuse,
 ): void {
   const line = document.lines[index];
@@ -135,12 +183,8 @@ function checkDiscount(
       );
     return;
   }
-  if (
-    item === undefined ||
-    isDiscount(item, gross) ||
-    item.name !== line.name ||
-    item.taxRate !== line.taxRate
-  )
+  if (loose) return;
+  if (item === undefined || isDiscount(item, gross) || !isSameItem(item, line))
     refuse(
       field,
       "discount-follows-item",
@@ -161,21 +205,23 @@ type Check = {
 
 function checkLines(
   document: InvoiceDocument,
-  { set: { discounts }, decimals, refuse, ours, shown }: Check,
+  { set: { discounts, loose }, decimals, refuse, ours, shown }: Check,
 ): void {
+  if (discounts && loose && shown("total")) checkLooseDiscounts(document, decimals, refuse);
   for (const [index, line] of document.lines.entries()) {
     const field = `/lines/${index}`;
     const amount = cents(line.amount);
-    if ((line.quantity === undefined) !== (line.unitPrice === undefined)) {
+    if (!loose && (line.quantity === undefined) !== (line.unitPrice === undefined)) {
       const missing = line.quantity === undefined ? "quantity" : "unitPrice";
       refuse(
         `${field}/${missing}`,
         "quantity-with-price",
         "quantity and unit price stand together or not at all",
       );
-    } else if (line.quantity !== undefined && line.unitPrice !== undefined) {
-      if (line.unitPrice.startsWith("-"))
-        refuse(`${field}/unitPrice`, "negative-price", "a price is not negative: the quantity is");
+    }
+    if (line.unitPrice?.startsWith("-"))
+      refuse(`${field}/unitPrice`, "negative-price", "a price is not negative: the quantity is");
+    if (line.quantity !== undefined && line.unitPrice !== undefined) {
       if (line.baseQuantity !== undefined && !/^[^-]*[1-9]/.test(line.baseQuantity))
         ours(`${field}/baseQuantity`, "base-quantity-positive", "a price is for more than nothing");
       else {
@@ -192,7 +238,7 @@ function checkLines(
       }
     }
     if (discounts && shown("total"))
-      checkDiscount(document, index, cents(document.totals.gross), refuse);
+      checkDiscount(document, index, cents(document.totals.gross), loose, refuse);
     if (document.taxBreakdown !== undefined) {
       if (line.tax !== undefined)
         refuse(
@@ -210,6 +256,14 @@ function checkLines(
     } else if (line.taxRate === exempt || line.taxRate === notTaxed) {
       if (cents(line.tax) !== 0n)
         refuse(`${field}/tax`, "exempt-with-tax", `no tax goes with ${line.taxRate}`);
+    } else if (line.taxRate === onMargin) {
+      const tax = cents(line.tax);
+      if (distance(0n, tax) > distance(0n, amount) || tax * amount < 0n)
+        refuse(
+          `${field}/tax`,
+          "margin-tax",
+          `tax on a margin has the sign of ${line.amount} and is not more than that`,
+        );
     } else {
       const expected = amountTimesRate(amount, line.taxRate);
       if (distance(cents(line.tax), expected) > lineCent)
@@ -284,8 +338,8 @@ function checkBreakdown(
           `${part.taxable}`,
       );
     }
-    const tax = amountTimesRate(cents(part.taxable), rateOf(part.taxRate));
-    const untaxed = rateOf(part.taxRate) === "0";
+    const tax = amountTimesRate(cents(part.taxable), fractionOf(part.taxRate));
+    const untaxed = fractionOf(part.taxRate) === "0";
     // in hundredths, whatever the currency
     const slack =
       (untaxed ? 0n : roundingSlack(byLine ? (counts.get(key) ?? 0) : 1)) *
@@ -404,7 +458,7 @@ function checkKind(document: InvoiceDocument, refuse: Refuse): void {
  * The parts of a document that rules look at, under the names by which they are disclosed
  * (protocol/proofs/parts.ts).
  */
-type Judged = "seller" | "buyer" | "lines" | "total" | "tax" | "reverses";
+type Judged = "seller" | "buyer" | "lines" | "total" | "tax" | "passengers" | "reverses";
 type Shown = (part: Judged) => boolean;
 
 /**
@@ -473,6 +527,11 @@ function judge(
   if (both("lines", "tax")) checkSums(document, check);
   if (both("total", "tax")) checkGross(document, check);
   if (both("total", "reverses")) checkKind(document, check.ours);
+  if (both("passengers")) {
+    const lines = shown("lines") ? document.lines.length : undefined;
+    const passengers = document.passengers?.length ?? 0;
+    checkElements(document.elements, { lines, passengers }, refuse);
+  }
   return violations;
 }
 
@@ -505,8 +564,8 @@ export const checkIssued = (
 
 /**
  * The rules under which a document was issued: those of its format. A red letter without a source
- * was made from its original's amounts (red-letter.ts): over a breakdown it keeps the rules that
- * the breakdown came with.
+ * was made from its original's lines (red-letter.ts): it keeps the rules that these may have come
+ * with.
  */
 export function rulesOf({
   source,
@@ -514,5 +573,6 @@ export function rulesOf({
   taxBreakdown,
 }: Pick<InvoiceDocument, "source" | "reverses" | "taxBreakdown">): Rules {
   if (source !== undefined) return formats[source.format].rules;
-  return reverses === undefined || taxBreakdown === undefined ? "rounded" : "en16931";
+  if (reverses === undefined) return "rounded";
+  return taxBreakdown === undefined ? "loose" : "en16931";
 }

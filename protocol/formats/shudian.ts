@@ -1,47 +1,52 @@
 /**
- * 数电票: the XML of China's fully digitalised e-invoice (root `EInvoice`, tag SWEI3200).
+ * 数电票: the XML of China's fully digitalised e-invoice (root `EInvoice`, tag `SWEI` and the digits
+ * of a region).
  *
- * Owns: where its elements go in a document, and the rules that only this format can check (the
- * number is there twice, a line's gross, the blue or red flag). Its times have no offset: they are
- * Beijing's. Its number becomes `sourceId`, unless a gateway has written the file: then the number
- * is the gateway's, and an element next to it has the issuer's id (`sourceIdSteps`). Does not own:
- * rules that hold for every invoice (rules.ts), the XML itself (xml.ts).
+ * Owns: where its elements go in a document, the forms of its texts (shudian-values.ts), and the
+ * rules that only this format can check (the number is there twice, a line's gross, the blue or red
+ * flag). Its times have no offset: they are Beijing's. Its number becomes `sourceId`, unless a
+ * gateway has written the file: then the number is the gateway's, and an element next to it has the
+ * issuer's id (`sourceIdSteps`). What no member is for stays in the document as elements
+ * (elements.ts). Does not own: rules that hold for every invoice (rules.ts), the XML itself
+ * (xml.ts).
  */
-import {
-  normaliseDecimal,
-  normaliseMoney,
-  parseMoney,
-  percentToFraction,
-} from "../values/money.ts";
+import { normaliseDecimal } from "../values/money.ts";
 import { exempt, notTaxed } from "./document.ts";
 import { createDraft, type Draft, type Row, type Style } from "./draft.ts";
 import { formats } from "./formats.ts";
 import type { Reading, XmlReader } from "./reading.ts";
+import {
+  beijing,
+  centsOf,
+  dayOf,
+  idOf,
+  inCents,
+  isDate,
+  isNoTax,
+  kindCode,
+  kindOf,
+  moneyOf,
+  rateOf,
+  rateText,
+  timeOf,
+} from "./shudian-values.ts";
 import { shudianVocabulary } from "./vocabularies.ts";
 import type { Element } from "./xml.ts";
 
-const style: Style = { root: "EInvoice", repeated: new Set(["IssuItemInformation"]) };
-
-const money = (text: string) => normaliseMoney(text) ?? text;
-const decimal = (text: string) => normaliseDecimal(text) ?? text;
-
-/** `0.13`, `13%`, 免税 or 不征税 → the document's rate. */
-function rate(text: string): string {
-  if (text === exempt || text === notTaxed) return text;
-  const percent = /^(\d{1,3}(?:\.\d{1,4})?)\s*%$/.exec(text)?.[1];
-  return (percent === undefined ? normaliseDecimal(text) : percentToFraction(percent)) ?? text;
-}
-
-/** `2026-11-03 12:31:07` in Beijing. */
-const beijingTime = (text: string) => {
-  const match = /^(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2})$/.exec(text);
-  return match ? `${match[1]}T${match[2]}+08:00` : text;
+const style: Style = {
+  root: "EInvoice",
+  repeated: new Set(["IssuItemInformation", "PassengerTransportation"]),
+  words: {
+    "time-format": "a real time in Beijing, such as 2026-11-03 12:31:07, or a date",
+    "money-format": "an amount in yuan: digits, a point, two decimals; further decimals are zeros",
+    "tax-rate-format": "a fraction (0.13), a percentage (13%), 免税, 不征税, or *** for 差额征税",
+    "/kind unknown-value": "01, 增值税专用发票, or 02, 普通发票",
+    "/kind missing-member": "says by code or name whether it is a 增值税专用发票 or a 普通发票",
+    "/issuedAt missing-member": "the time of the request, or IssueTime, is required",
+  },
 };
-/** A document's time as the clock in Beijing shows it; parts of a second are dropped. */
-export const beijing = (time: string) =>
-  new Date(Date.parse(time) + 8 * 3_600_000).toISOString().slice(0, 19).replace("T", " ");
-/** 01 special, 02 ordinary; any other code stays and breaks the document's shape. */
-const kind = (text: string) => (text === "01" ? "special" : text === "02" ? "ordinary" : text);
+
+const decimal = (text: string) => normaliseDecimal(text) ?? text;
 
 const party = (side: "Seller" | "Buyer"): Row[] =>
   [
@@ -54,27 +59,32 @@ const party = (side: "Seller" | "Buyer"): Row[] =>
   ].map(([to, from]) => ({
     to: `${side.toLowerCase()}/${to}`,
     from: `EInvoiceData/${side}Information/${side}${from}`,
+    ...(to === "taxId" ? { as: idOf } : {}),
   }));
 
 const headRows: readonly Row[] = [
   {
     to: "kind",
     from: "Header/InherentLabel/GeneralOrSpecialVAT/LabelCode",
-    as: kind,
-    back: (member) => (member === "special" ? "01" : "02"),
+    as: kindOf,
+    back: (kind) => kindCode(kind) ?? kind,
   },
   {
     to: "issuedAt",
     from: "EInvoiceData/BasicInformation/RequestTime",
-    as: beijingTime,
+    as: timeOf,
     back: beijing,
   },
   { to: "sourceId", from: "TaxSupervisionInfo/InvoiceNumber" },
   ...party("Seller"),
   ...party("Buyer"),
-  { to: "totals/net", from: "EInvoiceData/BasicInformation/TotalAmWithoutTax", as: money },
-  { to: "totals/tax", from: "EInvoiceData/BasicInformation/TotalTaxAm", as: money },
-  { to: "totals/gross", from: "EInvoiceData/BasicInformation/TotalTax-includedAmount", as: money },
+  { to: "totals/net", from: "EInvoiceData/BasicInformation/TotalAmWithoutTax", as: moneyOf },
+  { to: "totals/tax", from: "EInvoiceData/BasicInformation/TotalTaxAm", as: moneyOf },
+  {
+    to: "totals/gross",
+    from: "EInvoiceData/BasicInformation/TotalTax-includedAmount",
+    as: moneyOf,
+  },
   { to: "totals/inWords", from: "EInvoiceData/BasicInformation/TotalTax-includedAmountInChinese" },
   { to: "drawer", from: "EInvoiceData/BasicInformation/Drawer" },
   { to: "remark", from: "EInvoiceData/AdditionalInformation/Remark" },
@@ -98,24 +108,32 @@ const lineRows: readonly Row[] = [
   { to: "unit", from: "MeaUnits" },
   { to: "quantity", from: "Quantity", as: decimal },
   { to: "unitPrice", from: "UnPrice", as: decimal },
-  { to: "amount", from: "Amount", as: money },
-  { to: "taxRate", from: "TaxRate", as: rate },
-  { to: "tax", from: "ComTaxAm", as: money },
+  { to: "amount", from: "Amount", as: moneyOf },
+  { to: "taxRate", from: "TaxRate", as: rateOf, back: rateText },
+  { to: "tax", from: "ComTaxAm", as: moneyOf },
   { to: "taxCode", from: "TaxClassificationCode" },
 ];
 
 const passengerRows: readonly Row[] = [
   { to: "traveller", from: "Traveler" },
+  { to: "documentType", from: "TypeOfPassengerDocument" },
   { to: "idNumber", from: "ValidIDNumber" },
   { to: "date", from: "TravelDate" },
   { to: "from", from: "Departure" },
   { to: "to", from: "Destination" },
   { to: "vehicle", from: "Vehicletype" },
+  { to: "grade", from: "Grade" },
   { to: "seat", from: "Seat" },
 ];
 
 /** The tables, for write-shudian.ts. */
 export const shudianRows = { head: headRows, line: lineRows, passenger: passengerRows };
+
+/** The labels of the usual `Header/InherentLabel/EInvoiceType`. */
+export const usualTypeLabels: Readonly<Record<string, string>> = {
+  LabelCode: "01",
+  LabelName: "电子发票",
+};
 
 /** Where a 数电票 written by a gateway keeps the issuer's own ids: its numbers are the gateway's. */
 export const sourceIdSteps = {
@@ -123,20 +141,22 @@ export const sourceIdSteps = {
   reversed: "EInvoiceData/AdditionalInformation/ReversedSourceId",
 };
 
+type At = { element: Element; path: string };
+
 /**
  * A document does not have a line's gross: it is checked here, with the cent that a line may be
  * off, and dropped.
  */
-function checkLineGross(draft: Draft, line: Element, path: string): void {
-  const gross = draft.find(line, "TotaltaxIncludedAmount", path);
-  if (gross.element === undefined || gross.element.text === "") return;
-  const stated = normaliseMoney(gross.element.text);
-  const amount = normaliseMoney(draft.find(line, "Amount", path).element?.text ?? "");
-  const tax = normaliseMoney(draft.find(line, "ComTaxAm", path).element?.text ?? "");
-  if (stated === undefined)
-    draft.refuse(gross.path, "money-format", "an amount has at most two decimals");
-  else if (amount !== undefined && tax !== undefined) {
-    const difference = parseMoney(stated) - parseMoney(amount) - parseMoney(tax);
+function checkLineGross(draft: Draft, { element, path }: At): void {
+  const gross = draft.find(element, "TotaltaxIncludedAmount", path);
+  const text = gross.element?.text ?? "";
+  if (isNoTax(text)) return;
+  const textOf = (name: string) => draft.find(element, name, path).element?.text ?? "";
+  const tax = textOf("ComTaxAm");
+  const [stated, amount, own] = [centsOf(text), centsOf(textOf("Amount")), centsOf(tax)];
+  if (stated === undefined) draft.refuse(gross.path, "money-format", "an amount in yuan");
+  else if (amount !== undefined && (own !== undefined || isNoTax(tax))) {
+    const difference = stated - amount - (own ?? 0n);
     if (difference < -1n || difference > 1n)
       draft.refuse(gross.path, "line-gross", "the line's amount and tax make another gross");
   }
@@ -151,12 +171,12 @@ function checkHeader(draft: Draft): void {
   if ((eiid.element?.text ?? "") !== (number.element?.text ?? ""))
     draft.refuse(eiid.path, "number-stands-twice", "EIid and InvoiceNumber are the same number");
   const tag = draft.find(draft.root, "Header/EInvoiceTag");
-  if (tag.element !== undefined && tag.element.text !== "SWEI3200")
-    draft.refuse(tag.path, "unknown-tag", "only SWEI3200 is read");
+  if (tag.element !== undefined && !/^SWEI\d{4}$/.test(tag.element.text))
+    draft.refuse(tag.path, "unknown-tag", "SWEI and the four digits of a region, such as SWEI4400");
   const issued = draft.find(draft.root, "TaxSupervisionInfo/IssueTime");
-  const day = issued.element?.text.slice(0, 10) ?? "";
-  if (day !== "" && new Date(`${day}T00:00:00Z`).toJSON()?.slice(0, 10) !== day)
-    draft.refuse(issued.path, "date-format", "a real date, YYYY-MM-DD");
+  const time = issued.element?.text ?? "";
+  if (time !== "" && dayOf(time) === undefined)
+    draft.refuse(issued.path, "date-format", "a real date, such as 2026-11-03, or a time on it");
   const original = draft.find(
     draft.root,
     "EInvoiceData/SpecificInformation/RedEInvoice/OriginalInvoiceCode",
@@ -169,8 +189,8 @@ function checkHeader(draft: Draft): void {
       "the reversed 数电票 has a number of 20 digits",
     );
   const flag = draft.find(draft.root, "Header/InherentLabel/InIssuType/LabelCode");
-  const blue = flag.element?.text;
-  if (blue !== undefined && blue !== (reversed === "" ? "Y" : "N"))
+  const blue = flag.element?.text ?? "";
+  if (blue !== "" && blue !== (reversed === "" ? "Y" : "N"))
     draft.refuse(
       flag.path,
       "blue-or-red",
@@ -178,10 +198,81 @@ function checkHeader(draft: Draft): void {
     );
 }
 
+/** Special or ordinary: by the code, or else by the name; the two agree. */
+function readKind(draft: Draft): void {
+  const label = "Header/InherentLabel/GeneralOrSpecialVAT";
+  const code = draft.find(draft.root, `${label}/LabelCode`);
+  const name = draft.find(draft.root, `${label}/LabelName`);
+  const [byCode, byName] = [code.element?.text ?? "", name.element?.text ?? ""];
+  if (byCode === "" && byName !== "") draft.put("/kind", kindOf(byName), name.path);
+  else if (kindCode(kindOf(byName)) !== undefined && kindOf(byName) !== kindOf(byCode))
+    draft.refuse(name.path, "label-code-and-name", `${byCode} is not the code of ${byName}`);
+}
+
+/**
+ * The document's time is that of the request, or of the issue if the request has only that day or
+ * none; another time of issue is the bureau's. Returns the day of issue, if there is one.
+ */
+function readTimes(draft: Draft): string | undefined {
+  const request = draft.find(draft.root, "EInvoiceData/BasicInformation/RequestTime");
+  const issue = draft.find(draft.root, "TaxSupervisionInfo/IssueTime");
+  const [requested, issued] = [request.element?.text ?? "", issue.element?.text ?? ""];
+  const day = dayOf(issued);
+  const isSame = isDate(issued)
+    ? day === dayOf(requested)
+    : Date.parse(timeOf(issued)) === Date.parse(timeOf(requested));
+  const isVague = isDate(requested) && !isDate(issued) && day === dayOf(requested);
+  if (issued !== "" && (requested === "" || isVague))
+    draft.put("/issuedAt", timeOf(issued), issue.path);
+  else if (day !== undefined && !isSame)
+    draft.put("/taxBureau/issuedAt", timeOf(issued), issue.path);
+  return day;
+}
+
+/**
+ * Tax that is not due: the lines' rate is a word, or zero, and their tax is nothing, stars, or
+ * zeros. Figures of lines in fractions of a cent: in cents that make the totals.
+ */
+function readFigures(draft: Draft, lines: readonly At[]): void {
+  const textOf = ({ element, path }: At, name: string) => draft.find(element, name, path);
+  const untaxed = lines.map((line) => {
+    const rate = rateOf(textOf(line, "TaxRate").element?.text ?? "");
+    return rate === exempt || rate === notTaxed || rate === "0";
+  });
+  for (const [index, line] of lines.entries()) {
+    const { element, path } = textOf(line, "ComTaxAm");
+    if (untaxed[index] && isNoTax(element?.text ?? ""))
+      draft.put(`/lines/${index}/tax`, "0.00", path);
+  }
+  const basic = "EInvoiceData/BasicInformation";
+  const total = draft.find(draft.root, `${basic}/TotalTaxAm`);
+  if (lines.length > 0 && untaxed.every(Boolean) && isNoTax(total.element?.text ?? ""))
+    draft.put("/totals/tax", "0.00", total.path);
+  for (const [member, name, sum] of [
+    ["amount", "Amount", "TotalAmWithoutTax"],
+    ["tax", "ComTaxAm", "TotalTaxAm"],
+  ] as const) {
+    const texts = lines.map((line) => textOf(line, name));
+    const stated = draft.find(draft.root, `${basic}/${sum}`).element?.text ?? "";
+    const whole = inCents(
+      texts.map(({ element }) => element?.text ?? ""),
+      stated,
+    );
+    for (const [index, { path }] of texts.entries())
+      if (whole[index] !== undefined) draft.put(`/lines/${index}/${member}`, whole[index], path);
+  }
+}
+
+/** The type of every invoice of this format: the writer states it, and a document does not. */
+const usualType = (element: Element): boolean =>
+  element.children.every(({ qname, text }) => text === usualTypeLabels[qname]);
+
 function read(root: Element): Reading {
   const draft = createDraft(root, style);
   draft.put("/currency", "CNY", "/EInvoice");
   draft.fill("", root, "/EInvoice", headRows);
+  readKind(draft);
+  const issueDay = readTimes(draft);
   for (const [to, from] of [
     ["/sourceId", sourceIdSteps.own],
     ["/reverses/sourceId", sourceIdSteps.reversed],
@@ -198,27 +289,24 @@ function read(root: Element): Reading {
     draft.put(`/lines/${index}`, {}, path);
     draft.fill(`/lines/${index}`, element, path, lineRows);
   }
+  readFigures(draft, lines);
   const specific = draft.find(root, "EInvoiceData/SpecificInformation").element;
   for (const [index, passenger] of draft.all(specific, "PassengerTransportation").entries()) {
     const path = draft.pathOf(passenger);
     draft.put(`/passengers/${index}`, {}, path);
     draft.fill(`/passengers/${index}`, passenger, path, passengerRows);
   }
+  draft.find(root, "Header/InherentLabel/EInvoiceType");
+  draft.keep((element) => element.qname === "EInvoiceType" && !usualType(element));
   const { document } = draft.finish(formats.shudian.rules, () => {
     checkHeader(draft);
-    for (const { element, path } of lines) checkLineGross(draft, element, path);
+    for (const line of lines) checkLineGross(draft, line);
   });
   // if a gateway has written the XML, the number is not the `sourceId`; the file states the day of
   // issue apart from the time of the request
-  const [number = "", day = ""] = ownRows.map(({ from }) => draft.find(root, from).element?.text);
-  const issueDay = day.slice(0, 10) || undefined;
-  return {
-    document,
-    number,
-    numbers: [number],
-    issueDay,
-    unread: draft.unread(shudianVocabulary.formal),
-  };
+  const number = draft.find(root, "TaxSupervisionInfo/InvoiceNumber").element?.text ?? "";
+  const unread = draft.unread(shudianVocabulary.formal);
+  return { document, number, numbers: [number], issueDay, unread };
 }
 
 export const shudianReader: XmlReader = {

@@ -1,6 +1,8 @@
 /**
- * The elements of each format, by their parent. xml.ts refuses any other by name: it may be money,
- * a misspelt remark, or another page's form, and nobody would see that the gateway dropped it.
+ * The elements of each format, by their parent, in the order in which they are written. xml.ts
+ * refuses any other by name: it may be money, a misspelt remark, or another page's form, and nobody
+ * would see that the gateway dropped it. The vocabulary of 数电票 is open: no list of it is complete,
+ * so a document keeps what is not listed (elements.ts).
  *
  * `formal`: leaves, some with their parent, that repeat what the invoice says elsewhere, or say
  * nothing about it. The sender gets the names of all other leaves that no reader reads (`unread` of
@@ -22,14 +24,12 @@ export const shudianVocabulary: Vocabulary = {
   prefixes: new Map([["", ""]]),
   line: "IssuItemInformation",
   children: sets({
-    EInvoice: "Header EInvoiceData SellerAuthentication TaxSupervisionInfo TaxBureauSignature",
-    Header: "EIid EInvoiceTag Version InherentLabel UndefinedLabel",
+    EInvoice: "Header EInvoiceData TaxSupervisionInfo TaxBureauSignature",
+    Header: "EIid EInvoiceTag Version InherentLabel",
     InherentLabel: "InIssuType EInvoiceType GeneralOrSpecialVAT",
     InIssuType: "LabelCode LabelName",
     EInvoiceType: "LabelCode LabelName",
     GeneralOrSpecialVAT: "LabelCode LabelName",
-    UndefinedLabel: "Label",
-    Label: "LabelType LabelCode LabelName",
     EInvoiceData:
       "SellerInformation BuyerInformation BasicInformation IssuItemInformation " +
       "SpecificInformation AdditionalInformation",
@@ -41,23 +41,22 @@ export const shudianVocabulary: Vocabulary = {
     IssuItemInformation:
       "ItemName SpecMod MeaUnits Quantity UnPrice Amount TaxRate ComTaxAm " +
       "TotaltaxIncludedAmount TaxClassificationCode",
-    SpecificInformation: "RedEInvoice PassengerTransportation Toll",
+    SpecificInformation: "RedEInvoice PassengerTransportation",
     RedEInvoice: "OriginalInvoiceCode",
     PassengerTransportation:
       "Traveler TypeOfPassengerDocument ValidIDNumber TravelDate Departure Destination " +
-      "Vehicletype Seat Grade",
-    Toll: "PlateNumber VehicleType StartDatesOfPassage EndDatesOfPassage",
+      "Vehicletype Grade Seat",
     AdditionalInformation: "Remark SourceId ReversedSourceId",
-    SellerAuthentication: "AuthenticationMethods",
     TaxSupervisionInfo: "InvoiceNumber IssueTime TaxBureauCode TaxBureauName",
     TaxBureauSignature: "Reference SignatureAlgorithm SignatureTime SignatureValue",
   }),
+  open: true,
   attributes: new Set(["URI"]),
+  // the bureau's signature is over the original's bytes, which are kept
   formal: new Set(
-    (
-      "Version LabelCode LabelName LabelType AuthenticationMethods Reference SignatureAlgorithm " +
-      "SignatureTime SignatureValue"
-    ).split(" "),
+    "Version LabelCode LabelName Reference SignatureAlgorithm SignatureTime SignatureValue".split(
+      " ",
+    ),
   ),
 };
 

@@ -1,11 +1,14 @@
 /**
  * An invoice document as a 数电票, by the tables that read one (shudian.ts).
  *
- * Owns: what only the written form has. `EIid` and `InvoiceNumber` are the gateway's number of the
- * invoice, and the reversed number is the gateway's too, so that a red letter's XML names the
- * number in its original's XML. The issuer's own ids are in `AdditionalInformation/SourceId` and
- * `…/ReversedSourceId`, which the reader prefers to the numbers: when the file is read again, the
- * original has its `sourceId` and is recognised.
+ * Owns: what only the written form has. The tag names the seller's region. `EIid` and
+ * `InvoiceNumber` are the gateway's number of the invoice, and the reversed number is the
+ * gateway's too, so that a red letter's XML names the number in its original's XML. The issuer's
+ * own ids are in `AdditionalInformation/SourceId` and `…/ReversedSourceId`, which the reader
+ * prefers to the numbers: when the file is read again, the original has its `sourceId` and is
+ * recognised.
+ *
+ * Elements that the document keeps (elements.ts) stand after the others of the element around them.
  *
  * What a reader gets back in another form: times are Beijing's, a `reverses.number` is a
  * `reverses.sourceId`, the amount in Chinese figures is always there, a missing `sourceId` is the
@@ -16,40 +19,18 @@
  */
 import { chineseFigures, formatMoney, parseMoney } from "../values/money.ts";
 import type { Violation } from "../values/problems.ts";
+import { divisionOf } from "../values/tax-id.ts";
 import type { InvoiceDocument, Numbers } from "./document.ts";
-import { add, branch, fill, put, render, type Sequences } from "./markup.ts";
+import { indexOfPlace, type KeptElement } from "./elements.ts";
+import { add, type Branch, branch, fill, put, render, type Sequences } from "./markup.ts";
 import type { Writer } from "./reading.ts";
-import { beijing, shudianRows, sourceIdSteps } from "./shudian.ts";
+import { shudianRows, sourceIdSteps, usualTypeLabels } from "./shudian.ts";
+import { beijing } from "./shudian-values.ts";
+import { shudianVocabulary } from "./vocabularies.ts";
 
-const party = (side: string) =>
-  ["IdNum", "Name", "Addr", "TelNum", "BankName", "BankAccNum"]
-    .map((part) => side + part)
-    .join(" ");
-const sequences: Sequences = {
-  EInvoice: "Header EInvoiceData TaxSupervisionInfo",
-  Header: "EIid EInvoiceTag Version InherentLabel",
-  InherentLabel: "InIssuType EInvoiceType GeneralOrSpecialVAT",
-  InIssuType: "LabelCode LabelName",
-  EInvoiceType: "LabelCode LabelName",
-  GeneralOrSpecialVAT: "LabelCode LabelName",
-  EInvoiceData:
-    "SellerInformation BuyerInformation BasicInformation IssuItemInformation " +
-    "SpecificInformation AdditionalInformation",
-  SellerInformation: party("Seller"),
-  BuyerInformation: party("Buyer"),
-  BasicInformation:
-    "TotalAmWithoutTax TotalTaxAm TotalTax-includedAmount TotalTax-includedAmountInChinese " +
-    "Drawer RequestTime",
-  IssuItemInformation:
-    "ItemName SpecMod MeaUnits Quantity UnPrice Amount TaxRate ComTaxAm " +
-    "TotaltaxIncludedAmount TaxClassificationCode",
-  SpecificInformation: "RedEInvoice PassengerTransportation",
-  RedEInvoice: "OriginalInvoiceCode",
-  PassengerTransportation:
-    "Traveler ValidIDNumber TravelDate Departure Destination Vehicletype Seat",
-  AdditionalInformation: "Remark SourceId ReversedSourceId",
-  TaxSupervisionInfo: "InvoiceNumber IssueTime TaxBureauCode TaxBureauName",
-};
+const sequences: Sequences = Object.fromEntries(
+  [...shudianVocabulary.children].map(([name, children]) => [name, [...children].join(" ")]),
+);
 
 function obstacles(document: InvoiceDocument): Violation[] {
   const violations: Violation[] = [];
@@ -84,6 +65,41 @@ function obstacles(document: InvoiceDocument): Violation[] {
   return violations;
 }
 
+/** Cities whose tax offices are not their province's (计划单列市). */
+const ownOffices = new Set(["2102", "3302", "3502", "3702", "4403"]);
+
+/**
+ * The four digits of the tax office in charge of the seller: by its tax id, or else by the code of
+ * the office; 0000 for a seller from abroad.
+ */
+function regionOf({ seller, taxBureau }: InvoiceDocument): string {
+  const office = /^1(\d{4})/.exec(taxBureau?.code ?? "")?.[1];
+  const division = divisionOf(seller.taxId)?.slice(0, 4);
+  if (division === undefined) return office ?? "0000";
+  return ownOffices.has(division) ? division : `${division.slice(0, 2)}00`;
+}
+
+function branchOf({ name, text, elements }: KeptElement): Branch {
+  return { ...branch(name), text: text ?? "", others: (elements ?? []).map(branchOf) };
+}
+
+/** Puts the document's elements below the ones that they stood in; missing ones are created. */
+function putElements(root: Branch, document: InvoiceDocument): void {
+  for (const { in: place, ...element } of document.elements ?? []) {
+    const repeated = indexOfPlace(place);
+    const path = repeated ? place.slice(0, place.lastIndexOf("[")) : place;
+    let parent = root;
+    for (const step of path.split("/").slice(2)) {
+      const known = parent.children.filter(({ name }) => name === step);
+      const isLast = repeated && step === path.slice(path.lastIndexOf("/") + 1);
+      parent = known[isLast ? repeated.index : 0] ?? add(parent, step);
+    }
+    const own = parent.children.findIndex(({ name }) => name === element.name);
+    if (own < 0) parent.others.push(branchOf(element));
+    else parent.children[own] = branchOf(element);
+  }
+}
+
 function write(document: InvoiceDocument, { number, reverses }: Numbers): string {
   const root = branch("EInvoice");
   const label = (name: string, code: string, text: string) => {
@@ -92,17 +108,22 @@ function write(document: InvoiceDocument, { number, reverses }: Numbers): string
   };
   fill(root, document, shudianRows.head, "");
   put(root, "Header/EIid", number);
-  put(root, "Header/EInvoiceTag", "SWEI3200");
+  put(root, "Header/EInvoiceTag", `SWEI${regionOf(document)}`);
   put(root, "Header/Version", "0.32");
   label("InIssuType", document.reverses === undefined ? "Y" : "N", "是否蓝字发票标志");
-  label("EInvoiceType", "01", "电子发票");
+  label("EInvoiceType", usualTypeLabels["LabelCode"] ?? "", usualTypeLabels["LabelName"] ?? "");
   put(
     root,
     "Header/InherentLabel/GeneralOrSpecialVAT/LabelName",
     document.kind === "special" ? "增值税专用发票" : "普通发票",
   );
   put(root, "TaxSupervisionInfo/InvoiceNumber", number);
-  put(root, "TaxSupervisionInfo/IssueTime", beijing(document.issuedAt).slice(0, 10));
+  const { issuedAt } = document.taxBureau ?? {};
+  put(
+    root,
+    "TaxSupervisionInfo/IssueTime",
+    issuedAt === undefined ? beijing(document.issuedAt).slice(0, 10) : beijing(issuedAt),
+  );
   put(
     root,
     "EInvoiceData/BasicInformation/TotalTax-includedAmountInChinese",
@@ -135,6 +156,7 @@ function write(document: InvoiceDocument, { number, reverses }: Numbers): string
   }
   for (const passenger of document.passengers ?? [])
     fill(add(specific, "PassengerTransportation"), passenger, shudianRows.passenger);
+  putElements(root, document);
   return render(root, sequences);
 }
 

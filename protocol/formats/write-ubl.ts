@@ -20,12 +20,13 @@
  * - A red letter is a 384 with a BillingReference; one that is a credit note (381 and others) has
  *   the root CreditNote, and positive amounts.
  *
- * Left out: kind, drawer, tax bureau, passengers, amounts in figures, the buyer's bank, the bytes
- * of attachments. A phone becomes the contact's; specification and unit in words become item
- * attributes (BG-32), which are not read back. Codes that are not in their list (codes.ts) change:
- * a unit becomes C62, a reason becomes a text, an identifier loses its scheme; an electronic
- * address without a known scheme, and a buyer's identifiers beyond the second, are left out. Does
- * not own: the arithmetic of a document (rules.ts). `npm run validate:ubl` checks the output.
+ * Left out: kind, drawer, tax bureau, passengers, elements, amounts in figures, the buyer's bank,
+ * the bytes of attachments. A phone becomes the contact's; specification and unit in words become
+ * item attributes (BG-32), which are not read back. Codes that are not in their list (codes.ts)
+ * change: a unit becomes C62, a reason becomes a text, an identifier loses its scheme; an
+ * electronic address without a known scheme, and a buyer's identifiers beyond the second, are left
+ * out. Does not own: the arithmetic of a document (rules.ts). `npm run validate:ubl` checks the
+ * output.
  */
 import {
   amountTimesRate,
@@ -39,10 +40,12 @@ import { isChineseTaxId } from "../values/tax-id.ts";
 import { allowanceReasons, chargeReasons, countries, unitCodes } from "./codes.ts";
 import {
   exempt,
+  fractionOf,
   type InvoiceDocument,
   type InvoiceLine,
   type Numbers,
   notTaxed,
+  onMargin,
 } from "./document.ts";
 import { isCreditNote, negate, roundingSlack, usualCode } from "./en16931.ts";
 import { creditorScheme, taxIdFrom } from "./en16931-reading.ts";
@@ -164,9 +167,7 @@ const categoryOf = ({ taxRate = "0", taxCategory }: Taxed): string =>
   taxCategory ??
   (taxRate === exempt ? "E" : taxRate === notTaxed ? "O" : isZero(taxRate) ? "Z" : "S");
 /** The rate as a fraction; 0 for a word. */
-const fractionOf = ({ taxRate = "0" }: Taxed): string =>
-  taxRate === exempt || taxRate === notTaxed ? "0" : taxRate;
-const percentOf = (taxed: Taxed) => fractionToPercent(fractionOf(taxed));
+const percentOf = ({ taxRate = "0" }: Taxed) => fractionToPercent(fractionOf(taxRate));
 
 /** `lines`: how many lines the tax is from. */
 type Part = {
@@ -229,8 +230,15 @@ function obstacles(document: InvoiceDocument): Violation[] {
     });
   const parts = partsOf(document);
   const field = document.taxBreakdown === undefined ? "/lines" : "/taxBreakdown";
+  const marginal = document.lines.findIndex(({ taxRate }) => taxRate === onMargin);
+  if (marginal >= 0)
+    violations.push({
+      field: `/lines/${marginal}/taxRate`,
+      rule: "ubl-margin",
+      detail: "UBL has no tax on a margin (差额征税): its tax follows from a rate",
+    });
   for (const part of parts) {
-    const expected = amountTimesRate(part.taxable, fractionOf(part));
+    const expected = amountTimesRate(part.taxable, fractionOf(part.taxRate));
     const difference = part.tax - expected;
     const slack = roundingSlack(part.lines);
     if (difference < -slack || difference > slack) {
@@ -278,7 +286,8 @@ function putCategory(parent: Branch, step: string, taxed: Taxed): Branch {
   const code = categoryOf(taxed);
   put(category, "cbc:ID", code);
   // BR-O-05: a category outside of tax has no rate
-  if (code !== "O" || !isZero(fractionOf(taxed))) put(category, "cbc:Percent", percentOf(taxed));
+  if (code !== "O" || !isZero(fractionOf(taxed.taxRate ?? "0")))
+    put(category, "cbc:Percent", percentOf(taxed));
   put(category, "cac:TaxScheme/cbc:ID", "VAT");
   return category;
 }
@@ -406,8 +415,11 @@ function putLine(root: Branch, names: typeof ublInvoice, line: InvoiceLine, inde
   const amount = parseMoney(line.amount);
   const single = { quantity: amount < 0n ? "-1" : "1", unitPrice: line.amount.replace("-", "") };
   const unitCode = unitOf(line);
-  fill(element, { id: String(index + 1), ...single, ...line }, ublRows.line);
-  put(element, names.quantity, line.quantity ?? single.quantity, { unitCode });
+  // a price or a quantity alone does not say what it is for
+  const isWhole = line.quantity !== undefined && line.unitPrice !== undefined;
+  const { quantity, unitPrice } = isWhole ? line : single;
+  fill(element, { id: String(index + 1), ...line, unitPrice }, ublRows.line);
+  put(element, names.quantity, quantity, { unitCode });
   put(element, "cac:Price/cbc:BaseQuantity", line.baseQuantity, { unitCode });
   put(element, "cbc:Note", line.note);
   putAllowances(element, line.allowances, false);

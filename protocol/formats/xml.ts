@@ -34,6 +34,8 @@ export type Element = {
   /** Its own text and CDATA, trimmed. */
   text: string;
   parent: Element | undefined;
+  /** Whether the vocabulary lists it at this place, and all elements around it. */
+  listed: boolean;
 };
 
 /**
@@ -45,6 +47,8 @@ export type Vocabulary = {
   /** The element that may occur 2,000 times, without prefix. */
   line: string;
   children: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Set if elements that are not listed are read too; they have no attributes. */
+  open?: true;
   attributes: ReadonlySet<string>;
   formal: ReadonlySet<string>;
 };
@@ -302,6 +306,22 @@ function createBuilder(vocabulary: Vocabulary, restore: (text: string) => string
     if (violations.length === maxViolations) throw invalid(violations);
   };
 
+  /**
+   * Whether an element that is not listed may stand here: not below one that is read as a text, and
+   * not with the name of a listed one in other letters, which people would take for it.
+   */
+  const isOpen = ({ parent, qname }: Element): boolean => {
+    if (!vocabulary.open || !parent?.listed) return vocabulary.open === true;
+    const names = vocabulary.children.get(parent.qname);
+    const folded = qname.toLowerCase();
+    return names !== undefined && ![...names].some((name) => name.toLowerCase() === folded);
+  };
+
+  /** No reader looks at the attributes of an open vocabulary: only formal elements have any. */
+  const isAttribute = (element: Element, name: string) =>
+    vocabulary.attributes.has(name) &&
+    (!vocabulary.open || (element.listed && vocabulary.formal.has(element.qname)));
+
   function checkAttribute(element: Element, name: string, scope: Scope): void {
     const colon = name.indexOf(":");
     const foreign =
@@ -312,7 +332,7 @@ function createBuilder(vocabulary: Vocabulary, restore: (text: string) => string
       );
     if (foreign)
       refuse(element, `/@${name}`, "foreign-namespace", "an attribute of another format");
-    else if (colon < 0 && !vocabulary.attributes.has(name))
+    else if (colon < 0 && !isAttribute(element, name))
       refuse(element, `/@${name}`, "unknown-attribute", "this format has no such attribute");
   }
 
@@ -346,13 +366,16 @@ function createBuilder(vocabulary: Vocabulary, restore: (text: string) => string
       children,
       text,
       parent,
+      listed:
+        parent === undefined ||
+        (parent.listed && (vocabulary.children.get(parent.qname)?.has(qname) ?? false)),
     };
     if (parent !== undefined) (parent.children as Element[]).push(element);
     if (prefix === undefined) {
       refuse(element, "", "foreign-namespace", "an element of another format");
       return element;
     }
-    if (parent !== undefined && !vocabulary.children.get(parent.qname)?.has(qname)) {
+    if (!element.listed && !isOpen(element)) {
       refuse(
         element,
         "",
@@ -363,6 +386,8 @@ function createBuilder(vocabulary: Vocabulary, restore: (text: string) => string
     }
     for (const attribute of Object.keys(attributes)) checkAttribute(element, attribute, scope);
     if (broken) refuse(element, "", ...broken);
+    else if (text !== "" && element.listed && vocabulary.children.has(qname))
+      refuse(element, "", "unexpected-text", "this element has elements in it and no text");
     for (const child of content) {
       const childTag = tagOf(child);
       if (!childTag.startsWith("#")) build(child, childTag, scope, element);

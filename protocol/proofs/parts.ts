@@ -65,6 +65,7 @@ export function partsOf(document: InvoiceDocument): Parts {
     taxBreakdown,
     remark,
     passengers,
+    elements,
     reverses,
     sourceId,
     source,
@@ -86,7 +87,8 @@ export function partsOf(document: InvoiceDocument): Parts {
     total: gross,
     tax: { totals, allowances, taxBreakdown },
     remark,
-    passengers,
+    // sections of special trades are as personal as passengers are
+    passengers: elements === undefined ? passengers : { passengers, elements },
     terms: nonEmpty({
       dueDate,
       period,
@@ -134,7 +136,12 @@ export const partShapes: Readonly<Record<PartName, z.ZodType>> = {
     taxBreakdown: shape.taxBreakdown,
   }),
   remark: shape.remark,
-  passengers: shape.passengers,
+  passengers: z
+    .union([
+      shape.passengers.unwrap(),
+      z.strictObject({ passengers: shape.passengers, elements: shape.elements.unwrap() }),
+    ])
+    .optional(),
   terms: ifAny(
     invoiceDocument.pick({
       dueDate: true,
@@ -166,7 +173,7 @@ export function documentOfParts(parts: Parts): unknown {
     totals: { ...totals, gross: parts.total },
     ...rest,
     remark: parts.remark,
-    passengers: parts.passengers,
+    ...(Array.isArray(parts.passengers) ? { passengers: parts.passengers } : objects.passengers),
     ...objects.terms,
     ...objects.origin,
     reverses: parts.reverses,

@@ -64,6 +64,15 @@ export function normaliseTaxId(text: string, country?: string): string {
 }
 
 /**
+ * The six digits of the administrative division in an id of a Chinese taxpayer (GB/T 2260);
+ * undefined for a foreign one.
+ */
+export function divisionOf(taxId: string): string | undefined {
+  if (chineseShape.test(taxId)) return taxId.slice(2, 8);
+  return isOlderTaxId(taxId) ? taxId.slice(0, 6) : undefined;
+}
+
+/**
  * The two digits for the seller's region in an invoice number: those of the id, or `90` for a
  * foreign seller.
  */

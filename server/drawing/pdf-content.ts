@@ -7,7 +7,15 @@
  * (pdf-page.ts).
  */
 
-import type { InvoiceDocument, InvoiceLine, Numbers } from "@onepiao/protocol/formats/document.ts";
+import {
+  exempt,
+  type InvoiceDocument,
+  type InvoiceLine,
+  type Numbers,
+  notTaxed,
+  onMargin,
+} from "@onepiao/protocol/formats/document.ts";
+import { indexOfPlace, type KeptElement } from "@onepiao/protocol/formats/elements.ts";
 import { payableOf } from "@onepiao/protocol/formats/rules.ts";
 import { chineseFigures, fractionToPercent, parseMoney } from "@onepiao/protocol/values/money.ts";
 
@@ -30,8 +38,11 @@ const join = (parts: readonly (string | undefined)[], between = "　") =>
   parts.filter(isText).join(between);
 const labelled = (label: string, value: string | undefined) =>
   value === undefined ? undefined : `${label}：${value}`;
-const rateText = (rate: string | undefined) =>
-  rate === undefined || !/\d/.test(rate) ? rate : `${fractionToPercent(rate)}%`;
+/** As on paper, where the rate of a tax on a margin is stars. */
+function rateText(rate: string | undefined): string | undefined {
+  if (rate === onMargin) return "***";
+  return rate === undefined || !/\d/.test(rate) ? rate : `${fractionToPercent(rate)}%`;
+}
 const periodText = (period: { start?: string | undefined; end?: string | undefined } | undefined) =>
   period && labelled("期间", `${period.start ?? ""} 至 ${period.end ?? ""}`);
 
@@ -80,6 +91,8 @@ function allowanceText({
   return join([charge ? "加收" : "折让", reason, share, charge ? amount : negated(amount)], " ");
 }
 
+const isUntaxed = ({ taxRate }: InvoiceLine) => taxRate === exempt || taxRate === notTaxed;
+
 function rowOf(line: InvoiceLine): Row {
   const per =
     line.baseQuantity === undefined || Number(line.baseQuantity) === 1
@@ -100,7 +113,7 @@ function rowOf(line: InvoiceLine): Row {
     amount: line.amount,
     rate: rateText(line.taxRate),
     // no tax is due: worded as on paper, not as an amount
-    tax: line.tax !== undefined && /\d/.test(line.taxRate) ? line.tax : line.tax && "***",
+    tax: isUntaxed(line) ? line.tax && "***" : line.tax,
     notes: notes.filter(isText),
   };
 }
@@ -131,9 +144,40 @@ export const passengerColumns = [
   "等级",
 ] as const;
 export const passengersOf = ({ passengers = [] }: InvoiceDocument): string[][] =>
-  passengers.map(({ traveller, idNumber, date, from, to, vehicle, seat }) =>
-    [traveller, idNumber, date, from, to, vehicle, seat].map((text) => text ?? ""),
-  );
+  passengers.map(({ traveller, documentType, idNumber, date, from, to, vehicle, seat, grade }) => {
+    const id = join([documentType, idNumber], " ");
+    return [traveller, id, date, from, to, vehicle, join([grade, seat], " ")].map(
+      (text) => text ?? "",
+    );
+  });
+
+/** Names of elements in words; others are shown as the XML has them. */
+const elementWords: Readonly<Record<string, string>> = {
+  Toll: "通行费",
+  PlateNumber: "车牌号",
+  VehicleType: "类型",
+  StartDatesOfPassage: "通行日期起",
+  EndDatesOfPassage: "通行日期止",
+  UndefinedLabel: "其他标签",
+};
+const elementName = (name: string) => elementWords[name] ?? name;
+
+/** `name：text`, or `name（texts of its elements）`. */
+const elementText = ({ name, text, elements }: KeptElement): string =>
+  elements === undefined
+    ? `${elementName(name)}：${text ?? ""}`
+    : `${elementName(name)}（${elements.map(elementText).join("　")}）`;
+
+/**
+ * Elements that no member is for, a paragraph each; with the line or the passenger that they belong
+ * to.
+ */
+export const elementsOf = ({ elements = [] }: InvoiceDocument): string[] =>
+  elements.map(({ in: place, ...element }) => {
+    const item = indexOfPlace(place);
+    const owner = item && `${item.list === "lines" ? "项目" : "出行人"} ${item.index + 1}`;
+    return join([owner, elementText(element)], " · ");
+  });
 
 /** Tax by rate, for documents whose lines have no tax. */
 export const breakdownOf = ({ taxBreakdown = [] }: InvoiceDocument): string[] =>

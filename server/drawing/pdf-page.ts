@@ -13,6 +13,7 @@ import type { InvoiceDocument, Numbers } from "@onepiao/protocol/formats/documen
 import { formatMoney, parseMoney } from "@onepiao/protocol/values/money.ts";
 import {
   breakdownOf,
+  elementsOf,
   moneyText,
   type PartyText,
   partyOf,
@@ -270,11 +271,14 @@ export async function layOut(
   const { document, changed } = await showable(fitted, pace);
   const taxed = document.taxBreakdown === undefined;
   const plain = (strips: Strip[]): Block => ({ strips, amount: 0n, tax: 0n });
-  const details = breakdownOf(document).flatMap((text) =>
-    paragraph(text, 6, form.width - 12, { size: 7.5, line: 10.5 }),
-  );
-  const [detail] = details;
-  if (detail) Object.assign(detail, { ruled: true, height: detail.height + 4 });
+  const details = [breakdownOf(document), elementsOf(document)].flatMap((texts) => {
+    const strips = texts.flatMap((text) =>
+      paragraph(text, 6, form.width - 12, { size: 7.5, line: 10.5 }),
+    );
+    const [first] = strips;
+    if (first) Object.assign(first, { ruled: true, height: first.height + 4 });
+    return strips;
+  });
   const blocks: Block[] = [];
   for (const row of rowsOf(document)) {
     const tax = row.tax === undefined || row.tax === "***" ? 0n : parseMoney(row.tax);

@@ -1,4 +1,5 @@
 import {
+  divisionOf,
   isChineseTaxId,
   isTaxId,
   normaliseTaxId,
@@ -59,6 +60,12 @@ describe("a tax id", () => {
     expect(normaliseTaxId("EL 094259216", "GR")).to.equal("EL094259216");
     expect(normaliseTaxId("cn91440305ma4jurq28r", "DE")).to.equal("91440305MA4JURQ28R");
     expect(normaliseTaxId("91440305MA4JURQ28R", "DE")).to.equal("91440305MA4JURQ28R");
+  });
+  it("says the division of its registration, if it is Chinese", () => {
+    expect(divisionOf("91440305MA4JURQ28R")).to.equal("440305");
+    expect(divisionOf("440300123456789")).to.equal("440300");
+    expect(divisionOf("44030019900101001600")).to.equal("440300");
+    expect(divisionOf("DE123456789")).to.equal(undefined);
   });
   it("says the seller's region, 90 for a foreign one", () => {
     expect(regionOf("91440305MA4JURQ28R")).to.equal("44");

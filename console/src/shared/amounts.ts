@@ -54,7 +54,7 @@ export function toPay(
   return formatTotal(rest < 0n ? 0n : rest, decimalsOf(currency));
 }
 
-/** Formats a tax rate: "0.06" becomes 6%. The words 免税 and 不征税 stay unchanged. */
+/** Formats a tax rate: "0.06" becomes 6%. Words such as 免税 stay unchanged. */
 export const percentOf = (rate = ""): string =>
   decimalPattern.test(rate) && rate.length <= 18 ? `${fractionToPercent(rate)}%` : rate;
 

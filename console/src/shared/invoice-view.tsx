@@ -46,6 +46,7 @@ const useWords = wordsOf("invoice-view", {
     attachments: "附件",
     remark: "备注",
     passenger: "出行人",
+    element: "特定业务",
     reverses: "所红冲的发票",
     history: "流转记录",
     "event.invoice.issued": "已签章上链",
@@ -93,6 +94,7 @@ const useWords = wordsOf("invoice-view", {
     attachments: "Attachments",
     remark: "Remark",
     passenger: "Traveller",
+    element: "Special section",
     reverses: "Reverses",
     history: "History",
     "event.invoice.issued": "Sealed on the chain",
@@ -138,6 +140,16 @@ function typeWords(say: ReturnType<typeof useWords>, typeCode: string): string {
 
 /** What may stand beside the gross, in the order in which it leads to what is to be paid. */
 const extras = ["collected", "prepaid", "rounding", "payable"] as const;
+type Element = Omit<NonNullable<Document["elements"]>[number], "in">;
+const textOf = ({ name, text, elements }: Element): string =>
+  elements === undefined
+    ? `${name}：${text ?? ""}`
+    : `${name}（${elements.map(textOf).join("　")}）`;
+
+/** What the XML says in an element that no member is for; its place is on hover. */
+const ElementText = ({ element, at }: { element: Element; at: string }) => (
+  <span title={at}>{textOf(element)}</span>
+);
 
 /** The content of the invoice. */
 export function DocumentView({
@@ -151,6 +163,7 @@ export function DocumentView({
     currency,
     remark,
     passengers,
+    elements,
     reverses,
     typeCode,
     preceding,
@@ -203,6 +216,7 @@ export function DocumentView({
               passenger.date,
               passenger.from && `${passenger.from} → ${passenger.to ?? ""}`,
               passenger.vehicle,
+              passenger.grade,
               passenger.seat,
             ]
               .filter(Boolean)
@@ -219,6 +233,11 @@ export function DocumentView({
                   )),
                 },
               ]),
+          ...(elements ?? []).map(({ in: place, ...element }, at) => ({
+            key: `element-${at}`,
+            label: say("element"),
+            children: <ElementText element={element} at={place} />,
+          })),
           ...(remark === undefined
             ? []
             : [{ key: "remark", label: say("remark"), children: remark }]),

@@ -254,10 +254,11 @@ export function fieldOf(draft: Draft, pointer: string): (string | number)[] | un
 export const isBeyondForm = ({
   allowances,
   passengers,
+  elements,
   taxBreakdown,
   lines,
 }: Schemas["InvoiceDocument"]): boolean =>
-  [allowances, passengers, taxBreakdown].some((part) => part !== undefined) ||
+  [allowances, passengers, elements, taxBreakdown].some((part) => part !== undefined) ||
   lines.some((line) => line.allowances !== undefined || line.baseQuantity !== undefined);
 
 type DocumentLine = Schemas["InvoiceDocument"]["lines"][number];
