@@ -103,7 +103,13 @@ describe("finding invoices", () => {
       rival2,
     ]);
     expect(await numbersFor(bureau, `sourceId=POS-3&seller=${shop.taxId}`)).deep.equals([shop3]);
-    expect(await numbersFor(shop, "sourceId=pos-1"), "letter for letter").deep.equals([]);
+    for (const spelling of ["pos-1", "POS 1 ", "pos\u20131", "ＰＯＳ－０１"])
+      expect(
+        await numbersFor(shop, `sourceId=${encodeURIComponent(spelling)}`),
+        `spelled ${spelling}`,
+      ).deep.equals([shop1]);
+    for (const another of ["POS-11", "1-POS"])
+      expect(await numbersFor(shop, `sourceId=${another}`), another).deep.equals([]);
     for (const [by, as] of [
       [ann, "holder"],
       [firm, "employer"],

@@ -97,6 +97,58 @@ describe("issuing over HTTP", () => {
       });
     });
 
+    it("is the same however it is spelled; what is another id is another original", async () => {
+      const sourceId = `Pos-${crypto.randomUUID().slice(0, 8)}x-7`;
+      const first = await must(issue(shop, invoiceOf(shop, firm, { sourceId })));
+      const [full, dash] = [sourceId.replaceAll("-", "－"), sourceId.replaceAll("-", "\u2013")];
+      for (const spelling of [sourceId.toLowerCase(), `${sourceId.toUpperCase()} `, full, dash])
+        expect(
+          refused(
+            await issue(shop, invoiceOf(shop, firm, { sourceId: spelling })),
+            "duplicate-source",
+          )["original"].number,
+          spelling,
+        ).equals(first.number);
+      for (const another of [`${sourceId}7`, `${sourceId}-7`])
+        await must(issue(shop, invoiceOf(shop, firm, { sourceId: another })));
+      // signs alone fold to nothing, and are not all the same
+      for (const signs of [`+${"*".repeat(3)}`, "***"])
+        await must(issue(shop, invoiceOf(shop, firm, { sourceId: signs })));
+    });
+
+    it("says whether the content is the same, and names the members that differ", async () => {
+      const sourceId = fresh();
+      const body = invoiceOf(shop, firm, { sourceId, remark: "午餐" });
+      await must(issue(shop, body));
+      const problem = async (again: unknown) => {
+        const { content, differs } = refused(await issue(shop, again), "duplicate-source");
+        return { content, differs };
+      };
+      expect(await problem(body)).deep.equals({ content: "same", differs: [] });
+      expect(await problem({ ...body, sourceId: sourceId.toLowerCase() })).deep.equals({
+        content: "same",
+        differs: [],
+      });
+      const less = {
+        lines: [{ name: "*餐饮服务*餐费", amount: "94.34", taxRate: "0.06", tax: "5.66" }],
+        totals: { net: "94.34", tax: "5.66", gross: "100.00" },
+      };
+      expect(await problem({ ...body, ...less })).deep.equals({
+        content: "differs",
+        differs: ["/lines", "/totals"],
+      });
+      const { remark: _, ...without } = body as ReturnType<typeof invoiceOf> & { remark?: string };
+      expect(await problem(without)).deep.equals({ content: "differs", differs: ["/remark"] });
+    });
+
+    it("is told to its issuer alone: another issuer's same id is not mentioned", async () => {
+      const sourceId = fresh();
+      await must(issue(shop, invoiceOf(shop, firm, { sourceId })));
+      const reply = await issue(other, invoiceOf(shop, firm, { sourceId }));
+      expect(refused(reply, "seller-not-caller")).not.to.have.any.keys("original", "content");
+      expect((await issue(other, invoiceOf(other, firm, { sourceId }))).status).equals(201);
+    });
+
     it("sent twenty times at once with twenty keys is accepted once", async () => {
       const body = invoiceOf(shop, firm, { sourceId: fresh() });
       const replies = await many(20, () => issue(shop, body));

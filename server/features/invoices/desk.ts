@@ -120,7 +120,12 @@ export function createDesks({ documents, invoices, draws }: Deps) {
     run.next += 1n;
     run.left -= 1n;
     if (draft.course) draft.course.gross += gross;
-    if (source) desk.issued.set(sourceKey(issuer.index, source), { number, state: "accepted" });
+    if (source)
+      desk.issued.set(sourceKey(issuer.index, source), {
+        number,
+        state: "accepted",
+        document: () => draft.document,
+      });
     const toNobody = red === undefined && draft.holder === undefined && draft.buyer === undefined;
     const pickup = toNobody ? invoices.pickupSecret(number) : undefined;
     return { ...draft, number, segment: run.segment, reverses: null, ...red, pickup };
@@ -144,7 +149,7 @@ export function createDesks({ documents, invoices, draws }: Deps) {
     decide(draft: Draft, desk: Desk): NumberedInvoice {
       const { issuer, source } = draft;
       const original = source && desk.issued.get(sourceKey(issuer.index, source));
-      if (original) throw invoices.duplicate(original);
+      if (original) throw invoices.duplicate(original, draft.document);
       return take(draft, desk);
     },
 

@@ -2,10 +2,11 @@
  * Invoices: an invoice's row together with what the chain says about it, who may see it, and what
  * its red letters have left. Lists are in invoice-lists.ts.
  */
-import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { type Amounts, leftOf } from "@onepiao/protocol/formats/red-letter.ts";
 import { payableOf } from "@onepiao/protocol/formats/rules.ts";
 import { isExternal } from "@onepiao/protocol/ledger/external.ts";
+import { foldNumber } from "@onepiao/protocol/ledger/identity.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Tx } from "../../db/db.ts";
 import type { RowOf } from "../../db/tables.ts";
@@ -13,6 +14,7 @@ import type { Caller, Role } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Taxpayers } from "../parties/taxpayers.ts";
 import type { Documents } from "./documents.ts";
+import { redLetterLink } from "./sheets.ts";
 
 export const invoiceStatuses = ["accepted", "issued", "claimed", "reimbursed", "reversed"] as const;
 export type InvoiceStatus = (typeof invoiceStatuses)[number];
@@ -38,9 +40,11 @@ export type InvoiceRow = {
 };
 /**
  * What an issuer's own id of an original is already used for. `number`: of the invoice; null while
- * a red letter reserves the id.
+ * the sheet of a red letter reserves the id. `document`: of the invoice.
  */
-export type Original = { number: string | null; state: InvoiceStatus };
+export type Original =
+  | { number: string; state: InvoiceStatus; document: () => InvoiceDocument }
+  | { number: null; redLetter: string };
 /** What an invoice was issued for, and what is to be paid of it. */
 export type Amount = { currency: string; gross: string; payable: string };
 export const amountOf = (document: InvoiceDocument): Amount => ({
@@ -57,6 +61,20 @@ export const linksOf = (number: string) => ({
   self: `/v1/invoices/${number}`,
   history: `/v1/invoices/${number}/history`,
 });
+
+/** Members that say how a document came, not what it says. */
+const manner: ReadonlySet<string> = new Set(["source", "sourceId"]);
+
+/** JSON pointers of the members in which two documents differ, in order. */
+function differingMembers(first: InvoiceDocument, second: InvoiceDocument): string[] {
+  const [one, other] = [first, second] as Record<string, unknown>[];
+  const names = [...new Set([...Object.keys(one ?? {}), ...Object.keys(other ?? {})])].sort();
+  return names.flatMap((name) =>
+    manner.has(name) || canonicalJson(one?.[name] ?? null) === canonicalJson(other?.[name] ?? null)
+      ? []
+      : [`/${name}`],
+  );
+}
 
 export const sourceKey = (issuer: number, blind: Buffer): string =>
   `${issuer}/${blind.toString("base64")}`;
@@ -110,9 +128,13 @@ export function createInvoices(deps: Deps) {
   const pickupSecret = (number: string) =>
     `0x${vault.derive("documents", `pickup/${number}`).toString("hex")}`;
 
-  /** Keyed hash under which an issuer's own id of an original is found. */
+  /**
+   * Keyed hash under which an issuer's own id of an original is found, however the id is spelled:
+   * folded as the number of an invoice issued elsewhere is. A text without letters and digits has
+   * nothing to fold.
+   */
   const sourceBlind = (taxId: string, sourceId: string): Buffer =>
-    vault.blind("source-id", `${taxId}\0${sourceId}`);
+    vault.blind("source-id", `${taxId}\0${foldNumber(sourceId) || sourceId}`);
 
   return {
     find,
@@ -129,29 +151,58 @@ export function createInvoices(deps: Deps) {
       originals: readonly { issuer: number; blind: Buffer }[],
     ): Promise<Map<string, Original>> {
       if (originals.length === 0) return new Map();
-      const rows = await tx<(Original & { issuer: number; source_blind: Buffer })[]>`
+      type Key = { issuer: number; source_blind: Buffer };
+      type Row =
+        | { number: string; state: InvoiceStatus; document: Buffer }
+        | { number: null; red_letter: string };
+      const rows = await tx<(Key & Row)[]>`
         with wanted as (select * from unnest(${originals.map((original) => original.issuer)}::int[], ${originals.map((original) => original.blind)}::bytea[]) as w (issuer, blind))
-        select i.number, i.issuer, i.source_blind, i.state
+        select i.number, i.issuer, i.source_blind, i.state, i.document, null::uuid as red_letter
         from wanted w join invoice_now i on i.issuer = w.issuer and i.source_blind = w.blind
         union all
-        select null, r.issuer, r.source_blind, 'accepted' from wanted w join red_letter_sources r on r.issuer = w.issuer and r.source_blind = w.blind`;
+        select null, r.issuer, r.source_blind, null, null, r.red_letter
+        from wanted w join red_letter_sources r on r.issuer = w.issuer and r.source_blind = w.blind`;
       return new Map(
-        rows.map(({ issuer, source_blind, number, state }) => [
-          sourceKey(issuer, source_blind),
-          { number, state },
+        rows.map((row) => [
+          sourceKey(row.issuer, row.source_blind),
+          row.number === null
+            ? { number: null, redLetter: row.red_letter }
+            : { number: row.number, state: row.state, document: () => documentOf(row) },
         ]),
       );
     },
 
-    duplicate: ({ number, state }: Original): Problem =>
-      number === null
-        ? new Problem(
-            "duplicate-source",
-            "The original is to be issued with a red letter that is under way",
-          )
-        : new Problem("duplicate-source", `The original was issued as ${number}`, {
-            extra: { original: { number, state, href: linksOf(number).self } },
-          }),
+    /**
+     * The refusal of a document whose original is issued already, for the issuer alone: the first
+     * invoice, and whether it says the same.
+     */
+    duplicate(original: Original, document: InvoiceDocument): Problem {
+      if (original.number === null)
+        return new Problem(
+          "duplicate-source",
+          "The original is to be issued with a red letter that is under way",
+          {
+            extra: {
+              redLetter: { id: original.redLetter, href: redLetterLink(original.redLetter) },
+            },
+          },
+        );
+      const { number, state } = original;
+      const differs = differingMembers(original.document(), document);
+      return new Problem(
+        "duplicate-source",
+        differs.length === 0
+          ? `The original was issued as ${number}, with the same content`
+          : `The original was issued as ${number}, with other content: ${differs.join(", ")}`,
+        {
+          extra: {
+            original: { number, state, href: linksOf(number).self },
+            content: differs.length === 0 ? "same" : "differs",
+            differs,
+          },
+        },
+      );
+    },
 
     /**
      * Until `tx` ends, no red letter for these invoices is accepted: it would not know what `tx` is

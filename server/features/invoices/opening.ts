@@ -14,7 +14,7 @@ import { busy } from "../../acts/operations.ts";
 import { momentNow, type Tx } from "../../db/db.ts";
 import { checkNames } from "../parties/names.ts";
 import type { Taxpayer, Taxpayers } from "../parties/taxpayers.ts";
-import type { InvoiceRow, Invoices } from "./invoices.ts";
+import { type InvoiceRow, type Invoices, sourceKey } from "./invoices.ts";
 import { isUsed, type RedLetterActs, refused } from "./red-letter-acts.ts";
 import {
   type Reason,
@@ -108,17 +108,20 @@ export function createOpening({ sheets, acts, taxpayers, invoices, bounds }: Dep
     issuer: Taxpayer,
     documents: readonly (InvoiceDocument | undefined)[],
   ): Promise<Buffer[]> {
-    const blinds = documents.flatMap((document) =>
+    const originals = documents.flatMap((document) =>
       document?.sourceId === undefined
         ? []
-        : [invoices.sourceBlind(issuer.taxId, document.sourceId)],
+        : [{ document, blind: invoices.sourceBlind(issuer.taxId, document.sourceId) }],
     );
+    const blinds = originals.map(({ blind }) => blind);
     const known = await invoices.issuedBefore(
       tx,
       blinds.map((blind) => ({ issuer: issuer.index, blind })),
     );
-    const [duplicate] = known.values();
-    if (duplicate) throw invoices.duplicate(duplicate);
+    for (const { document, blind } of originals) {
+      const duplicate = known.get(sourceKey(issuer.index, blind));
+      if (duplicate) throw invoices.duplicate(duplicate, document);
+    }
     if (blinds.length === 2 && blinds[0]?.equals(blinds[1] as Buffer))
       throw refused(
         "/sourceId",
