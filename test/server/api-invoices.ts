@@ -111,7 +111,7 @@ describe("issuing over HTTP", () => {
         ).equals(first.number);
       for (const another of [`${sourceId}7`, `${sourceId}-7`])
         await must(issue(shop, invoiceOf(shop, firm, { sourceId: another })));
-      // signs alone fold to nothing, and are not all the same
+      // signs alone fold to nothing, and are still two ids
       for (const signs of [`+${"*".repeat(3)}`, "***"])
         await must(issue(shop, invoiceOf(shop, firm, { sourceId: signs })));
     });
@@ -141,7 +141,7 @@ describe("issuing over HTTP", () => {
       expect(await problem(without)).deep.equals({ content: "differs", differs: ["/remark"] });
     });
 
-    it("is told to its issuer alone: another issuer's same id is not mentioned", async () => {
+    it("is named to its issuer alone: another issuer's same id is not mentioned", async () => {
       const sourceId = fresh();
       await must(issue(shop, invoiceOf(shop, firm, { sourceId })));
       const reply = await issue(other, invoiceOf(shop, firm, { sourceId }));

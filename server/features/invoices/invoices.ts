@@ -67,10 +67,11 @@ const manner: ReadonlySet<string> = new Set(["source", "sourceId"]);
 
 /** JSON pointers of the members in which two documents differ, in order. */
 function differingMembers(first: InvoiceDocument, second: InvoiceDocument): string[] {
-  const [one, other] = [first, second] as Record<string, unknown>[];
-  const names = [...new Set([...Object.keys(one ?? {}), ...Object.keys(other ?? {})])].sort();
+  const [before, after] = [first, second] as Record<string, unknown>[];
+  const names = [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])].sort();
   return names.flatMap((name) =>
-    manner.has(name) || canonicalJson(one?.[name] ?? null) === canonicalJson(other?.[name] ?? null)
+    manner.has(name) ||
+    canonicalJson(before?.[name] ?? null) === canonicalJson(after?.[name] ?? null)
       ? []
       : [`/${name}`],
   );
