@@ -3,7 +3,11 @@
  * answer reveals only facts that the request contains.
  */
 
+import { writtenTypes } from "@onepiao/protocol/formats/formats.ts";
 import { readQr } from "@onepiao/protocol/formats/qr.ts";
+import { readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { checkIssued } from "@onepiao/protocol/formats/rules.ts";
+import { writeAll } from "@onepiao/protocol/formats/write.ts";
 import { type Bundle, checkBundle } from "@onepiao/protocol/proofs/bundle.ts";
 import { decodeProof, encodeProof, qrParts } from "@onepiao/protocol/proofs/qr-proof.ts";
 import { expect } from "chai";
@@ -14,8 +18,13 @@ import { createContracts } from "../../server/chain/contracts.ts";
 import { createDocuments } from "../../server/features/invoices/documents.ts";
 import { createEncryptionKeys } from "../../server/features/parties/encryption.ts";
 import { createChecks } from "../../server/features/proof/checker.ts";
-import { createVerification, MAX_MISSES } from "../../server/features/proof/verification.ts";
+import {
+  createVerification,
+  MAX_MISSES,
+  stranger,
+} from "../../server/features/proof/verification.ts";
 import { openVault } from "../../server/keys/vault.ts";
+import { good } from "../formats/samples.ts";
 import {
   call,
   invoiceOf,
@@ -502,6 +511,35 @@ describe("verification", () => {
         expect(JSON.stringify(other.body)).not.includes("餐费");
       });
     }
+
+    for (const type of writtenTypes)
+      it(`${type} of an invoice that is not here is not-found, not a fault of the file`, async () => {
+        const text = Buffer.from(await fetched(`/v1/invoices/${number}`, type)).toString();
+        const absent = "26990000000000000017";
+        const { status, body } = await show("application/xml", text.replaceAll(number, absent));
+        expect([status, body.result, body.number], JSON.stringify(body)).deep.equals([
+          200,
+          "not-found",
+          absent,
+        ]);
+      });
+
+    it("a 数电票 of the national platform is not-found", async () => {
+      for (const { text } of good("shudian")) {
+        const { status, body } = await show("application/xml", text);
+        expect([status, body.result], JSON.stringify(body)).deep.equals([200, "not-found"]);
+      }
+    });
+
+    it("what stands in for a missing document can be written and read in every format", () => {
+      expect(checkIssued(stranger, "rounded")).deep.equals([]);
+      const written = writeAll(stranger, { number });
+      expect(written.map(({ mediaType }) => mediaType)).deep.equals(writtenTypes);
+      for (const { mediaType, text } of written)
+        expect(readInvoice(mediaType, Buffer.from(text)).document.totals.gross).equals(
+          stranger.totals.gross,
+        );
+    });
 
     it("XML without a gateway's number is refused", async () => {
       const text = Buffer.from(

@@ -99,14 +99,17 @@ type Deps = {
 const digest = (parts: readonly unknown[]) =>
   createHash("sha256").update(JSON.stringify(parts)).digest();
 
-/** Stands in for a missing document; has the size of an ordinary one. */
-const NOBODYS = "0".repeat(20);
-const stranger = canonicalJson({
+/**
+ * Stands in for a missing document, and has the size of an ordinary one. It is valid, so that each
+ * format out can express it and its reader can read it back: the answer about a number that is not
+ * here takes the way of every other answer.
+ */
+export const stranger: InvoiceDocument = {
   kind: "ordinary",
   issuedAt: "2000-01-01T00:00:00+08:00",
   currency: "CNY",
-  seller: { taxId: "", name: "" },
-  buyer: { name: "" },
+  seller: { taxId: "91440305MA4JURQ28R", name: "无" },
+  buyer: { name: "无" },
   lines: Array.from({ length: 3 }, () => ({
     name: "*餐饮服务*餐费",
     unit: "次",
@@ -116,8 +119,9 @@ const stranger = canonicalJson({
     taxRate: "0.06",
     tax: "11.32",
   })),
-  totals: { net: "0.00", tax: "0.00", gross: "0.00" },
-});
+  totals: { net: "566.04", tax: "33.96", gross: "600.00" },
+};
+const NOBODYS = "0".repeat(20);
 
 export function createVerification({
   sql,
@@ -135,7 +139,7 @@ export function createVerification({
     windowMs: MISSES_WINDOW_MS,
     ...(now ? { now } : {}),
   });
-  const decoy = documents.seal(NOBODYS, stranger);
+  const decoy = documents.seal(NOBODYS, canonicalJson(stranger));
 
   async function look(tx: Sql | Tx, number: string): Promise<Row | undefined> {
     const [row] = await tx<Row[]>`
