@@ -1026,7 +1026,17 @@ export type VerifiedBundle = {
 };
 export type VerifiedByPrint = {
   result: "valid" | "adjusted" | "reversed" | "mismatch" | "not-found" | "not-sealed" | "elsewhere";
-  number: InvoiceNumber;
+  number?: InvoiceNumber | undefined;
+  says?:
+    | {
+        format: "json" | "shudian" | "ubl";
+        number?: string | undefined;
+        seller: { taxId?: string | undefined; name: string };
+        date: string;
+        currency: string;
+        total: string;
+      }
+    | undefined;
   state?: "issued" | "claimed" | "reimbursed" | "reversed" | undefined;
   detail: string;
   proven: { code: string; detail: string }[];

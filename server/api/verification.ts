@@ -1,6 +1,6 @@
 /** HTTP shape of verification. Anyone may ask. */
 
-import { syntaxes, writtenTypes } from "@onepiao/protocol/formats/formats.ts";
+import { formatNames, syntaxes, writtenTypes } from "@onepiao/protocol/formats/formats.ts";
 import { bundleSchema } from "@onepiao/protocol/proofs/bundle.ts";
 import {
   bundleResults,
@@ -52,7 +52,18 @@ const statement = z.object({ code: z.string(), detail: z.string() });
 const printedSchema = z
   .object({
     result: z.enum(printedResults),
-    number: numberSchema,
+    number: numberSchema.optional().describe("Absent if a file states no number of 20 digits"),
+    says: z
+      .object({
+        format: z.enum(formatNames),
+        number: z.string().optional().describe("Under which it was issued"),
+        seller: z.object({ taxId: z.string().optional(), name: z.string() }),
+        date: z.string(),
+        currency: z.string(),
+        total: z.string(),
+      })
+      .optional()
+      .describe("What a file says of itself, whether or not it is true"),
     state: z.enum(invoiceStates).optional(),
     detail: z.string(),
     proven: z.array(statement),
@@ -102,7 +113,8 @@ const details: Record<PrintedResult, string> = {
     "There is such an invoice, and part of it was taken back by red letters: less than its total counts",
   reversed: "There was such an invoice, and it was taken back by a red letter",
   mismatch: "There is an invoice with this number, but not all of the other values are its own",
-  "not-found": "No invoice of this number is sealed on the chain, nor accepted at this gateway",
+  "not-found":
+    "No invoice of this number is sealed on the chain, nor accepted at this gateway: one that was issued elsewhere is verified there",
   "not-sealed":
     "The invoice is accepted at this gateway, and not sealed on the chain yet: ask again in a moment",
   elsewhere:

@@ -528,6 +528,9 @@ describe("verification", () => {
       for (const { text } of good("shudian")) {
         const { status, body } = await show("application/xml", text);
         expect([status, body.result], JSON.stringify(body)).deep.equals([200, "not-found"]);
+        expect(body.says.format).equals("shudian");
+        for (const said of [body.says.number, body.says.seller.name, body.says.date])
+          expect(text).includes(said);
       }
     });
 
@@ -541,15 +544,23 @@ describe("verification", () => {
         );
     });
 
-    it("XML without a gateway's number is refused", async () => {
+    it("XML without a gateway's number is not-found, with what it says of itself", async () => {
       const text = Buffer.from(
         await fetched(`/v1/invoices/${number}`, "application/vnd.onepiao.ubl+xml"),
       )
         .toString()
-        .replace(/<cac:AdditionalDocumentReference>.*?<\/cac:AdditionalDocumentReference>/s, "");
-      refused(await show("application/xml", text), "invalid-request", {
-        field: "",
-        rule: "no-number",
+        .replace(/<cac:AdditionalDocumentReference>.*?<\/cac:AdditionalDocumentReference>/s, "")
+        .replaceAll(number, "RE-2026-7");
+      const { status, body } = await show("application/xml", text);
+      expect([status, body.result], JSON.stringify(body)).deep.equals([200, "not-found"]);
+      expect(body).not.to.have.property("number");
+      expect(body.says).deep.equals({
+        format: "ubl",
+        number: "RE-2026-7",
+        seller: { taxId: shop.taxId, name: shop.name },
+        date: printed.date,
+        currency: "CNY",
+        total: printed.total,
       });
     });
   });

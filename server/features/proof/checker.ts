@@ -12,7 +12,7 @@ import {
 } from "@onepiao/protocol/formats/document.ts";
 import { type FormatName, formatOf } from "@onepiao/protocol/formats/formats.ts";
 import { attachedJson } from "@onepiao/protocol/formats/pdf-bundle.ts";
-import { type QrContent, readQr } from "@onepiao/protocol/formats/qr.ts";
+import { dateOf, type QrContent, readQr } from "@onepiao/protocol/formats/qr.ts";
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
 import { writeAll } from "@onepiao/protocol/formats/write.ts";
 import {
@@ -27,10 +27,24 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { checkShape } from "@onepiao/protocol/values/shape-check.ts";
 import { createWorkers, type WorkerBounds, type Workers } from "../../kernel/workers.ts";
 
+/** What a file says of itself, whether or not it is true. `number`: under which it was issued. */
+export type Says = {
+  format: FormatName;
+  number?: string;
+  seller: { taxId?: string; name: string };
+  date: string;
+  currency: string;
+  total: string;
+};
 /**
  * An XML that a gateway may have written: its number here, and a digest of everything that it says.
  */
-export type ReadXml = { number: string | undefined; format: FormatName; content: string };
+export type ReadXml = {
+  number: string | undefined;
+  format: FormatName;
+  content: string;
+  says: Says;
+};
 export type ReadCode = { printed: QrContent; checked?: Checked };
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -104,8 +118,17 @@ export const checker = {
 
   /** XML. Throws what `readInvoice` throws. */
   xml(mediaType: string, bytes: Uint8Array): ReadXml {
-    const { document, numbers = [] } = readInvoice(mediaType, bytes);
-    return { number: numbers[0], format: formatOf(document), content: contentOf(document) };
+    const { document, numbers = [], number = document.sourceId } = readInvoice(mediaType, bytes);
+    const { taxId, name } = document.seller;
+    const says: Says = {
+      format: formatOf(document),
+      ...(number === undefined ? {} : { number }),
+      seller: { ...(taxId === undefined ? {} : { taxId }), name },
+      date: dateOf(document),
+      currency: document.currency,
+      total: document.totals.gross,
+    };
+    return { number: numbers[0], format: says.format, content: contentOf(document), says };
   },
 
   /**

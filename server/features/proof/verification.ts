@@ -33,7 +33,7 @@ import type { Sql, Tx } from "../../db/db.ts";
 import type { RowOf } from "../../db/tables.ts";
 import { createAttempts } from "../../kernel/attempts.ts";
 import type { Documents } from "../invoices/documents.ts";
-import type { Checks } from "./checker.ts";
+import type { Checks, Says } from "./checker.ts";
 
 /** Wrong dates and totals for one number until it is closed, and for how long at most. */
 export const MAX_MISSES = 10;
@@ -55,9 +55,11 @@ export const printedResults = [
   "elsewhere",
 ] as const;
 export type PrintedResult = (typeof printedResults)[number];
+/** `number`: the invoice's here; absent for a file that states none. `says`: what a file says. */
 export type CheckedPrint = {
   result: PrintedResult;
-  number: string;
+  number?: string;
+  says?: Says;
   state?: InvoiceState;
   asOf: { block: number; time: string };
 };
@@ -152,6 +154,11 @@ export function createVerification({
     return row;
   }
 
+  const asOfRow = (row: Row | undefined) => ({
+    block: Number(row?.block ?? 0n),
+    time: new Date(Number(row?.time ?? 0n) * 1_000).toISOString(),
+  });
+
   /**
    * Looks one number up and opens one document, real or stand-in; `agrees` compares it. Throws
    * `rate-limited`.
@@ -173,10 +180,7 @@ export function createVerification({
       const here = row?.document ?? undefined;
       const document = here ? documents.open(number, here) : documents.open(NOBODYS, decoy);
       const same = await agrees(document, { reverses: row?.reverses ?? null });
-      const asOf = {
-        block: Number(row?.block ?? 0n),
-        time: new Date(Number(row?.time ?? 0n) * 1_000).toISOString(),
-      };
+      const asOf = asOfRow(row);
       const answer = (result: PrintedResult, state?: InvoiceState): CheckedPrint => ({
         result,
         number,
@@ -212,26 +216,24 @@ export function createVerification({
       ),
 
     /**
-     * By XML that a gateway has written: compared as a whole with the stored document, as far as
-     * the format can express it. Holds no database connection while it reads and compares. Throws
-     * the reader's Problems, and invalid-request when it has no gateway's number.
+     * By XML: compared as a whole with the stored document of its number, as far as the format can
+     * express it; `not-found` also for a file that states no number of 20 digits. Holds no database
+     * connection while it reads and compares. Throws the reader's Problems.
      */
     async byXml(mediaType: string, bytes: Uint8Array): Promise<CheckedPrint> {
-      const { number, format, content } = await checks.run("xml", mediaType, bytes);
+      const { number, format, content, says } = await checks.run("xml", mediaType, bytes);
       if (number === undefined) {
-        const detail =
-          "This XML was not written by a gateway: it contains no number of this network";
-        throw new Problem("invalid-request", detail, {
-          violations: [{ field: "", rule: "no-number", detail }],
-        });
+        const row = await look(sql, NOBODYS);
+        return { result: "not-found", says, asOf: asOfRow(row) };
       }
-      return compared(sql, number, async (document, { reverses }) => {
+      const answer = await compared(sql, number, async (document, { reverses }) => {
         const ours = await checks.run("written", format, document, {
           number,
           reverses: reverses ?? undefined,
         });
         return ours !== undefined && timingSafeEqual(Buffer.from(ours), Buffer.from(content));
       });
+      return { ...answer, says };
     },
 
     /** Asks the chain about a checked bundle; holds no database connection. */
