@@ -529,8 +529,8 @@ describe("verification", () => {
         const { status, body } = await show("application/xml", text);
         expect([status, body.result], JSON.stringify(body)).deep.equals([200, "not-found"]);
         expect(body.says.format).equals("shudian");
-        for (const said of [body.says.number, body.says.seller.name, body.says.date])
-          expect(text).includes(said);
+        for (const value of [body.says.number, body.says.seller.name, body.says.date])
+          expect(text).includes(value);
       }
     });
 
