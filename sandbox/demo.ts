@@ -395,6 +395,7 @@ async function enrolAll(
     enrolments.set(taxId, known);
   };
   for (const { document } of samples) {
+    if (document.seller.taxId === undefined) throw new Error("A sample has no seller's tax id");
     want(document.seller.taxId, document.seller.name, document.currency, "issuer");
     if (document.buyer.taxId !== undefined)
       want(document.buyer.taxId, document.buyer.name, document.currency, "employer");

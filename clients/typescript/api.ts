@@ -924,7 +924,7 @@ export type SealedLot = {
 };
 export type Segment = { first: string; length: number; used: number };
 export type Seller = {
-  taxId: TaxId;
+  taxId?: TaxId | undefined;
   name: string;
   tradingName?: string | undefined;
   address?: string | undefined;

@@ -135,7 +135,7 @@ const partyShape = {
     })
     .optional(),
 };
-const seller = z.strictObject({ taxId, ...partyShape }).meta({ id: "Seller" });
+const seller = z.strictObject({ taxId: taxId.optional(), ...partyShape }).meta({ id: "Seller" });
 const buyer = z.strictObject({ taxId: taxId.optional(), ...partyShape }).meta({
   id: "Buyer",
   description:

@@ -18,6 +18,13 @@ import { decodeUtf8 } from "./xml.ts";
 const maxDepth = 16;
 const { rules } = formats.json;
 
+/** Nobody issues such an invoice here; one that was issued elsewhere may be so. */
+const noSeller: Violation = {
+  field: "/seller/taxId",
+  rule: "missing-member",
+  detail: "this member is required of an issuer; a document from elsewhere may lack it",
+};
+
 function malformed(rule: string, detail: string, field = ""): Problem {
   return new Problem("malformed-document", detail, { violations: [{ field, rule, detail }] });
 }
@@ -52,7 +59,13 @@ function read(body: Uint8Array): Reading {
   const violations = checkDocument(document, rules);
   if (violations.length > 0) throw invalid(violations);
   markDiscounts(document, rules);
-  return { document, ...(holder && { holder }), ...(derived && { derived }) };
+  const notes = document.seller.taxId === undefined ? [noSeller] : undefined;
+  return {
+    document,
+    ...(holder && { holder }),
+    ...(derived && { derived }),
+    ...(notes && { notes }),
+  };
 }
 
 export const jsonReader: BytesReader = { read };

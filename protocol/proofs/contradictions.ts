@@ -157,7 +157,7 @@ export function contradictions({ parts, lot, leaf, parties }: Statement): Judgem
   if (has("seller")) {
     const party = parties.find(({ index }) => index === lot.issuer);
     if (party === undefined) unattributed.push("seller");
-    else compare("seller", seller, party, time, refuse);
+    else compare("seller", { ...seller, taxId: seller.taxId ?? "" }, party, time, refuse);
   }
   if (has("buyer")) {
     const party = parties.find(({ index }) => index === leaf.buyer);

@@ -344,6 +344,32 @@ describe("the identity of invoices issued elsewhere, over HTTP", () => {
     expect(made.notProven).includes("title");
   });
 
+  it("a rail ticket, and a receipt of a shop abroad, have no id of their seller and are claimed once", async () => {
+    const shape = (sourceId: string, seller: object, more: object = {}) => ({
+      ...invoiceOf({ taxId: freshTaxId(), name: "" }, { name: "个人" }, { sourceId, ...more }),
+      seller,
+    });
+    const number = nationalNumber();
+    const ticket = shape(number, { name: "中国铁路" });
+    const made = await must(register(ticket, firm));
+    expect(made.notProven).includes("tax-id-form");
+    expect(made.notes[0]).deep.includes({ field: "/seller/taxId", rule: "missing-member" });
+    refused(await register(ticket, rival), "already-claimed");
+    // what states a seller is no other invoice, and does not contradict what states none
+    refused(await register(shudian({ number }), rival), "external-conflict");
+    const receipt = (name: string, more: object = {}) =>
+      shape(`R-${number.slice(-9)}`, { name, country: "US" }, { currency: "USD", ...more });
+    const paid = await must(register(receipt("Joe's Diner"), firm));
+    expect(
+      refused(await register(receipt("JOE’S  DINER"), rival), "already-claimed")["original"].id,
+    ).equals(paid.id);
+    await must(register(receipt("Ann's Diner"), rival));
+    // at issuing the seller's id is required, as before
+    const shop = await taxpayer("无号店", ["issuer"]);
+    const issue = await call("POST", "/v1/invoices", ticket, { token: shop.token });
+    refused(issue, "invalid-document", { field: "/seller/taxId", rule: "missing-member" });
+  });
+
   it("a number that does not say which invoice it is is refused with what to do", async () => {
     const numbered = (sourceId: string) =>
       invoiceOf({ taxId: freshTaxId(), name: "店" }, { name: "个人" }, { sourceId });

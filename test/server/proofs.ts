@@ -50,7 +50,7 @@ describe("parts of a document", () => {
         buyer: titled ? 7 : 0,
       };
       const parties = [
-        { index: 3, ...document.seller },
+        { index: 3, ...document.seller, taxId: document.seller.taxId ?? "" },
         ...(titled
           ? [{ index: 7, name: document.buyer.name, taxId: document.buyer.taxId ?? "" }]
           : []),

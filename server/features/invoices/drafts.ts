@@ -109,7 +109,7 @@ export function createDrafts({ accounts, taxpayers, invoices, bounds, buyers }: 
     requireIssuable(read);
     const byTaxId = (taxId: string) => parties.byTaxId.get(normaliseTaxId(taxId));
     const field = (member: string) => fieldIn(formatOf(document), member);
-    const seller = byTaxId(document.seller.taxId);
+    const seller = byTaxId(document.seller.taxId ?? "");
     if (!seller || seller.account !== caller.account) {
       throw new Problem(
         "seller-not-caller",
@@ -173,7 +173,7 @@ export function createDrafts({ accounts, taxpayers, invoices, bounds, buyers }: 
     /** The parties that these documents name. */
     async partiesOf(tx: Tx, documents: readonly InvoiceDocument[]): Promise<Parties> {
       const taxIds = documents.flatMap(({ seller, buyer }) => [
-        seller.taxId,
+        ...(seller.taxId === undefined ? [] : [seller.taxId]),
         ...(buyer.taxId === undefined ? [] : [buyer.taxId]),
       ]);
       return taxpayers.among(tx, [], [...new Set(taxIds)]);

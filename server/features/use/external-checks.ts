@@ -39,15 +39,17 @@ export type Check = (typeof checks)[number];
 /** What is proven about a registered invoice, and what is not. */
 export function provenOf(document: InvoiceDocument): { proven: Check[]; notProven: Check[] } {
   const titled = titleOf(document) !== undefined;
+  const named = document.seller.taxId !== undefined;
   return {
     proven: [
       "format",
       "arithmetic",
-      "tax-id-form",
+      ...(named ? (["tax-id-form"] as const) : []),
       ...(titled ? (["title"] as const) : []),
       "once-in-this-network",
     ],
     notProven: [
+      ...(named ? [] : (["tax-id-form"] as const)),
       "issued",
       "seller-signature",
       "unaltered",
@@ -200,7 +202,8 @@ export async function checkElsewhere(
         "If it is not here, bring its bundle: the file that its issuer or holder has of it, with " +
         "POST /v1/invoices/import",
     );
-  const seller = await taxpayers.byTaxId(tx, document.seller.taxId);
+  const { taxId } = document.seller;
+  const seller = taxId === undefined ? undefined : await taxpayers.byTaxId(tx, taxId);
   if (!seller) return;
   const ids = [...new Set([number, document.sourceId ?? number])];
   const [issued] = (
