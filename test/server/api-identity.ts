@@ -355,7 +355,7 @@ describe("the identity of invoices issued elsewhere, over HTTP", () => {
     expect(made.notProven).includes("tax-id-form");
     expect(made.notes[0]).deep.includes({ field: "/seller/taxId", rule: "missing-member" });
     refused(await register(ticket, rival), "already-claimed");
-    // what states a seller is no other invoice, and does not contradict what states none
+    // a seller beside the same number does not make another invoice of it
     refused(await register(shudian({ number }), rival), "external-conflict");
     const receipt = (name: string, more: object = {}) =>
       shape(`R-${number.slice(-9)}`, { name, country: "US" }, { currency: "USD", ...more });
