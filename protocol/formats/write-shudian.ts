@@ -74,7 +74,7 @@ const ownOffices = new Set(["2102", "3302", "3502", "3702", "4403"]);
  */
 function regionOf({ seller, taxBureau }: InvoiceDocument): string {
   const office = /^1(\d{4})/.exec(taxBureau?.code ?? "")?.[1];
-  const division = divisionOf(seller.taxId)?.slice(0, 4);
+  const division = divisionOf(seller.taxId ?? "")?.slice(0, 4);
   if (division === undefined) return office ?? "0000";
   return ownOffices.has(division) ? division : `${division.slice(0, 2)}00`;
 }
