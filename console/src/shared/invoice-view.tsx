@@ -41,7 +41,7 @@ const useWords = wordsOf("invoice-view", {
     "type.384": "更正发票",
     "type.386": "预付款发票",
     "type.389": "购买方自开",
-    "type.other": "UNTDID 1001 {{code}}",
+    "type.other": "类型代码 {{code}}",
     preceding: "所涉及的发票",
     attachments: "附件",
     remark: "备注",
