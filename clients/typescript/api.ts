@@ -1639,6 +1639,7 @@ export interface Api {
       buyer?: string | undefined;
       seller?: string | undefined;
       sourceId?: string | undefined;
+      documentHash?: string | undefined;
       order?: "asc" | "desc" | undefined;
       after?: InvoicePlace | undefined;
       limit?: number | undefined;

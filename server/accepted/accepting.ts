@@ -5,7 +5,10 @@
 import { announce, type Json, type Tx } from "../db/db.ts";
 import type { RowOf } from "../db/tables.ts";
 
-/** A stored invoice; `document` and `source` are sealed. */
+/**
+ * A stored invoice; `document` and `source` are sealed. `fileBlinds`: under which it is found by a
+ * file of its own.
+ */
 export type AcceptedInvoice = {
   number: string;
   issuer: number;
@@ -18,20 +21,28 @@ export type AcceptedInvoice = {
   reverses: string | null;
   document: Buffer;
   source: Buffer | null;
+  fileBlinds: readonly Buffer[];
 };
 
 /** Stores invoices and marks their numbers as waiting for a lot; notifies the sealer. */
 export async function acceptInvoices(tx: Tx, rows: readonly AcceptedInvoice[]): Promise<void> {
+  const blinds = rows.flatMap(({ number, fileBlinds }) =>
+    fileBlinds.map((blind) => ({ number, blind })),
+  );
   await tx`
-    insert into invoices (number, issuer, segment, content, salt, leaf_holder, leaf_buyer,
-      source_blind, reverses, document, source)
+    with stored as (insert into invoices (number, issuer, segment, content, salt, leaf_holder,
+      leaf_buyer, source_blind, reverses, document, source)
     select * from unnest(
       ${rows.map((row) => row.number)}::numeric[], ${rows.map((row) => row.issuer)}::int[],
       ${rows.map((row) => row.segment)}::numeric[], ${rows.map((row) => row.content)}::text[],
       ${rows.map((row) => row.salt)}::bytea[], ${rows.map((row) => row.holder)}::text[],
       ${rows.map((row) => row.buyer)}::int[], ${rows.map((row) => row.sourceBlind)}::bytea[],
       ${rows.map((row) => row.reverses)}::numeric[], ${rows.map((row) => row.document)}::bytea[],
-      ${rows.map((row) => row.source)}::bytea[])`;
+      ${rows.map((row) => row.source)}::bytea[]) returning number, accepted_at)
+    insert into document_hashes (blind, accepted_at, number)
+    select b.blind, s.accepted_at, s.number from stored s join unnest(
+      ${blinds.map(({ number }) => number)}::numeric[],
+      ${blinds.map(({ blind }) => blind)}::bytea[]) as b (number, blind) on b.number = s.number`;
   await announce(tx, "accepted");
   const taken = [...Map.groupBy(rows, (row) => row.segment)];
   await tx`
@@ -85,9 +96,13 @@ export type ImportedInvoice = Omit<AcceptedInvoice, "sourceBlind" | "reverses" |
 export async function acceptImported(tx: Tx, invoice: ImportedInvoice): Promise<void> {
   const { number, issuer, segment, content, salt, holder, buyer, document } = invoice;
   await tx`
-    insert into invoices (number, issuer, segment, content, salt, leaf_holder, leaf_buyer, document)
+    with stored as (insert into invoices (number, issuer, segment, content, salt, leaf_holder,
+      leaf_buyer, document)
     values (${number}, ${issuer}, ${segment}, ${content}, ${salt}, ${holder}, ${buyer},
-      ${document})`;
+      ${document}) returning number, accepted_at)
+    insert into document_hashes (blind, accepted_at, number)
+    select b.blind, s.accepted_at, s.number
+    from stored s cross join unnest(${[...invoice.fileBlinds]}::bytea[]) as b (blind)`;
   await tx`
     insert into imported (number, lot, path, seal, account, block)
     values (${number}, ${invoice.lot}, ${[...invoice.path]}, ${tx.json(invoice.seal)},

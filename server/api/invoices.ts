@@ -287,6 +287,13 @@ export function invoiceRoutes(deps: {
             .describe(
               "The issuer's own id of the original: among the caller's own invoices as an issuer, or else with `seller`",
             ),
+          documentHash: z
+            .string()
+            .regex(/^[0-9a-fA-F]{64}$/, "hash-format")
+            .optional()
+            .describe(
+              "SHA-256 in hex of the original as it was sent, or of the document as canonical JSON (document.json of the archive pack)",
+            ),
           order: z.enum(["asc", "desc"]).default("asc").describe("desc: the newest first"),
           after: placeSchema.optional().describe("`next` of the page before"),
           limit: z.coerce.number().int().min(1).max(100).default(50),

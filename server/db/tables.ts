@@ -217,6 +217,16 @@ export type Tables = {
     accepted: bigint;
     waiting_since: Date | null;
   };
+  document_hashes: {
+    blind: Buffer;
+    accepted_at: Date;
+    number: string;
+  };
+  document_hash_now: {
+    blind: Buffer;
+    accepted_at: Date;
+    number: string;
+  };
   // server/mirror
   taxpayers: {
     index: number;

@@ -2,6 +2,9 @@
  * Invoices in the list: by day, by the other party, by the issuer's own id; each party finds only
  * its own.
  */
+import { createHash } from "node:crypto";
+import { canonicalJson } from "@onepiao/protocol/formats/document.ts";
+import { writeInvoice } from "@onepiao/protocol/formats/write.ts";
 import { expect } from "chai";
 import {
   call,
@@ -203,5 +206,40 @@ describe("finding invoices", () => {
     await wrong("sourceId=", "?sourceId", "empty-text");
     await wrong(`sourceId=${"x".repeat(201)}`, "?sourceId", "too-big");
     await wrong(`sourceId=a&sourceId=b`, "?sourceId", "type");
+  });
+
+  it("by a file of its own: the original as it was sent, or its document", async () => {
+    const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+    const { document } = await must(call("GET", `/v1/invoices/${shop1}`, undefined, shop));
+    const hash = sha256(canonicalJson(document));
+    for (const query of [hash, hash.toUpperCase(), `${hash}&sourceId=pos-1`])
+      expect(await numbersFor(shop, `documentHash=${query}`), query).deep.equals([shop1]);
+    expect(await numbersFor(firm, `as=employer&documentHash=${hash}`)).deep.equals([shop1]);
+    expect(await numbersFor(ann, `documentHash=${hash}`)).deep.equals([shop1]);
+    expect(await numbersFor(bureau, `documentHash=${hash}&status=issued`)).deep.equals([shop1]);
+    // by the grant that it got above
+    expect(await numbersFor(stranger, `as=grantee&documentHash=${hash}`)).deep.equals([shop1]);
+    const foreign: [by: { token: string }, query: string][] = [
+      [rival, ""],
+      [stranger, ""],
+      [stranger, "&as=employer"],
+      [bob, ""],
+      [shop, "&sourceId=POS-3"],
+      [shop, "&status=claimed"],
+    ];
+    for (const [by, query] of foreign)
+      expect(await numbersFor(by, `documentHash=${hash}${query}`), query).deep.equals([]);
+    expect(await numbersFor(shop, `documentHash=${sha256("another")}`)).deep.equals([]);
+    const text = writeInvoice("application/vnd.onepiao.ubl+xml", document, {
+      number: shop1,
+    }).replaceAll("POS-1", "POS-XML-1");
+    const xml = await must(
+      call("POST", "/v1/invoices", text, { token: shop.token, type: "application/xml" }),
+    );
+    expect(await numbersFor(shop, `documentHash=${sha256(text)}`)).deep.equals([xml.number]);
+    refused(await ask(shop, "documentHash=abc"), "invalid-request", {
+      field: "?documentHash",
+      rule: "format",
+    });
   });
 });

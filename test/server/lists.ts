@@ -163,6 +163,7 @@ describe("lists among many", () => {
         ["asc", "desc"].map((order) => `/v1/invoices?as=${as}&order=${order}&${filter}`),
       );
     const own = `sourceId=none&seller=${issuer.taxId}`;
+    const file = `documentHash=${"ab".repeat(32)}`;
     const pages = (path: string, filters: readonly string[]) =>
       ["", ...filters].map((filter) => `${path}?${filter}`);
     const each = (by: keyof typeof keys, paths: readonly string[]) =>
@@ -187,15 +188,33 @@ describe("lists among many", () => {
     return [
       ...each(
         "issuer",
-        invoices("issuer", [between, `buyer=${employer.taxId}`, `seller=${issuer.taxId}`, own]),
+        invoices("issuer", [
+          between,
+          `buyer=${employer.taxId}`,
+          `seller=${issuer.taxId}`,
+          own,
+          file,
+        ]),
       ),
       ...each(
         "employer",
-        invoices("employer", [between, `seller=${issuer.taxId}`, `buyer=${employer.taxId}`, own]),
+        invoices("employer", [
+          between,
+          `seller=${issuer.taxId}`,
+          `buyer=${employer.taxId}`,
+          own,
+          file,
+        ]),
       ),
       ...each(
         "holder",
-        invoices("holder", [between, `seller=${issuer.taxId}`, `buyer=${employer.taxId}`, own]),
+        invoices("holder", [
+          between,
+          `seller=${issuer.taxId}`,
+          `buyer=${employer.taxId}`,
+          own,
+          file,
+        ]),
       ),
       ...each(
         "reader",

@@ -176,6 +176,7 @@ export function createDesks({ documents, invoices, draws }: Deps) {
           document: documents.seal(row.number, canonicalJson(row.document)),
           source:
             row.sourceText === undefined ? null : documents.sealSource(row.number, row.sourceText),
+          fileBlinds: invoices.fileBlinds(row.document),
         };
       });
       await acceptInvoices(tx, accepted);

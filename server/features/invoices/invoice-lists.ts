@@ -28,6 +28,8 @@ export type Filter = {
   buyer?: string | undefined;
   seller?: string | undefined;
   sourceId?: string | undefined;
+  /** SHA-256 in hex of the original, or of the document as canonical JSON. */
+  documentHash?: string | undefined;
   order: "asc" | "desc";
   after?: Place | undefined;
   limit: number;
@@ -36,7 +38,10 @@ export type InvoiceLists = ReturnType<typeof createInvoiceLists>;
 
 /** An index that no taxpayer has: a filter by it finds nothing. */
 const NOBODY = -1;
-/** Whose list it is, by indexes. `original`: the invoice that an issuer's own id names. */
+/**
+ * Whose list it is, by indexes. `original`: the invoice that an issuer's own id names. `file`: the
+ * keyed hash of a file.
+ */
 type Owner = {
   as: Perspective | "bureau";
   account: string;
@@ -44,6 +49,7 @@ type Owner = {
   buyer: number | undefined;
   seller: number | undefined;
   original?: { issuer: number; blind: Buffer };
+  file?: Buffer;
 };
 
 const all = (tx: Tx, conditions: readonly Query<unknown>[]) =>
@@ -73,12 +79,14 @@ function partsOf(
         ]),
   ];
   const micros = tx`(extract(epoch from accepted_at) * 1000000)::bigint as micros`;
-  const { as, account, self, seller, buyer, original } = owner;
+  const { as, account, self, seller, buyer, original, file } = owner;
 
-  // looked up one by one: what a grantee may read, and what an original's id names
+  // looked up one by one: what a grantee may read, and what a file or an original's id names
+  const filed = file && tx`select number, accepted_at from document_hash_now where blind = ${file}`;
   const named =
-    original &&
-    tx`select number, accepted_at from accepted_now where issuer = ${original.issuer} and source_blind = ${original.blind}`;
+    filed ??
+    (original &&
+      tx`select number, accepted_at from accepted_now where issuer = ${original.issuer} and source_blind = ${original.blind}`);
   const source = named ?? granted;
   if (source !== undefined) {
     const belongs = {
@@ -94,6 +102,9 @@ function partsOf(
     }[as];
     const fits = all(tx, [
       belongs,
+      ...(file === undefined || original === undefined
+        ? []
+        : [tx`i.issuer = ${original.issuer} and i.source_blind = ${original.blind}`]),
       ...(status === undefined ? [] : [tx`i.state = ${status}`]),
       ...(buyer === undefined ? [] : [tx`i.leaf_buyer = ${buyer}`]),
       ...(seller === undefined ? [] : [tx`i.issuer = ${seller}`]),
@@ -168,7 +179,7 @@ export function createInvoiceLists({ taxpayers, invoices }: Deps) {
       caller: Caller,
       filter: Filter,
     ): Promise<{ rows: InvoiceRow[]; next: Place | undefined }> {
-      const { as, buyer, seller, sourceId, order, limit } = filter;
+      const { as, buyer, seller, sourceId, documentHash, order, limit } = filter;
       const self = await taxpayers.byAccount(tx, caller.account);
       const { byTaxId } = await taxpayers.among(
         tx,
@@ -197,6 +208,7 @@ export function createInvoiceLists({ taxpayers, invoices }: Deps) {
           blind: invoices.sourceBlind(issuer, sourceId),
         };
       }
+      if (documentHash !== undefined) owner.file = invoices.fileBlind(documentHash);
       const down = order === "desc";
       const { items, next } = await pageOf<Candidate & Place>(tx, {
         ...partsOf(tx, owner, filter),

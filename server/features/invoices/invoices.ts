@@ -2,6 +2,7 @@
  * Invoices: an invoice's row together with what the chain says about it, who may see it, and what
  * its red letters have left. Lists are in invoice-lists.ts.
  */
+import { createHash } from "node:crypto";
 import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { type Amounts, leftOf } from "@onepiao/protocol/formats/red-letter.ts";
 import { payableOf } from "@onepiao/protocol/formats/rules.ts";
@@ -137,10 +138,22 @@ export function createInvoices(deps: Deps) {
   const sourceBlind = (taxId: string, sourceId: string): Buffer =>
     vault.blind("source-id", `${taxId}\0${foldNumber(sourceId) || sourceId}`);
 
+  /** Keyed hash under which an invoice is found by the SHA-256 (hex) of a file of its own. */
+  const fileBlind = (sha256: string): Buffer => vault.blind("document-hash", sha256.toLowerCase());
+
   return {
     find,
     documentOf,
     pickupSecret,
+
+    fileBlind,
+
+    /** Of the document as canonical JSON, and of the original, if that is kept. */
+    fileBlinds: (document: InvoiceDocument): Buffer[] =>
+      [
+        createHash("sha256").update(canonicalJson(document)).digest("hex"),
+        ...(document.source === undefined ? [] : [document.source.sha256]),
+      ].map(fileBlind),
 
     sourceBlind,
 

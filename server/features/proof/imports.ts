@@ -239,6 +239,7 @@ export function createImports({ contracts, chain, documents, invoices, taxpayers
         holder,
         buyer: leaf.buyer,
         document: documents.seal(number, canonicalJson(document)),
+        fileBlinds: invoices.fileBlinds(document),
         lot: lot.first,
         path: bundle.path,
         seal: { segment, ...bundle.seal } as unknown as Json,
