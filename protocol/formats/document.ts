@@ -55,6 +55,7 @@ export const paragraphMembers: ReadonlySet<string> = new Set([
   "note",
   "paymentTerms",
   "remark",
+  "text",
 ]);
 const paragraphs = (max: number) => plainText(max, { lines: true });
 

@@ -41,6 +41,10 @@ const placed = z
     in: z
       .string()
       .max(200)
+      .regex(
+        /^(?:\/[A-Za-z][\w.-]*(?:\[\d+\])?)+$/,
+        "element-place: names of elements, each after a slash",
+      )
       .describe("The path of the element around it, such as /EInvoice/EInvoiceData."),
     ...element.shape,
   })

@@ -96,7 +96,7 @@ export const taxIdText = z
   .string()
   .regex(/^[ -~]{4,40}$/, "tax-id-format")
   .describe("Tax id");
-/** A tax id in a query, in any spelling; the result is its only written form. */
+/** A tax id that somebody types, in any spelling; the result is its only written form. */
 export const taxIdQuery = z
   .string()
   .max(40)

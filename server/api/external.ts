@@ -206,7 +206,7 @@ export function externalRoutes({ external, findings, taxpayers }: Deps) {
           .describe("true: only says what a registration would find. Writes and tells nothing"),
         collected: z
           .string()
-          .max(20)
+          .regex(/^-?[0-9.]{1,20}$/, "money-format")
           .optional()
           .describe(
             "What the invoice collects for somebody else beside its gross, if its format has no place for it: the vehicle tax in an insurance's remark",

@@ -634,7 +634,7 @@ describe("an employer's clerk", () => {
       .and.contain(`,"' =HYPERLINK(""http://x"",""出差,两天"")",`);
     expect(row)
       .to.contain(`,"\t${number}",,claimed,`)
-      .and.contain(",CNY,1000.00,130.00,1130.00,1130.00,01");
+      .and.contain(",CNY,1000.00,130.00,1130.00,1130.00,1130.00,01");
   });
 
   it("makes a person and its key, shown once, and revokes it", async () => {

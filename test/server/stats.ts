@@ -398,6 +398,7 @@ describe("statistics", function () {
         undefined,
     );
     await bench.sql`create table away as select * from invoices where number = ${number}`;
+    await bench.sql`delete from document_hashes where number = ${number}`;
     await bench.sql`delete from invoices where number = ${number}`;
     gateway.start("follower");
     await until("it is known", async () =>

@@ -14,7 +14,7 @@
 import { readJsonText } from "@onepiao/protocol/values/json.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { checkShape } from "@onepiao/protocol/values/shape-check.ts";
-import { brokenTaxIdRule, normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
+import { taxIdQuery } from "@onepiao/protocol/values/shapes.ts";
 import { plainText } from "@onepiao/protocol/values/text.ts";
 import { z } from "zod";
 import type { DirectoryRow } from "./directory.ts";
@@ -23,21 +23,7 @@ export const CSV = "text/csv";
 
 export const directoryRowSchema = z
   .strictObject({
-    taxId: z
-      .string()
-      .max(40)
-      .transform((text, { addIssue }) => {
-        const taxId = normaliseTaxId(text);
-        const rule = brokenTaxIdRule(taxId);
-        if (rule)
-          addIssue({
-            code: "custom",
-            params: { rule },
-            message:
-              "18 characters of GB 32100-2015 with a valid check digit, or a country code and a foreign id",
-          });
-        return taxId;
-      }),
+    taxId: taxIdQuery,
     name: plainText(200).trim().optional(),
     removed: z.boolean().default(false),
   })
