@@ -539,20 +539,27 @@ describe("the bureau's audit", function () {
     expect(await judged(redOf("99999999999999999999", "-1.00"))).deep.equals([
       "red-letter-exceeds",
     ]);
-    // a rounding difference of a cent is valid only in a line of a red letter
-    const rounded = (sign: string) => ({
+    // a rounding difference of a cent is valid in a line, one of two cents is not
+    const rounded = (sign: string, cents: string) => ({
       lines: [
-        { name: "*餐饮服务*餐费", amount: `${sign}100.00`, taxRate: "0.06", tax: `${sign}6.01` },
+        {
+          name: "*餐饮服务*餐费",
+          amount: `${sign}100.00`,
+          taxRate: "0.06",
+          tax: `${sign}6.${cents}`,
+        },
       ],
-      totals: { net: `${sign}100.00`, tax: `${sign}6.01`, gross: `${sign}106.01` },
+      totals: { net: `${sign}100.00`, tax: `${sign}6.${cents}`, gross: `${sign}106.${cents}` },
     });
+    const red = { reverses: { number: other } };
     expect(
-      await judged(
-        (document) => ({ ...document, ...rounded("-"), reverses: { number: other } }),
-        other,
-      ),
+      await judged((document) => ({ ...document, ...rounded("-", "01"), ...red }), other),
     ).deep.equals([]);
-    expect(await judged((document) => ({ ...document, ...rounded("") }))).deep.equals([
+    expect(
+      await judged((document) => ({ ...document, ...rounded("-", "02"), ...red }), other),
+    ).deep.equals(["document-invalid"]);
+    expect(await judged((document) => ({ ...document, ...rounded("", "01") }))).deep.equals([]);
+    expect(await judged((document) => ({ ...document, ...rounded("", "02") }))).deep.equals([
       "document-invalid",
     ]);
   });
