@@ -101,6 +101,7 @@ export function createDraft(root: Element, style: Style, currency = "CNY") {
     });
     const visit = (element: Element) => {
       for (const child of element.children) {
+        if (child.listed && child.children.length === 0) continue;
         if (child.listed && !unusual(child)) visit(child);
         else if (at === elementBounds.count) {
           refuse(pathOf(child), "too-many-elements", `more than ${at} elements without a member`);

@@ -127,6 +127,7 @@ function checkLooseDiscounts(
   refuse: Refuse,
 ): void {
   const gross = cents(totals.gross);
+  if (!lines.some((line) => isDiscount(line, gross))) return;
   const items = new Map<string, bigint>();
   for (const line of lines)
     if (!isDiscount(line, gross))

@@ -8,8 +8,10 @@
 import {
   formatMoney,
   moneyLimit,
+  moneyPattern,
   normaliseDecimal,
   normaliseMoney,
+  parseMoney,
   percentToFraction,
   roundHalfUp,
 } from "../values/money.ts";
@@ -20,7 +22,7 @@ export const isNoTax = (text: string): boolean => /^[*＊\-—–]*$/.test(text)
 
 /** An amount of yuan; decimals after the second are zeros. */
 export const moneyOf = (text: string): string =>
-  normaliseMoney(text.replace(/(\.\d\d)0+$/, "$1")) ?? text;
+  normaliseMoney(text) ?? normaliseMoney(text.replace(/(\.\d\d)0+$/, "$1")) ?? text;
 
 const words: Readonly<Record<string, string>> = {
   [exempt]: exempt,
@@ -92,11 +94,13 @@ export const beijing = (time: string): string =>
 /** The day in Beijing, YYYY-MM-DD, of a text of `timeOf`; undefined if it is not a real time. */
 export function dayOf(text: string): string | undefined {
   const parts = partsOf(text);
+  if (parts === undefined) return undefined;
+  const midnight = Date.parse(`${parts.day}T00:00:00Z`);
   const isReal =
-    parts !== undefined &&
-    new Date(`${parts.day}T00:00:00Z`).toJSON()?.slice(0, 10) === parts.day &&
-    !Number.isNaN(Date.parse(timeOf(text)));
-  return isReal ? beijing(timeOf(text)).slice(0, 10) : undefined;
+    new Date(midnight).getUTCDate() === Number(parts.day.slice(8)) &&
+    (parts.clock === undefined || !Number.isNaN(Date.parse(timeOf(text))));
+  if (!isReal) return undefined;
+  return parts.clock?.endsWith("+08:00") === false ? beijing(timeOf(text)).slice(0, 10) : parts.day;
 }
 
 /** Figures with fractions of a cent have ten decimals at most. */
@@ -111,6 +115,7 @@ function exactOf(text: string): bigint | undefined {
 
 /** A figure in cents, rounded; undefined if it is not a figure. */
 export const centsOf = (text: string): bigint | undefined => {
+  if (moneyPattern.test(text)) return parseMoney(text);
   const exact = exactOf(text);
   return exact === undefined ? undefined : roundHalfUp(exact, CENT);
 };

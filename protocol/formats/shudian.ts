@@ -151,9 +151,8 @@ function checkLineGross(draft: Draft, { element, path }: At): void {
   const gross = draft.find(element, "TotaltaxIncludedAmount", path);
   const text = gross.element?.text ?? "";
   if (isNoTax(text)) return;
-  const textOf = (name: string) => draft.find(element, name, path).element?.text ?? "";
-  const tax = textOf("ComTaxAm");
-  const [stated, amount, own] = [centsOf(text), centsOf(textOf("Amount")), centsOf(tax)];
+  const tax = textIn(element, "ComTaxAm");
+  const [stated, amount, own] = [centsOf(text), centsOf(textIn(element, "Amount")), centsOf(tax)];
   if (stated === undefined) draft.refuse(gross.path, "money-format", "an amount in yuan");
   else if (amount !== undefined && (own !== undefined || isNoTax(tax))) {
     const difference = stated - amount - (own ?? 0n);
@@ -218,10 +217,11 @@ function readTimes(draft: Draft): string | undefined {
   const issue = draft.find(draft.root, "TaxSupervisionInfo/IssueTime");
   const [requested, issued] = [request.element?.text ?? "", issue.element?.text ?? ""];
   const day = dayOf(issued);
-  const isSame = isDate(issued)
+  const isDay = isDate(issued);
+  const isSame = isDay
     ? day === dayOf(requested)
     : Date.parse(timeOf(issued)) === Date.parse(timeOf(requested));
-  const isVague = isDate(requested) && !isDate(issued) && day === dayOf(requested);
+  const isVague = !isDay && isDate(requested) && day === dayOf(requested);
   if (issued !== "" && (requested === "" || isVague))
     draft.put("/issuedAt", timeOf(issued), issue.path);
   else if (day !== undefined && !isSame)
@@ -229,22 +229,23 @@ function readTimes(draft: Draft): string | undefined {
   return day;
 }
 
+/** The text of a child that the tables have read; "" if there is none. */
+const textIn = ({ children }: Element, name: string): string =>
+  children.find(({ qname }) => qname === name)?.text ?? "";
+
 /**
  * Tax that is not due: the lines' rate is a word, or zero, and their tax is nothing, stars, or
  * zeros. Figures of lines in fractions of a cent: in cents that make the totals.
  */
 function readFigures(draft: Draft, lines: readonly At[]): void {
-  const textOf = ({ element, path }: At, name: string) => draft.find(element, name, path);
-  const untaxed = lines.map((line) => {
-    const rate = rateOf(textOf(line, "TaxRate").element?.text ?? "");
+  const basic = "EInvoiceData/BasicInformation";
+  const untaxed = lines.map(({ element }) => {
+    const rate = rateOf(textIn(element, "TaxRate"));
     return rate === exempt || rate === notTaxed || rate === "0";
   });
-  for (const [index, line] of lines.entries()) {
-    const { element, path } = textOf(line, "ComTaxAm");
-    if (untaxed[index] && isNoTax(element?.text ?? ""))
-      draft.put(`/lines/${index}/tax`, "0.00", path);
-  }
-  const basic = "EInvoiceData/BasicInformation";
+  for (const [index, { element, path }] of lines.entries())
+    if (untaxed[index] && isNoTax(textIn(element, "ComTaxAm")))
+      draft.put(`/lines/${index}/tax`, "0.00", `${path}/ComTaxAm`);
   const total = draft.find(draft.root, `${basic}/TotalTaxAm`);
   if (lines.length > 0 && untaxed.every(Boolean) && isNoTax(total.element?.text ?? ""))
     draft.put("/totals/tax", "0.00", total.path);
@@ -252,14 +253,12 @@ function readFigures(draft: Draft, lines: readonly At[]): void {
     ["amount", "Amount", "TotalAmWithoutTax"],
     ["tax", "ComTaxAm", "TotalTaxAm"],
   ] as const) {
-    const texts = lines.map((line) => textOf(line, name));
+    const texts = lines.map(({ element }) => textIn(element, name));
+    if (!texts.some((text) => /\.\d\d\d/.test(text))) continue;
     const stated = draft.find(draft.root, `${basic}/${sum}`).element?.text ?? "";
-    const whole = inCents(
-      texts.map(({ element }) => element?.text ?? ""),
-      stated,
-    );
-    for (const [index, { path }] of texts.entries())
-      if (whole[index] !== undefined) draft.put(`/lines/${index}/${member}`, whole[index], path);
+    for (const [index, figure] of inCents(texts, stated).entries())
+      if (figure !== undefined)
+        draft.put(`/lines/${index}/${member}`, figure, `${lines[index]?.path}/${name}`);
   }
 }
 
