@@ -533,7 +533,7 @@ describe("a merchant", function () {
     });
     await page.getByLabel("Buyer's name").fill("个人");
     await page.getByLabel("Item").fill("*餐饮服务*餐费");
-    await page.getByLabel("Amount (net)").fill("50");
+    await page.getByLabel("Amount (with tax)").fill("50");
     for (const outcome of ["The gateway did not answer", "Issued and sealed on the chain"]) {
       await page.getByRole("button", { name: "Issue", exact: true }).click();
       await yes(page, "Issue");
