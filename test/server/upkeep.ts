@@ -199,8 +199,7 @@ describe("the stored data, compared with the chain", function () {
         await bench.sql.unsafe(
           `create table ${kept} as select * from ${table} where ${column} = ${id}`,
         );
-        if (table === "invoices")
-          await bench.sql`delete from document_hashes where number = ${id}`;
+        if (table === "invoices") await bench.sql`delete from document_hashes where number = ${id}`;
         await bench.sql.unsafe(`delete from ${table} where ${column} = ${id}`);
       };
       await finds(
