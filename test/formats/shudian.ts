@@ -290,7 +290,7 @@ describe("a 数电票 from tax software", () => {
     expect(
       refusalOf(() => writeInvoice("application/vnd.onepiao.ubl+xml", document, { number }))
         .violations[0],
-    ).includes({ field: "/lines/0/taxRate", rule: "ubl-margin" });
+    ).includes({ field: "/lines/0/taxRate", rule: "margin-taxed" });
   });
 
   it("has a price or a quantity alone, as tolls have", () => {
