@@ -82,7 +82,8 @@ describe("gateways with a node each", function () {
     const way = await startProxy(bench.rpcUrl);
     const served = await serving(bench, {
       RPC_URL: way.url,
-      LEASE_MS: "2000",
+      // longer than a loaded machine lets a gateway wait; a gateway that rests frees its leases at once
+      LEASE_MS: "3000",
       MAX_HEAD_AGE: "600",
     });
     return { ...served, way, name: String(served.child.pid) };
@@ -179,6 +180,8 @@ describe("gateways with a node each", function () {
     for (const { way } of pair) way.rule = () => "cut";
     const number = await issued(standby);
     await blind(2);
+    // the first to notice may rest until the other is blind too, and its leases are free so long
+    await working();
     const before = await holders();
     await heard(10, worker, standby);
     expect(await holders()).to.deep.equal(before);
