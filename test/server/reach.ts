@@ -82,7 +82,7 @@ describe("gateways with a node each", function () {
     const way = await startProxy(bench.rpcUrl);
     const served = await serving(bench, {
       RPC_URL: way.url,
-      // longer than a loaded machine lets a gateway wait; a gateway that rests frees its leases at once
+      // longer than a loaded machine lets a gateway wait; one that rests frees its leases at once
       LEASE_MS: "3000",
       MAX_HEAD_AGE: "600",
     });

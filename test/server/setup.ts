@@ -33,7 +33,7 @@ const timer = setInterval(() => {
 
 describe("the preparation of a folder", () => {
   let folder: string;
-  const running: { child: ChildProcess; said(): string; ended: Promise<unknown> }[] = [];
+  const running: { child: ChildProcess; printed(): string; ended: Promise<unknown> }[] = [];
   const at = (...names: string[]) => join(folder, ...names);
   const log = () => readFileSync(at("log"), "utf8").trim().split("\n").filter(Boolean);
 
@@ -79,11 +79,11 @@ describe("the preparation of a folder", () => {
       detached: true,
       stdio: ["ignore", "ignore", "pipe"],
     });
-    let said = "";
+    let printed = "";
     child.stderr?.on("data", (data) => {
-      said += data;
+      printed += data;
     });
-    const prepared = { child, said: () => said, ended: once(child, "close") };
+    const prepared = { child, printed: () => printed, ended: once(child, "close") };
     running.push(prepared);
     return prepared;
   }
@@ -94,7 +94,7 @@ describe("the preparation of a folder", () => {
     const second = prepare();
     await until(
       "the second waits or builds too",
-      async () => second.said().includes("waiting") || log().length > 1,
+      async () => second.printed().includes("waiting") || log().length > 1,
     );
     writeFileSync(at("go"), "");
     expect((await first.ended) as unknown).to.deep.equal([0, null]);
@@ -120,7 +120,7 @@ describe("the preparation of a folder", () => {
     utimesSync(at("protocol", "LICENSE"), later, later);
     const again = prepare();
     expect((await again.ended) as unknown).to.deep.equal([0, null]);
-    expect(again.said()).to.equal("");
+    expect(again.printed()).to.equal("");
     expect(log()).to.deep.equal(["begin", "end"]);
   });
 });
