@@ -84,7 +84,7 @@ export function attachedJson(bytes: Uint8Array, format: string): unknown {
     throw refuse(
       "no-bundle",
       "The PDF has no bundle attached: it was not made by a gateway of this network, or it " +
-        "was printed again",
+        "was printed again. Send the XML that comes with it, or the text of its QR code",
     );
   return readJsonText(bundle, refuse);
 }

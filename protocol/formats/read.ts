@@ -84,7 +84,11 @@ function formatOfRoot(
     ({ format, root }) => root.namespace === namespace && candidates.includes(format),
   );
   if (match !== undefined) return [match.format, match.reader];
-  throw refuse("unknown-root", `The root element is not that of ${titlesOf(candidates)}`);
+  throw refuse(
+    "unknown-root",
+    `The root element is not that of ${titlesOf(candidates)}; what an invoice in another format ` +
+      "says can be written as JSON",
+  );
 }
 
 /** The tree of a document, whose elements are all of its format. Throws what `parseXml` throws. */

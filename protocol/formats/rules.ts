@@ -229,12 +229,15 @@ function checkLines(
         const expected =
           quantityTimesPrice(line.quantity, line.unitPrice, line.baseQuantity, decimals) +
           signed(line.allowances);
+        const taxInside = distance(amount + cents(line.tax), expected) <= lineCent;
+        const taxHint =
+          taxInside && discounts && !loose ? ": a price with the tax inside is grossUnitPrice" : "";
         if (distance(amount, expected) > lineCent)
           ours(
             `${field}/amount`,
             "line-amount",
             `${line.quantity} × ${line.unitPrice} makes ${amountText(expected, decimals)}, not ` +
-              `${line.amount}`,
+              `${line.amount}${taxHint}`,
           );
       }
     }

@@ -46,11 +46,14 @@ const labels: ReadonlySet<string> = new Set(
     .map(plainCapitals),
 );
 
+/** Letters that look like a dash, and are typed for one between Latin letters and digits. */
+const dashLetters = /(?<=[A-Z\p{Nd}])[一ー⼀ㅡᅳ](?=[A-Z\p{Nd}])/gu;
+
 /** Groups of digits and groups of letters, without labels; what stands between them is dropped. */
 function groupsOf(text: string): string[] {
   // "№", "N°" and "n." are words for a number, "N" alone may begin one
   const word = /№|(?<![\p{L}\p{N}])n\s*(?:[°˚º]|\.(?=\s*\p{N}))/giu;
-  const plain = plainCapitals(text.replace(word, "No "));
+  const plain = plainCapitals(text.replace(word, "No ")).replace(dashLetters, "-");
   const groups = plain.match(/\p{N}+|\p{L}+/gu) ?? [];
   let first = 0;
   while (first < groups.length - 1 && labels.has(groups[first] as string)) first += 1;

@@ -212,7 +212,14 @@ export function externalRoutes({ external, findings, taxpayers }: Deps) {
             "What the invoice collects for somebody else beside its gross, if its format has no place for it: the vehicle tax in an insurance's remark",
           ),
       }),
-      rawBody: { mediaTypes, schema: invoiceRequest, maxBytes: maxBody },
+      rawBody: {
+        mediaTypes,
+        schema: invoiceRequest,
+        maxBytes: maxBody,
+        instead:
+          "Of a PDF, an OFD, a ZIP or a picture send the XML that comes with it or is inside, or " +
+          "what it says as JSON",
+      },
       answers: {
         200: { description: "With dryRun: what a registration would find", schema: look },
         201: {

@@ -206,6 +206,9 @@ export function verificationRoutes(verification: Verification, checks: Checks) {
           ...writtenTypes,
           "text/plain",
         ],
+        instead:
+          "Of an OFD, a ZIP or a picture send the XML that comes with it or is inside, or the text " +
+          "of its QR code",
       },
       answers: {
         200: {

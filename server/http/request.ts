@@ -103,7 +103,9 @@ export function readMediaType(route: Route, request: HttpRequest, response: Resp
     throw refuse(
       type === ""
         ? `Content-Type is missing; here it is ${types.join(" or ")}`
-        : `Here Content-Type is ${types.join(" or ")}`,
+        : [`Here Content-Type is ${types.join(" or ")}`, route.rawBody?.instead]
+            .filter(Boolean)
+            .join(". "),
     );
   const charset = parameters
     .find((parameter) => parameter.startsWith("charset="))

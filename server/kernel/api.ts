@@ -173,6 +173,8 @@ export type Route<S = never> = {
     example?: unknown;
     /** Of this route's bodies, if they may be larger than others. */
     maxBytes?: number;
+    /** What to do with a file of another type: the end of the refusal. */
+    instead?: string;
   };
   /** Media types of the answer, the preferred one first; default: application/json. */
   produces?: readonly string[];

@@ -37,6 +37,8 @@ const chinese = (number: string, more: Partial<Original> = {}): Original => ({
 /** Lists of equal texts, in words of their own: what is written → how others write it. */
 const separators = [
   "-",
+  "一",
+  "ー",
   " - ",
   "/",
   "\\",
@@ -242,6 +244,8 @@ describe("the identity of an invoice issued elsewhere", () => {
       ["re 2026 0007", "RE-2026-7"],
       ["RE20260007", "RE-20260007"],
       ["000", "0"],
+      ["RE一2026ー7", "RE-2026-7"],
+      ["七一12", "七一-12"],
     ] as const)
       expect(foldNumber(written), written).equals(folded);
   });
