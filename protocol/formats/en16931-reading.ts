@@ -147,7 +147,7 @@ export type Preceding = { id: Place; date: Place };
  * What the invoice is: its type code, and the invoices that it names. A credit note's amounts
  * become negative. A negative invoice that names one other reverses that one; whatever else it
  * names is `preceding`. To be called after all amounts are put. `credit`: the syntax says that it
- * is a credit note by more than its code.
+ * is a credit note by more than its code. Its code alone (381) says it of positive amounts.
  */
 export function putKind(
   draft: Draft,
@@ -163,9 +163,12 @@ export function putKind(
       "BR-CL-01",
       `${text.slice(0, 20)} is not the type of ${credit ? "a credit note" : "an invoice"}`,
     );
-  if (credit) negate(draft.document);
-  const totals = draft.document["totals"] as Record<string, unknown> | undefined;
-  const negative = String(totals?.["gross"] ?? "").startsWith("-");
+  const isNegative = () => {
+    const totals = draft.document["totals"] as Record<string, unknown> | undefined;
+    return String(totals?.["gross"] ?? "").startsWith("-");
+  };
+  if (credit || (text === "381" && !isNegative())) negate(draft.document);
+  const negative = isNegative();
   const named = preceding.filter(({ id }) => id.element?.text);
   const [only] = named;
   const reversed = negative && named.length === 1 ? only : undefined;

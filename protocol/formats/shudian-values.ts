@@ -54,6 +54,26 @@ const kindCodes: Readonly<Record<string, string>> = { special: "01", ordinary: "
 /** The code of a kind of `kindOf`; undefined for any other text. */
 export const kindCode = (kind: string): string | undefined => kindCodes[kind];
 
+/** The words before a reversed invoice's number in the remark of a red letter. */
+const reversedWords = /(?:被红冲蓝字(?:数电)?(?:发)?票|对应正数发票)/;
+const digitsAfter = (words: string) =>
+  new RegExp(`${reversedWords.source}${words}\\s*[:：]?\\s*(\\d{8,20})(?!\\d)`);
+const reversedForms = {
+  national: digitsAfter("(?:号码)?"),
+  older: new RegExp(`${digitsAfter("代码").source}[\\s,，;；、]*号码\\s*[:：]?\\s*(\\d{8})(?!\\d)`),
+};
+/**
+ * The number of the reversed invoice in a red letter's remark: 20 digits, or an older invoice's
+ * code and number with a dash. `被红冲蓝字数电票号码：…`, `对应正数发票代码:… 号码:…`.
+ */
+export function reversedNumber(remark: string): string | undefined {
+  const text = remark.normalize("NFKC");
+  const [, code, number] = reversedForms.older.exec(text) ?? [];
+  if (code !== undefined && /^(?:\d{10}|\d{12})$/.test(code)) return `${code}-${number}`;
+  const national = reversedForms.national.exec(text)?.[1];
+  return national?.length === 20 ? national : undefined;
+}
+
 const dayPattern = /^(\d{4})(?:([-/.年])(\d{1,2})(?:\2|月)(\d{1,2})日?|(\d{2})(\d{2}))/;
 const clockPattern =
   /^(?:[T ]\s*)?(\d{1,2}):?(\d{2})(?::?(\d{2})(?:[.,]?\d{1,9})?)?\s*(Z|[+-]\d{2}:?\d{2})?$/;

@@ -28,6 +28,7 @@ import {
   moneyOf,
   rateOf,
   rateText,
+  reversedNumber,
   timeOf,
 } from "./shudian-values.ts";
 import { shudianVocabulary } from "./vocabularies.ts";
@@ -189,12 +190,33 @@ function checkHeader(draft: Draft): void {
     );
   const flag = draft.find(draft.root, "Header/InherentLabel/InIssuType/LabelCode");
   const blue = flag.element?.text ?? "";
-  if (blue !== "" && blue !== (reversed === "" ? "Y" : "N"))
+  const isRed = reversed !== "" || reversedInRemark(draft) !== undefined;
+  if (blue !== "" && blue !== (isRed ? "N" : "Y"))
     draft.refuse(
       flag.path,
       "blue-or-red",
       "Y marks a blue invoice, N a red letter, which names the reversed invoice",
     );
+}
+
+/** The blue invoice that the remark of a negative invoice names; undefined if there is none. */
+function reversedInRemark(draft: Draft): { number: string; path: string } | undefined {
+  const basic = "EInvoiceData/BasicInformation";
+  const gross = draft.find(draft.root, `${basic}/TotalTax-includedAmount`).element?.text ?? "";
+  const remark = draft.find(draft.root, "EInvoiceData/AdditionalInformation/Remark");
+  const number = gross.startsWith("-") ? reversedNumber(remark.element?.text ?? "") : undefined;
+  return number === undefined ? undefined : { number, path: remark.path };
+}
+
+/**
+ * The reversed invoice of a red letter: as its own element says, or else its remark, in which tax
+ * software writes it.
+ */
+function readReversed(draft: Draft): void {
+  const code = draft.find(draft.root, "EInvoiceData/SpecificInformation/RedEInvoice");
+  const own = code.element && textIn(code.element, "OriginalInvoiceCode");
+  const named = own ? undefined : reversedInRemark(draft);
+  if (named) draft.put("/reverses/sourceId", named.number, named.path);
 }
 
 /** Special or ordinary: by the code, or else by the name; the two agree. */
@@ -271,6 +293,7 @@ function read(root: Element): Reading {
   draft.put("/currency", "CNY", "/EInvoice");
   draft.fill("", root, "/EInvoice", headRows);
   readKind(draft);
+  readReversed(draft);
   const issueDay = readTimes(draft);
   for (const [to, from] of [
     ["/sourceId", sourceIdSteps.own],

@@ -229,7 +229,7 @@ describe("the type of an invoice of EN 16931", () => {
   it("that only others issue is noted", () => {
     const rules = (wish: UblWish) => (read(wish).notes ?? []).map(({ rule }) => rule);
     expect(rules({ code: "384" })).deep.equals(["correction-in-invoice"]);
-    expect(rules({ code: "381" })).deep.equals(["credit-note-in-invoice"]);
+    expect(rules({ code: "381" })).deep.equals(["negative-needs-reverses"]);
     expect(rules({ code: "389" })).deep.equals(["self-billing"]);
     expect(rules({ code: "386" })).deep.equals([]);
   });
