@@ -25,7 +25,6 @@ import { createHandler } from "./handler.ts";
 import { ownHeaders } from "./headers.ts";
 import { createIdempotency } from "./idempotency.ts";
 import { createLimits, limitHeaders, type RateConfig } from "./limits.ts";
-import { openApi } from "./openapi.ts";
 import { createOps, type Measured, opsPaths, type Readiness, timed } from "./ops.ts";
 import { describeError, sendProblem, toProblem } from "./problem.ts";
 import { routeTable } from "./route-table.ts";
@@ -90,10 +89,13 @@ export function createApp(deps: AppDeps): Express {
     stopping,
   });
   const table = routeTable(deps.routes);
-  const document = openApi(table as readonly Route<never>[], {
-    version: deps.version,
-    maxWaitSeconds: deps.config.WAIT_MAX_SECONDS,
-  });
+  const document = async () => {
+    const { openApi } = await import("./openapi.ts");
+    return openApi(table as readonly Route<never>[], {
+      version: deps.version,
+      maxWaitSeconds: deps.config.WAIT_MAX_SECONDS,
+    });
+  };
 
   const app = express();
   app.disable("x-powered-by").disable("etag");

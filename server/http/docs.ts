@@ -33,14 +33,20 @@ const retries = {
 } as const;
 
 /**
- * The document, compressed once. Anyone may read it: the reference's page, which has no origin, and
- * the tools of integrators.
+ * The document, made and compressed once, at its first request: this takes a fifth of a second, and
+ * most processes are never asked. Anyone may read it: the reference's page, which has no origin,
+ * and the tools of integrators.
  */
-function served(document: OpenApiDocument): RequestHandler {
-  const plain = Buffer.from(JSON.stringify(document));
-  const packed = gzipSync(plain, { level: 9 });
-  const tag = createHash("sha256").update(plain).digest("base64url");
-  return (request, response) => {
+function served(make: () => Promise<OpenApiDocument>): RequestHandler {
+  async function prepare() {
+    const plain = Buffer.from(JSON.stringify(await make()));
+    const packed = gzipSync(plain, { level: 9 });
+    return { plain, packed, tag: createHash("sha256").update(plain).digest("base64url") };
+  }
+  let prepared: ReturnType<typeof prepare> | undefined;
+  return async (request, response) => {
+    prepared ??= prepare();
+    const { plain, packed, tag } = await prepared;
     const gzip = request.acceptsEncodings("gzip") === "gzip";
     response.set({
       "Cache-Control": "no-cache",
@@ -54,7 +60,7 @@ function served(document: OpenApiDocument): RequestHandler {
   };
 }
 
-export function createDocs(document: OpenApiDocument): Router {
+export function createDocs(document: () => Promise<OpenApiDocument>): Router {
   // the same for everyone until the next release
   const html = (response: Response, text: string) =>
     void response

@@ -24,7 +24,6 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import type { Contracts } from "../../chain/contracts.ts";
 import type { Tx } from "../../db/db.ts";
 import { type ArchiveFile, archiveFormat } from "../../drawing/archive.ts";
-import { writePdf } from "../../drawing/pdf.ts";
 import type { Caller } from "../../kernel/api.ts";
 import { markFrom } from "../../mirror/entries.ts";
 import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
@@ -120,7 +119,11 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
             },
           }),
     };
-    return inTurn(() => writePdf(invoices.documentOf(invoice), numbersOf(invoice), parts));
+    return inTurn(async () => {
+      // with its fonts' library it takes a third of a gateway's start, and not every process draws
+      const { writePdf } = await import("../../drawing/pdf.ts");
+      return writePdf(invoices.documentOf(invoice), numbersOf(invoice), parts);
+    });
   }
 
   const historyOf = async (tx: Tx, caller: Caller, number: string) =>
