@@ -74,7 +74,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       DEPLOYMENT: "sandbox",
       PORT: "0",
       LOG_LEVEL: process.env["LOG_LEVEL"] ?? "silent",
-      POLL_MS: "50",
+      POLL_MS: "200",
       LOT_AGE_MS: "100",
       RATE_PER_MINUTE: "100000",
       // samples and quickstart have fixed dates

@@ -473,7 +473,7 @@ export async function startGateway(
     const jobs = [
       createExpiry({ sql, metrics, days: config.IDEMPOTENCY_DAYS }),
       ...reckoner.jobs,
-      createRedLetterJob({ sql, redLetters, issuing, log }),
+      createRedLetterJob({ sql, redLetters, issuing, changes, log }),
       ...(ownBuyers ? [{ name: "buyers", everyMs: 1_000, run: ownBuyers.suspendNew }] : []),
       ...depositing,
     ];

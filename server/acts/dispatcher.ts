@@ -155,7 +155,15 @@ export function createDispatcher(deps: Deps): Dispatcher {
   const signing = createSigning(deps);
   const sending = createSending(deps);
 
+  /** One statement, because there is nothing to do most of the time. */
+  const hasWork = async () =>
+    (
+      await sql`select 1 from operations where status in ('queued', 'awaiting-signature', 'signed')
+        limit 1`
+    ).length > 0;
+
   async function wake(): Promise<void> {
+    if (!(await hasWork())) return;
     await sql.begin(async (tx) => {
       // one dispatcher at a time, which keeps the order of a segment's lots
       const [lock] = await tx<

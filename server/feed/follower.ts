@@ -32,7 +32,7 @@ import type { Log } from "../kernel/log.ts";
 import { createLoop, type Next } from "../kernel/loop.ts";
 import { createSlices } from "../kernel/slices.ts";
 import { Contradiction, readBlocks } from "./blocks.ts";
-import { type PlacedNotice, placedIn } from "./notices.ts";
+import { type PlacedNotice, placedIn, someIn } from "./notices.ts";
 import { createPlaces, rowsOf } from "./places.ts";
 import { signedActsOf } from "./signed.ts";
 
@@ -141,6 +141,8 @@ const DEADLOCK = "40P01";
 const REBUILD_TRIES = 20;
 /** How often a process on standby reads where the others are. */
 const STANDBY_MS = 1_000;
+/** How long the cursor is taken from memory: only this process moves it, or a rebuild. */
+const REMEMBERED_MS = 1_000;
 
 /**
  * Events that change no invoice, so one invoice may occur several times in a run, for example if
@@ -186,7 +188,20 @@ export function createFollower(deps: Deps): Follower {
 
   type Cursor = { block: bigint; hash: string; genesis: string };
 
+  /** The cursor as this process has read or moved it; undefined when another has moved it. */
+  let remembered: { cursor: Cursor; at: number } | undefined;
+  const remember = (cursor: Cursor): Cursor => {
+    remembered = { cursor, at: performance.now() };
+    return cursor;
+  };
+
   async function cursor(): Promise<Cursor> {
+    if (remembered !== undefined && performance.now() - remembered.at < REMEMBERED_MS)
+      return remembered.cursor;
+    return remember(await readCursor());
+  }
+
+  async function readCursor(): Promise<Cursor> {
     const [row] = await sql<Cursor[]>`select block, hash, genesis from cursor`;
     if (row) return row;
     const start = await chain.block(deployment.block);
@@ -222,20 +237,28 @@ export function createFollower(deps: Deps): Follower {
       );
     }
     if (head === from) return stay("following", at, head);
-    const to = await endOfPage(from + 1, Math.min(head, from + PAGE));
-    const reached = await apply(at, from + 1, to);
+    const page = await endOfPage(from + 1, Math.min(head, from + PAGE));
+    const reached = await apply(at, from + 1, page);
     // another follower was faster: read the cursor again
-    if (reached === undefined) return true;
+    if (reached === undefined) {
+      remembered = undefined;
+      return true;
+    }
     current = { state: "following", block: reached, head };
     return reached < head;
   }
 
-  /** The end of a page: not beyond a block with arrivals. */
-  async function endOfPage(from: number, to: number): Promise<number> {
+  type Page = { to: number; hasArrivals: boolean };
+  /**
+   * The end of a page: not beyond a block with arrivals. Later arrivals are at blocks before the
+   * page: they come at the cursor, and hold it.
+   */
+  async function endOfPage(from: number, to: number): Promise<Page> {
     const blocks = await Promise.all(
       deps.projections.map((projection) => projection.arrivals?.next(sql, from, to)),
     );
-    return Math.min(to, ...blocks.filter((block) => block !== undefined));
+    const first = blocks.filter((block) => block !== undefined);
+    return { to: Math.min(to, ...first), hasArrivals: first.length > 0 };
   }
 
   function stay(state: FollowerState["state"], at: Cursor, head: number, message?: string): false {
@@ -249,7 +272,11 @@ export function createFollower(deps: Deps): Follower {
    * Applies blocks, as many as MAX_EVENTS allows and at least one, and moves the cursor. Returns
    * the last block; undefined, with nothing changed, if another follower has moved the cursor.
    */
-  async function apply(at: Cursor, from: number, to: number): Promise<number | undefined> {
+  async function apply(
+    at: Cursor,
+    from: number,
+    { to, hasArrivals }: Page,
+  ): Promise<number | undefined> {
     const { headers, logs } = await readBlocks(chain, contracts.addresses, at.hash, from, to);
     const nextBlock = logs[MAX_EVENTS]?.block ?? to + 1;
     const last = headers[Math.max(from, nextBlock - 1) - from] as Header;
@@ -261,11 +288,21 @@ export function createFollower(deps: Deps): Follower {
       if (event) events.push(event);
     }
     const signed = await signedActsOf(chain, contracts, events);
-    const moved = await sql.begin(async (tx) => {
-      const moved = await tx`
-        update cursor set block = ${last.number}, hash = ${last.hash}, time = ${last.time}
-          where block = ${at.block} and hash = ${at.hash}`;
-      if (moved.count !== 1) return false;
+    const move = (tx: Tx) => tx`
+      update cursor set block = ${last.number}, hash = ${last.hash}, time = ${last.time}
+        where block = ${at.block} and hash = ${at.hash}`;
+    const hasNotices = someIn(sql, from, last.number);
+
+    /** Most blocks change nothing else: one statement is enough for them. */
+    async function moveAlone(): Promise<boolean> {
+      if (events.length > 0 || hasArrivals) return false;
+      return (await sql`${move(sql)} and not ${hasNotices}`).count === 1;
+    }
+
+    async function moveWithChanges(tx: Tx): Promise<boolean> {
+      const [row] = await tx<{ notices: boolean }[]>`
+        ${move(tx)} returning ${hasNotices} as notices`;
+      if (row === undefined) return false;
       const rows: FeedRow[] = [];
       const place = createPlaces();
       const applied = events.map((event) =>
@@ -281,8 +318,9 @@ export function createFollower(deps: Deps): Follower {
         for (const projection of deps.projections)
           await projection.on[run[0]?.name ?? ""]?.(tx, run);
       }
-      for (const projection of deps.projections) await projection.arrivals?.put(tx, last.number);
-      const notices = await placedIn(tx, from, last.number);
+      if (hasArrivals)
+        for (const projection of deps.projections) await projection.arrivals?.put(tx, last.number);
+      const notices = row.notices ? await placedIn(tx, from, last.number) : [];
       for (const notice of notices)
         rows.push(
           noticeRow(
@@ -296,7 +334,9 @@ export function createFollower(deps: Deps): Follower {
         await tellFeed(tx, rows.slice(i, i + FEED_PAGE));
       if (rows.length > 0 || events.length > 0) await announce(tx, "block");
       return true;
-    });
+    }
+
+    const moved = (await moveAlone()) || (await sql.begin(moveWithChanges));
     if (moved && deps.applied && events.length > 0) {
       // the events are applied, even if the callback fails
       await Promise.resolve(events)
@@ -305,6 +345,7 @@ export function createFollower(deps: Deps): Follower {
           log.warn({ error: cause.message }, "the callback for applied events failed"),
         );
     }
+    if (moved) remember({ ...at, block: BigInt(last.number), hash: last.hash });
     return moved ? last.number : undefined;
   }
 
@@ -435,11 +476,13 @@ export function createFollower(deps: Deps): Follower {
       ];
       for (let tries = 1; ; tries += 1) {
         try {
-          return await sql.begin(async (tx) => {
+          await sql.begin(async (tx) => {
             await tx`lock table cursor in exclusive mode`;
             for (const table of tables) await tx`truncate ${tx(table)}`;
             await tx`delete from cursor`;
           });
+          remembered = undefined;
+          return;
         } catch (cause) {
           // others read several of these tables in another order: if both wait for each other, this
           // one starts again

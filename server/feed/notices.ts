@@ -36,6 +36,10 @@ export async function notify(tx: Tx, notices: readonly Notice[]): Promise<void> 
   }
 }
 
+/** A condition: there are notices for `placedIn` to return. */
+export const someIn = (tx: Tx, from: number, to: number) => tx`
+  exists (select 1 from notices where block is null or block >= ${from} and block <= ${to})`;
+
 /**
  * For the follower, in its transaction: the notices that these blocks have already, and those that
  * enter the feed with the last block now. A replay next to the live tables writes nothing, and

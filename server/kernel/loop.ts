@@ -20,6 +20,8 @@ export type Next = { atMost: number } | { after: number } | undefined;
 export type Job = {
   name: string;
   everyMs: number;
+  /** Starts listening for changes that bring a turn sooner; the result stops it. */
+  listen?: (changed: () => void) => () => void;
   /** One turn; ends soon after `stopping` is aborted. */
   run(stopping: AbortSignal): Promise<void>;
 };

@@ -55,11 +55,17 @@ export function createSealer(deps: Deps): Sealer {
   const size = leavesThatFit(deps.lotSize, deps.limit);
   if (size === 0) throw new Error("No transaction within MAX_TX_BYTES and MAX_TX_GAS holds a lot");
 
+  /** One statement, because nothing waits most of the time. */
+  const hasWaiting = async () =>
+    (await sql`select 1 from segment_accepted_now where waiting_since is not null limit 1`).length >
+    0;
+
   /**
    * Closes full and old lots. Returns the milliseconds until the next lot is old, or until another
    * sealer may have finished; undefined while nothing waits.
    */
   async function close(): Promise<number | undefined> {
+    if (!(await hasWaiting())) return undefined;
     return sql.begin(async (tx) => {
       const [lock] = await tx<
         { got: boolean }[]

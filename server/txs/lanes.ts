@@ -87,6 +87,14 @@ type Deps = {
   answered?: (fault: FaultWord) => void;
 };
 
+type Depth = {
+  queued: bigint;
+  pending: bigint;
+  oldest: Date | null;
+  send: bigint | null;
+  reason: string | null;
+  since: Date | null;
+};
 type Outgoing = Pick<Pending, "id" | "raw" | "cancel_raw" | "fault" | "reason" | "errors">;
 
 const FIRST_REJECTED_MS = 1_000;
@@ -96,10 +104,10 @@ const MAX_RESEND_MS = 30_000;
 const BUSY_MS = 100;
 /** A block may come at once, so the first receipt is read this soon after an offer. */
 const FIRST_LOOK_MS = 20;
-/** How often the rows are read for `state`. */
+/** How often a lane at work reads its rows for `state`. */
 const LOOK_MS = 500;
 /** A new send wakes an empty lane; it also looks this often without one. */
-const IDLE_MS = 500;
+const IDLE_MS = 1_000;
 
 /**
  * The lane of this name with its sending key; created now, with a new key of the keystore, if
@@ -260,26 +268,33 @@ export function createLanes(deps: Deps): Lanes {
     return waiting.length > 0 || signed.length > 0 ? "waiting" : "idle";
   }
 
-  /** Reads what waits in a lane, and whether it is blocked, for `state`. */
-  async function updateState(lane: Lane, held: boolean): Promise<void> {
-    const [[depth], [blocked]] = await Promise.all([
-      sql<{ queued: bigint; pending: bigint; oldest: Date | null }[]>`
+  /**
+   * Reads what waits in a lane, and whether it is blocked, for `state`. Returns whether anything
+   * waits.
+   */
+  async function updateState(lane: Lane, held: boolean): Promise<boolean> {
+    const [row] = await sql<Depth[]>`
+      select d.queued, d.pending, d.oldest, b.send, b.reason, b.since
+      from (
         select count(*) filter (where status = 'queued') as queued,
           count(*) filter (where status = 'pending') as pending, min(created_at) as oldest
-        from sends where lane = ${lane.name} and status in ('queued', 'pending')`,
-      sql<{ send: bigint; reason: string; since: Date }[]>`
+        from sends where lane = ${lane.name} and status in ('queued', 'pending')) d
+      left join lateral (
         select id as send, reason, first_error_at as since from sends
-        where lane = ${lane.name} and status = 'pending' and fault = 'rejected' order by nonce
-          limit 1`,
-    ]);
+        where d.pending > 0 and lane = ${lane.name} and status = 'pending' and fault = 'rejected'
+          order by nonce limit 1) b on true`;
+    const { queued, pending, oldest, send, reason, since } = row as Depth;
     states.set(lane.name, {
       name: lane.name,
       held,
-      queued: Number(depth?.queued ?? 0n),
-      pending: Number(depth?.pending ?? 0n),
-      oldest: depth?.oldest ?? undefined,
-      ...(blocked ? { blocked } : {}),
+      queued: Number(queued),
+      pending: Number(pending),
+      oldest: oldest ?? undefined,
+      ...(send === null || since === null
+        ? {}
+        : { blocked: { send, reason: reason as string, since } }),
     });
+    return queued + pending > 0n;
   }
 
   function loopOf(lane: Lane): Loop {
@@ -291,19 +306,28 @@ export function createLanes(deps: Deps): Lanes {
     let busy = false;
     /** Until the next look for a receipt: short after an offer, then doubled each time. */
     let soonMs = busyMs;
+    const rest = () => {
+      busy = false;
+      soonMs = busyMs;
+      return { atMost: idleMs };
+    };
     return createLoop({
       atMostMs: deps.pollMs,
       listen: (changed) => deps.changes.on(["send", "lease"], changed),
       async turn() {
         const held = lease.held();
-        const work = held ? await wake(lane) : "idle";
-        busy = work !== "idle";
-        soonMs = Math.min(busyMs, work === "offered" ? FIRST_LOOK_MS : 2 * soonMs);
-        if (performance.now() - lastLook > LOOK_MS || held !== states.get(lane.name)?.held) {
-          await updateState(lane, held);
+        const isOld =
+          performance.now() - lastLook > LOOK_MS || held !== states.get(lane.name)?.held;
+        // an empty lane costs this one statement
+        if (isOld || (held && !busy)) {
           lastLook = performance.now();
+          if (!(await updateState(lane, held))) return rest();
         }
-        return { atMost: busy ? soonMs : idleMs };
+        const work = held ? await wake(lane) : "idle";
+        if (work === "idle") return rest();
+        busy = true;
+        soonMs = Math.min(busyMs, work === "offered" ? FIRST_LOOK_MS : 2 * soonMs);
+        return { atMost: soonMs };
       },
       failed(cause) {
         if (cause instanceof NodeDown || cause instanceof NodeRefused)

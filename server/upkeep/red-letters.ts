@@ -8,26 +8,26 @@
  */
 
 import { Problem } from "@onepiao/protocol/values/problems.ts";
-import type { Sql } from "../db/db.ts";
+import type { Changes, Sql } from "../db/db.ts";
 import type { Issuing } from "../features/invoices/issuing.ts";
 import type { RedLetters } from "../features/invoices/red-letters.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Job } from "../kernel/loop.ts";
 
-/** How long a reversed invoice waits for its red letter. */
-const EVERY_MS = 200;
-/** Checks that nobody waits for are less frequent. */
-const SLOWLY_MS = 1_000;
+/** A block brings a reversal, or its refusal; only time ends a sheet, or a postponement. */
+const EVERY_MS = 1_000;
 
 export function createRedLetterJob({
   sql,
   redLetters,
   issuing,
+  changes,
   log,
 }: {
   sql: Sql;
   redLetters: RedLetters;
   issuing: Issuing;
+  changes: Changes;
   log: Log;
 }): Job {
   const drawing = new Set<string>();
@@ -59,17 +59,15 @@ export function createRedLetterJob({
     }
   }
 
-  let lastCheck = Number.NEGATIVE_INFINITY;
   return {
     name: "red-letters",
     everyMs: EVERY_MS,
+    listen: (changed) => changes.on(["block"], changed),
     async run(stopping) {
-      if (performance.now() - lastCheck >= SLOWLY_MS) {
-        await sql.begin((tx) => redLetters.expire(tx));
-        await sql.begin((tx) => redLetters.sendBack(tx));
-        lastCheck = performance.now();
-      }
-      for (const id of await redLetters.due(sql)) {
+      const { due, late, sentBack } = await redLetters.todo(sql);
+      if (late) await sql.begin((tx) => redLetters.expire(tx));
+      if (sentBack) await sql.begin((tx) => redLetters.sendBack(tx));
+      for (const id of due) {
         if (stopping.aborted) return;
         await issue(id);
       }

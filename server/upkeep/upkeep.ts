@@ -25,11 +25,12 @@ export function createUpkeep(deps: {
   const loopOf = (job: Job): Loop =>
     createLoop({
       atMostMs: job.everyMs,
+      ...(job.listen ? { listen: job.listen } : {}),
       async turn(stopping) {
         if (!deps.held()) return { after: Math.min(LOOK_MS, job.everyMs) };
         await job.run(stopping);
         metrics.count("onepiao_upkeep_runs_total", { job: job.name, outcome: "done" });
-        return { after: job.everyMs };
+        return job.listen ? { atMost: job.everyMs } : { after: job.everyMs };
       },
       failed(cause) {
         metrics.count("onepiao_upkeep_runs_total", { job: job.name, outcome: "failed" });

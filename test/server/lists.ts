@@ -390,7 +390,10 @@ describe("lists among many", () => {
               .job,
           ),
       ],
-      ["red letters", () => turn(createRedLetterJob({ sql: db, redLetters, issuing, log }))],
+      [
+        "red letters",
+        () => turn(createRedLetterJob({ sql: db, redLetters, issuing, changes, log })),
+      ],
       ["expiry", () => turn(createExpiry({ sql: db, metrics, days: 7 }))],
       // last, because it closes the lots
       ["the sealer, of old ones", () => once(sealer(0))],

@@ -21,7 +21,6 @@ export function sandbox(): Promise<Sandbox> {
     blockMs: BLOCK_MS,
     settings: {
       LOT_AGE_MS: "20",
-      POLL_MS: "200",
       PUBLIC_RATE_PER_MINUTE: "100000",
       WEBHOOK_ALLOWED_NETWORKS: "127.0.0.0/8",
     },

@@ -141,7 +141,7 @@ export function createRedLetters({ vault, taxpayers, quotas, invoices, bounds }:
     /** The latest sheets of an invoice. The caller checks who may see them. */
     ofInvoice: sheets.ofInvoice,
     expire: sheets.expire,
-    due: sheets.due,
+    todo: sheets.todo,
     hold: sheets.hold,
     issued: sheets.issued,
     postpone: sheets.postpone,

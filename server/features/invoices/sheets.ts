@@ -85,6 +85,8 @@ export type SheetFilter = {
   limit: number;
 };
 
+type Todo = { due: string[]; late: boolean; sentBack: boolean };
+
 const DUE_PAGE = 100;
 
 export function createSheets({ vault }: { vault: Vault }) {
@@ -94,6 +96,11 @@ export function createSheets({ vault }: { vault: Vault }) {
            r.operation, r.acted, r.number, r.replacement, r.problem, r.confirm_by, r.created_at, r.updated_at
     from red_letters r`;
   const open = (tx: Tx) => tx`number is null and status in ('01', '02', '03', '04')`;
+
+  /** Sheets `r` whose act the chain has refused and that can go on. */
+  const refused = (tx: Tx) => tx`
+    red_letters r join record_now s on s.number = r.invoice and s.state <> 'reversed'
+    where r.sent_back and r.number is null and not r.acted and r.status in ('01', '04')`;
 
   /** The sheet's employer is still the invoice's employer. */
   const theirs = (tx: Tx) =>
@@ -272,11 +279,18 @@ export function createSheets({ vault }: { vault: Vault }) {
 
     // ── what follows from the chain ──────────────────────────────────────────────────────────────
 
-    /** Sheets whose act the chain has and whose red letter has no number yet. */
-    async due(tx: Tx): Promise<string[]> {
-      const rows = await tx<RowOf<"red_letters", "id">[]>`
-        select id from red_letters where acted and number is null and not_before <= now() order by id limit ${DUE_PAGE}`;
-      return rows.map((row) => row.id);
+    /**
+     * What is to be done without a request. `due`: sheets whose act the chain has and whose red
+     * letter has no number yet. `late`, `sentBack`: there are sheets for `expire` and `sentBack`.
+     */
+    async todo(tx: Tx): Promise<Todo> {
+      const [row] = await tx<Todo[]>`
+        select
+          array(select id from red_letters where acted and number is null and not_before <= now()
+            order by id limit ${DUE_PAGE}) as due,
+          exists (select 1 from red_letters where confirm_by <= now()) as late,
+          exists (select 1 from ${refused(tx)}) as "sentBack"`;
+      return row as Todo;
     },
 
     /** One of these, locked until `tx` ends. */
@@ -314,8 +328,7 @@ export function createSheets({ vault }: { vault: Vault }) {
     /** Sheets whose act the chain refused because the employer's consent was missing. */
     async sentBack(tx: Tx): Promise<Pick<Sheet, "id" | "invoice">[]> {
       return tx<RowOf<"red_letters", "id" | "invoice">[]>`
-        select r.id, r.invoice from red_letters r join record_now s on s.number = r.invoice and s.state <> 'reversed'
-        where r.sent_back and r.number is null and not r.acted and r.status in ('01', '04') order by r.invoice limit ${DUE_PAGE}`;
+        select r.id, r.invoice from ${refused(tx)} order by r.invoice limit ${DUE_PAGE}`;
     },
   };
 }

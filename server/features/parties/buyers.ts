@@ -151,15 +151,19 @@ export function createBuyers({
     }),
 
     /** Suspends the taxpayers that were enrolled for an invoice, once the chain has them. */
-    suspendNew: (): Promise<void> =>
-      sql.begin(async (tx) => {
-        const rows = await tx<RowOf<"buyer_enrolments", "account">[]>`
-          select b.account from buyer_enrolments b
-          cross join lateral (
-            select 1 from taxpayer_now where account = b.account and standing = 'active' offset 0
-          ) t
-          where b.suspension is null and b.joined_at is null
-          limit 100 for update of b skip locked`;
+    async suspendNew(): Promise<void> {
+      const fresh = (tx: Tx) => tx<RowOf<"buyer_enrolments", "account">[]>`
+        select b.account from buyer_enrolments b
+        cross join lateral (
+          select 1 from taxpayer_now where account = b.account and standing = 'active' offset 0
+        ) t
+        where b.suspension is null and b.joined_at is null limit 100`;
+      // most of the time there are none
+      if ((await fresh(sql)).length === 0) return;
+      await sql.begin(async (tx) => {
+        const rows = await tx<
+          RowOf<"buyer_enrolments", "account">[]
+        >`${fresh(tx)} for update of b skip locked`;
         for (const { account } of rows) {
           const taxpayer = (await taxpayers.byAccount(tx, account)) as Taxpayer;
           const operation = await registration.setStanding(
@@ -171,7 +175,8 @@ export function createBuyers({
           await tx`
             update buyer_enrolments set suspension = ${operation} where account = ${account}`;
         }
-      }),
+      });
+    },
   };
 }
 

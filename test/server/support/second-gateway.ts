@@ -31,7 +31,7 @@ export async function openSecondGateway(settings: Record<string, string> = {}) {
     DEPLOYMENT: "sandbox",
     PORT: "0",
     LOG_LEVEL: "silent",
-    POLL_MS: "50",
+    POLL_MS: "100",
     LOT_AGE_MS: "100",
     RATE_PER_MINUTE: "100000",
     ISSUE_BACK_DAYS: "3650",

@@ -50,7 +50,7 @@ export async function cli(
     MASTER_KEY: bench.masterKey,
     DEPLOYMENT,
     PORT: "0",
-    POLL_MS: "50",
+    POLL_MS: "200",
     LOT_AGE_MS: "50",
     ISSUE_BACK_DAYS: "3650",
   };
