@@ -5,6 +5,7 @@
  * normalisations (a rate has one text, a discount line is marked). Does not own: the shape
  * (document.ts), prices with tax inside (gross.ts), the rules (rules.ts).
  */
+import { decodeUtf8 } from "../values/encoding.ts";
 import { readJsonText } from "../values/json.ts";
 import { normaliseDecimal } from "../values/money.ts";
 import { Problem, type Violation } from "../values/problems.ts";
@@ -13,7 +14,6 @@ import { formats } from "./formats.ts";
 import { documentOf } from "./gross.ts";
 import type { BytesReader, Reading } from "./reading.ts";
 import { checkDocument, markDiscounts } from "./rules.ts";
-import { decodeUtf8 } from "./xml.ts";
 
 const maxDepth = 16;
 const { rules } = formats.json;
@@ -43,8 +43,7 @@ function invalid(violations: readonly Violation[]): Problem {
  * `invalid-document`.
  */
 function read(body: Uint8Array): Reading {
-  const decoded = decodeUtf8(body, malformed);
-  const text = decoded.startsWith("\ufeff") ? decoded.slice(1) : decoded;
+  const text = decodeUtf8(body, malformed);
   if (text.trim() === "") throw malformed("empty", "The body is empty");
   const value = readJsonText(text, malformed, { depth: maxDepth, plain: false });
   const shaped = invoiceRequest.safeParse(value);

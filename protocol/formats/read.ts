@@ -2,11 +2,18 @@
  * The only way in: bytes and their media type → an invoice document.
  *
  * Owns: choosing the format, the limit on size, and tying an original to its document by hash.
- * Invariants: throws only Problem; encoding `source.text` as UTF-8 gives the body back, byte for
- * byte. Does not own: the content of any format (registry.ts has their readers).
+ * Invariants: throws only Problem. Does not own: encodings (values/encoding.ts), the content of any
+ * format (registry.ts has their readers).
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import {
+  charsetOf,
+  checkCharset,
+  decodeXml,
+  encodingNames,
+  isCharsetRead,
+} from "../values/encoding.ts";
 import { maxViolations, Problem } from "../values/problems.ts";
 import {
   type FormatName,
@@ -20,13 +27,13 @@ import {
 } from "./formats.ts";
 import type { Reading, XmlReader } from "./reading.ts";
 import { readers } from "./registry.ts";
-import { decodeUtf8, type Element, lineTagOf, malformed, parseXml } from "./xml.ts";
+import { type Element, lineTagOf, malformed, parseXml } from "./xml.ts";
 
 /** Limit of a body in bytes: an invoice with some attachments. */
 export const maxBody = 10 * 1024 * 1024;
 
-/** `source`: the text that was read, if the format's originals are kept. */
-export type ReadInvoice = Reading & { source?: { format: SourceFormat; text: string } };
+/** `source`: the bytes that were read, if the format's originals are kept. */
+export type ReadInvoice = Reading & { source?: { format: SourceFormat; bytes: Uint8Array } };
 
 /** The same list in an answer. */
 export const unreadSchema = z
@@ -113,7 +120,7 @@ function read(
     const reader = readers[format];
     if ("bytes" in reader) return { ...reader.bytes.read(body), format };
   }
-  const { root, format, reader } = parseInvoice(decodeUtf8(body, malformed), candidates);
+  const { root, format, reader } = parseInvoice(decodeXml(body, malformed), candidates);
   return { ...reader.read(root), format };
 }
 
@@ -128,20 +135,18 @@ export function readInvoice(mediaType: string, body: Uint8Array): ReadInvoice {
     .toLowerCase()
     .split(";")
     .map((part) => part.trim());
-  const charset = parameters
-    .find((parameter) => parameter.startsWith("charset="))
-    ?.slice(8)
-    .replaceAll('"', "");
+  const charset = charsetOf(parameters);
   const candidates = formatsOfType(type);
-  if (
-    candidates.length === 0 ||
-    (charset !== undefined && charset !== "utf-8" && charset !== "utf8")
-  )
-    throw new Problem("unsupported-media-type", `Read here: ${mediaTypes.join(", ")}; in UTF-8`);
+  if (candidates.length === 0 || !isCharsetRead(type, charset))
+    throw new Problem(
+      "unsupported-media-type",
+      `Read here: ${mediaTypes.join(", ")}; XML in ${encodingNames}, JSON in UTF-8`,
+    );
   if (body.length > maxBody)
     throw new Problem("body-too-large", `An invoice has at most ${maxBody} bytes`);
+  checkCharset(type, charset, body, malformed);
   const { format, ...reading } = read(candidates, body);
   if (!keepsOriginal(format)) return reading;
   reading.document.source = { format, sha256: createHash("sha256").update(body).digest("hex") };
-  return { ...reading, source: { format, text: decodeUtf8(body, malformed) } };
+  return { ...reading, source: { format, bytes: body } };
 }

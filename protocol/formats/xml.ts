@@ -1,9 +1,9 @@
 /**
- * XML as invoices may use it: well-formed, UTF-8, no DTD, no entities except the five built-in and
+ * XML as invoices may use it: well-formed, no DTD, no entities except the five built-in and
  * numeric ones, no processing instructions, and only the elements and attributes of its format
  * (vocabularies.ts).
  *
- * Owns: bytes → a tree of elements with their namespaces and paths. Invariants: text stays text; a
+ * Owns: text → a tree of elements with their namespaces and paths. Invariants: text stays text; a
  * DTD is refused before anything could expand; size, depth and number of elements are bounded, the
  * last by the number of lines; an element has either children or one text, in one piece, so that
  * every reader reads the same; every failure is a Problem. Does not own: the meaning of elements
@@ -61,20 +61,6 @@ export function malformed(rule: string, detail: string, cause?: unknown): Proble
   });
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** The text of a body with its byte-order mark: encoding it again gives the same bytes. */
-export function decodeUtf8(
-  body: Uint8Array,
-  fail: (rule: string, detail: string) => Problem,
-): string {
-  try {
-    return utf8.decode(body);
-  } catch {
-    throw fail("encoding-not-utf8", "The body is not UTF-8");
-  }
-}
-
 // preserveOrder keeps mixed and repeated elements apart; entities are decoded here, after the guard
 // has seen every one.
 const parser = new XMLParser({
@@ -123,12 +109,6 @@ function guard(text: string, lineTag: RegExp): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters XML forbids
   if (/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/.test(text))
     throw malformed("forbidden-character", "A control character is not allowed in XML");
-  const encoding = /^<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([^"']{0,40})["']/.exec(text)?.[1];
-  if (encoding !== undefined && !/^utf-?8$/i.test(encoding))
-    throw malformed(
-      "encoding-not-utf8",
-      `The declared encoding ${encoding} is not read here: use UTF-8`,
-    );
   let elements = 0;
   let lines = 0;
   const mark = /[<&]/g;
@@ -419,11 +399,10 @@ const invalid = (violations: readonly Violation[]) =>
  * format.
  */
 export function parseXml(
-  source: string,
+  text: string,
   lineTag: RegExp,
   vocabularyOf: (name: string, namespace: string) => Vocabulary,
 ): Element {
-  const text = source.startsWith("\ufeff") ? source.slice(1) : source;
   if (text.trim() === "") throw malformed("empty", "The body is empty");
   guard(text, lineTag);
   const { rest, restore } = setAside(text);

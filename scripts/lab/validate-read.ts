@@ -9,6 +9,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { typeOfText } from "@onepiao/protocol/formats/formats.ts";
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
+import { beginningOf } from "@onepiao/protocol/values/encoding.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 
 const filesOf = (path: string): string[] =>
@@ -23,7 +24,7 @@ const filesOf = (path: string): string[] =>
 function outcomeOf(path: string): [file: string, outcome: "read" | "refused", why: string] {
   const body = readFileSync(path);
   try {
-    const type = typeOfText(body.subarray(0, 1_000).toString("utf8"));
+    const type = typeOfText(beginningOf(body, 1_000));
     const { document, notes = [], unread = [] } = readInvoice(type, body);
     const { typeCode = "", currency, totals } = document;
     const payable = totals.payable ?? totals.gross;

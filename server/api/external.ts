@@ -405,7 +405,7 @@ export function externalRoutes({ external, findings, taxpayers }: Deps) {
             "not-found",
             "This invoice was registered as JSON: its document is the original",
           );
-        return fileAnswer(source.text, `${params.id}.original.${endingOf(source.format)}`);
+        return fileAnswer(source.bytes, `${params.id}.original.${endingOf(source.format)}`);
       },
     }),
   ] as const;

@@ -227,15 +227,15 @@ export function invoiceRoutes(deps: {
       problems: ["not-found"],
       async run({ sql, caller, params }) {
         const row = await grants.readable(sql, caller, params.number);
-        const text = await invoices.sourceOf(sql, params.number);
-        if (text === undefined)
+        const bytes = await invoices.sourceOf(sql, params.number);
+        if (bytes === undefined)
           throw new Problem(
             "not-found",
             "This invoice was issued from JSON: its document is the original",
           );
         await grants.logReads(sql, caller, [params.number], "original");
         return fileAnswer(
-          text,
+          bytes,
           `${params.number}.original.${endingOf(formatOf(invoices.documentOf(row)))}`,
         );
       },

@@ -38,7 +38,7 @@ import {
 import { readBody } from "./limits.ts";
 import { createLoads } from "./loading.ts";
 import { describeError, problemAnswer } from "./problem.ts";
-import { readAccept, readContent, readMediaType, readParams, readQuery } from "./request.ts";
+import { readAccept, readContent, readContentType, readParams, readQuery } from "./request.ts";
 import { createStreams, STREAM_BOUNDS, type StreamBounds } from "./streams.ts";
 import { preferredWait, waitFor } from "./waiting.ts";
 
@@ -179,7 +179,8 @@ export function createHandler({
       const signal = AbortSignal.any([disconnectSignal(response), stopping]);
       const accept = readAccept(route, request);
       const writes = route.method !== "get";
-      const mediaType = writes ? readMediaType(route, request, response) : "";
+      const type = writes ? readContentType(route, request, response) : undefined;
+      const mediaType = type?.mediaType ?? "";
       const bytes =
         writes && route.lines === undefined && route.load === undefined
           ? await readBody(request, Math.max(maxBodyBytes, route.rawBody?.maxBytes ?? 0))
@@ -190,7 +191,7 @@ export function createHandler({
         : undefined;
       const params = readParams(route, request);
       const query = readQuery(route, request);
-      const body = writes ? readContent(route, mediaType, bytes) : undefined;
+      const body = type && readContent(route, type, bytes);
       const input: Omit<Request<Tx, unknown, unknown, unknown>, "sql"> = {
         caller,
         params,

@@ -6,6 +6,12 @@
  * `?limit` in the query, `{number}` in the path.
  */
 
+import {
+  charsetOf,
+  checkCharset,
+  encodingNames,
+  isCharsetRead,
+} from "@onepiao/protocol/values/encoding.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { checkShape } from "@onepiao/protocol/values/shape-check.ts";
 import type { Request as HttpRequest, Response } from "express";
@@ -26,7 +32,10 @@ function strict(schema: ZodObject): ZodObject {
 }
 const nothing = z.object({});
 
-const malformed = (detail: string) => new Problem("malformed-request", detail);
+const malformed = (detail: string, rule?: string) =>
+  new Problem("malformed-request", detail, {
+    ...(rule === undefined ? {} : { violations: [{ field: "", rule, detail }] }),
+  });
 
 /** Values of the path, percent-decoded by the router. */
 export function readParams(route: Route, request: HttpRequest): unknown {
@@ -74,12 +83,18 @@ export const bodyTypes = (route: Route): readonly string[] => [
   ...new Set([...(route.body ? [JSON_TYPE] : []), ...(route.rawBody?.mediaTypes ?? [])]),
 ];
 
+/** A Content-Type without its other parameters. `mediaType`: "" when there is no body. */
+export type ContentType = { mediaType: string; charset: string | undefined };
+
 /**
- * The body's media type without parameters, "" when there is no body and none is named. Throws
- * Problem `unsupported-media-type` (with Accept-Post or Accept-Patch), also for a charset other
- * than UTF-8 and for compressed bodies. Reads no byte of the body.
+ * The type of the body. Throws Problem `unsupported-media-type` (with Accept-Post or Accept-Patch),
+ * also for a charset that is not read and for compressed bodies. Reads no byte of the body.
  */
-export function readMediaType(route: Route, request: HttpRequest, response: Response): string {
+export function readContentType(
+  route: Route,
+  request: HttpRequest,
+  response: Response,
+): ContentType {
   const types = bodyTypes(route);
   const [type = "", ...parameters] = (request.headers["content-type"] ?? "")
     .split(";")
@@ -98,7 +113,8 @@ export function readMediaType(route: Route, request: HttpRequest, response: Resp
     response.setHeader("Accept-Encoding", "identity");
     throw refuse("Compressed bodies are not read");
   }
-  if (types.length === 0 || (empty && type === "")) return type;
+  const charset = charsetOf(parameters);
+  if (types.length === 0 || (empty && type === "")) return { mediaType: type, charset };
   if (!types.includes(type))
     throw refuse(
       type === ""
@@ -107,20 +123,21 @@ export function readMediaType(route: Route, request: HttpRequest, response: Resp
             .filter(Boolean)
             .join(". "),
     );
-  const charset = parameters
-    .find((parameter) => parameter.startsWith("charset="))
-    ?.slice("charset=".length)
-    .replaceAll('"', "");
-  if (charset !== undefined && charset !== "utf-8" && charset !== "utf8")
-    throw refuse("Bodies are read only as UTF-8");
-  return type;
+  if (!isCharsetRead(type, charset))
+    throw refuse(`XML is read in ${encodingNames}, other bodies in UTF-8`);
+  return { mediaType: type, charset };
 }
 
 /**
  * What `run` gets as body: a checked value for JSON; the bytes for a route that reads them itself,
  * JSON or not.
  */
-export function readContent(route: Route, mediaType: string, bytes: Buffer): unknown {
+export function readContent(
+  route: Route,
+  { mediaType, charset }: ContentType,
+  bytes: Buffer,
+): unknown {
+  checkCharset(mediaType, charset, bytes, (rule, detail) => malformed(detail, rule));
   if (route.rawBody?.mediaTypes.includes(mediaType) === true) return bytes;
   if (route.body) {
     // an inner object closes itself (z.strictObject); the outermost is closed here, so that a

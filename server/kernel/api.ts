@@ -83,7 +83,7 @@ export type Answer = {
  * Content from another party, for download as a file: no browser renders it as a page. `name`:
  * letters, digits, . and -.
  */
-export const fileAnswer = (body: string, name: string): Answer => ({
+export const fileAnswer = (body: Uint8Array, name: string): Answer => ({
   status: 200,
   body,
   headers: { "Content-Type": fileType, "Content-Disposition": `attachment; filename="${name}"` },

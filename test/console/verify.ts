@@ -24,6 +24,7 @@ import {
   readQr,
 } from "../../console/src/shared/links.ts";
 import { goodSamples } from "../../sandbox/samples.ts";
+import { gb18030 } from "../formats/gb18030.ts";
 
 const number = "26442000000000000001";
 const secret = `0x${"ab".repeat(32)}`;
@@ -132,6 +133,16 @@ describe("a file that somebody drops", () => {
     it(`is ${type.slice(12)} when it is ${label}`, () => {
       expect(mediaTypeOf(bytes(text))).equals(type);
     });
+
+  it("is XML in UTF-16 and GBK too", () => {
+    const xml = "<?xml version='1.0'?><EInvoice/>";
+    for (const marked of [Buffer.from(`\ufeff${xml}`, "utf16le"), gb18030(`${xml}数电票`)]) {
+      const copy = new Uint8Array(marked);
+      expect(mediaTypeOf(copy.buffer)).equals("application/xml");
+    }
+    const big = new Uint8Array(Buffer.from(`\ufeff${xml}`, "utf16le").swap16());
+    expect(mediaTypeOf(big.buffer)).equals("application/xml");
+  });
 
   it("is known by its first bytes alone, and the same however much follows", () => {
     fc.assert(

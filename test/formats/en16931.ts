@@ -249,7 +249,7 @@ describe("an attachment of an invoice of EN 16931", () => {
         sha256: createHash("sha256").update(bytes).digest("hex"),
       },
     ]);
-    expect(read.source?.text).includes(text);
+    expect(Buffer.from(read.source?.bytes ?? []).toString()).includes(text);
   });
   it("that is only linked to is listed with its address", () => {
     const link = reference(

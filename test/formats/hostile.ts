@@ -190,16 +190,20 @@ describe("hostile XML", () => {
       ).code,
     ).to.equal("read");
   });
-  it("in another encoding is refused", () => {
+  it("in another encoding than it declares is refused", () => {
     const { text, body } = load(samplesRoot, "shudian/01-restaurant-ordinary.xml");
-    for (const declared of ["GBK", "ISO-8859-1", "utf-16"])
+    for (const [declared, rule] of [
+      ["GBK", "encoding-contradiction"],
+      ["ISO-8859-1", "encoding-not-read"],
+      ["utf-16", "encoding-contradiction"],
+    ] as const)
       expect(xml(text.replace("UTF-8", declared)), declared).to.include({
         code: "malformed-document",
-        rule: "encoding-not-utf8",
+        rule,
       });
     expect(outcome("application/xml", Buffer.from(`\ufeff${text}`, "utf16le"))).to.include({
       code: "malformed-document",
-      rule: "encoding-not-utf8",
+      rule: "encoding-contradiction",
     });
     expect(
       outcome(

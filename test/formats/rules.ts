@@ -275,7 +275,8 @@ describe("a media type", () => {
       "",
       "text/plain",
       "application/pdf",
-      "application/xml; charset=gbk",
+      "application/xml; charset=big5",
+      "application/json; charset=gbk",
       "multipart/form-data",
       "constructor",
     ])

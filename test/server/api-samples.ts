@@ -460,7 +460,7 @@ describe("the sample invoices, issued over HTTP", () => {
     for (const type of [
       "text/plain",
       "application/pdf",
-      "application/xml; charset=gbk",
+      "application/xml; charset=big5",
       "application/vnd.onepiao.ubl",
     ]) {
       refused(

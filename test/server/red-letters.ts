@@ -290,6 +290,26 @@ describe("red letters", () => {
     await bench.sql`delete from imported where number = ${number}`;
   });
 
+  it("a sheet that was stored with its original as a text gives the same bytes", async () => {
+    const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
+    const { id } = await opened(issuer, number);
+    const context = `red-letter/${id}`;
+    const [row] = await bench.sql<
+      { sealed: Buffer }[]
+    >`select sealed from red_letters where id = ${id}`;
+    const words = JSON.parse(
+      bench.vault.open("documents", context, row?.sealed as Buffer).toString(),
+    );
+    const text = '\ufeff<?xml version="1.0"?>\r\n<EInvoice>红字𠮷</EInvoice>';
+    const before = { ...words, source: text, instead: { document: words.document, source: text } };
+    const stored = bench.vault.seal("documents", context, JSON.stringify(before));
+    await bench.sql`update red_letters set sealed = ${stored} where id = ${id}`;
+    const { source, instead } = await sheet(id);
+    expect([source, instead?.source]).deep.equals([Buffer.from(text), Buffer.from(text)]);
+    await bench.sql`update red_letters set sealed = ${row?.sealed as Buffer} where id = ${id}`;
+    await redLetterOf(bench, main, id);
+  });
+
   it("the 72 hours run by the database's clock: an expired sheet is void, its ids are free, and another can be opened in its place", async () => {
     const [number] = (await sealed(bench, main, issuer, { buyer: employer })) as [string];
     const { id } = await opened(employer, number);

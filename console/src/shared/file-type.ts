@@ -3,6 +3,7 @@
  */
 
 import { typeOfText } from "@onepiao/protocol/formats/formats.ts";
+import { beginningOf } from "@onepiao/protocol/values/encoding.ts";
 
 /** Bytes that are searched: a PDF's header may follow other bytes. */
 const START = 1_024;
@@ -14,7 +15,7 @@ const START = 1_024;
 export function mediaTypeOf(
   bytes: ArrayBuffer,
 ): "application/pdf" | "application/xml" | "application/json" {
-  const start = new TextDecoder().decode(bytes.slice(0, START)).trimStart();
+  const start = beginningOf(new Uint8Array(bytes), START).trimStart();
   if (start.includes("%PDF-") && !/^[<{[]/.test(start)) return "application/pdf";
   return typeOfText(start);
 }

@@ -112,8 +112,8 @@ create table reads (
 --   by_issuer    who has opened it; false: the employer
 --   employer     whose consent is wanted, or is there; 0: nobody's
 --   ref          what its act on the chain is signed with: the content hash of the red letter
---   sealed       {"document", "salt", "reason"?, "source"?,
---                 "instead"?: {"document", "source"?, "holder"?}}
+--   sealed       {"document", "salt", "reason"?, "original"?,
+--                 "instead"?: {"document", "original"?, "holder"?}}
 --   acted        the chain has the act: the red letter is due
 --   number       of the red letter; replacement: of the invoice that takes the original's place
 --   problem      code of why it is due and not issued yet; not before `not_before` it is tried

@@ -175,7 +175,9 @@ export function createDesks({ documents, invoices, draws }: Deps) {
           reverses: row.reverses,
           document: documents.seal(row.number, canonicalJson(row.document)),
           source:
-            row.sourceText === undefined ? null : documents.sealSource(row.number, row.sourceText),
+            row.sourceBytes === undefined
+              ? null
+              : documents.sealSource(row.number, row.sourceBytes),
           fileBlinds: invoices.fileBlinds(row.document),
         };
       });

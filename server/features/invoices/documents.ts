@@ -127,10 +127,10 @@ export function createDocuments({
     openText: (number: string, stored: Uint8Array): string =>
       vault.open("documents", idOf(number), stored).toString(),
     /** An XML original, byte for byte. */
-    sealSource: (number: string, text: string): Buffer =>
-      vault.seal("documents", `${idOf(number)}/source`, text),
-    openSource: (number: string, stored: Uint8Array): string =>
-      vault.open("documents", `${idOf(number)}/source`, stored).toString(),
+    sealSource: (number: string, bytes: Uint8Array): Buffer =>
+      vault.seal("documents", `${idOf(number)}/source`, bytes),
+    openSource: (number: string, stored: Uint8Array): Buffer =>
+      vault.open("documents", `${idOf(number)}/source`, stored),
 
     /** The encrypted document for a caller that decrypts it. Throws `encryption-key-missing`. */
     async sealedFor(tx: Tx, caller: Caller, row: Stored): Promise<SealedDocument> {

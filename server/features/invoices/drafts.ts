@@ -47,7 +47,7 @@ export type Draft = {
   gross: bigint;
   /** Keyed hash of the original's id. */
   source: Buffer | null;
-  sourceText: string | undefined;
+  sourceBytes: Uint8Array | undefined;
   course: Course | undefined;
 };
 
@@ -164,7 +164,7 @@ export function createDrafts({ accounts, taxpayers, invoices, bounds, buyers }: 
         document.sourceId === undefined
           ? null
           : invoices.sourceBlind(seller.taxId, document.sourceId),
-      sourceText: source?.text,
+      sourceBytes: source?.bytes,
       course,
     };
   }

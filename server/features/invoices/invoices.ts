@@ -244,8 +244,8 @@ export function createInvoices(deps: Deps) {
       throw new Problem("not-found", `There is no invoice ${number} that you are a party of`);
     },
 
-    /** Text of the original, byte for byte; undefined when none is kept (formats.ts). */
-    async sourceOf(tx: Tx, number: string): Promise<string | undefined> {
+    /** The original, byte for byte; undefined when none is kept (formats.ts). */
+    async sourceOf(tx: Tx, number: string): Promise<Buffer | undefined> {
       const [row] = await tx<
         RowOf<"accepted_now", "source">[]
       >`select source from accepted_now where number = ${number}`;

@@ -70,7 +70,7 @@ const readOf = ({ document, source }: Saved): ReadInvoice => ({
   document,
   ...(source === undefined || document.source === undefined
     ? {}
-    : { source: { format: document.source.format, text: source } }),
+    : { source: { format: document.source.format, bytes: source } }),
 });
 
 export function createIssuing(deps: Deps) {
@@ -84,7 +84,7 @@ export function createIssuing(deps: Deps) {
    */
   async function openRed(
     tx: Tx,
-    { issuer, document, sourceText }: Draft,
+    { issuer, document, sourceBytes }: Draft,
     reason: Reason | undefined,
   ): Promise<Sheet> {
     const { number, sourceId = "" } = document.reverses ?? {};
@@ -103,7 +103,7 @@ export function createIssuing(deps: Deps) {
     }
     return redLetters.open(tx, "issuer", known.number, () => document, {
       reason,
-      source: sourceText,
+      source: sourceBytes,
     });
   }
 
@@ -169,7 +169,7 @@ export function createIssuing(deps: Deps) {
       const parties = await drafting.partiesOf(tx, [document]);
       const holders = await drafting.holdersOf(tx, [request]);
       const draft = drafting.draftOf(request, parties, holders);
-      const { issuer, holder, sourceText } = draft;
+      const { issuer, holder, sourceBytes } = draft;
       if (document.reverses !== undefined) {
         const detail = "The replacement cannot be a red letter";
         throw new Problem("red-letter-refused", detail, {
@@ -186,7 +186,7 @@ export function createIssuing(deps: Deps) {
         "issuer",
         original.number,
         (replaced, left) => redLetterOf(replaced, left, { whole: true }, now),
-        { reason: request.reason, instead: { document, source: sourceText, holder } },
+        { reason: request.reason, instead: { document, source: sourceBytes, holder } },
       );
     },
 

@@ -160,7 +160,7 @@ export function createOpening({ sheets, acts, taxpayers, invoices, bounds }: Dep
     make: (original: { number: string; document: InvoiceDocument }, left: Left) => InvoiceDocument,
     more: {
       reason?: Reason | undefined;
-      source?: string | undefined;
+      source?: Uint8Array | undefined;
       instead?: Saved | undefined;
     } = {},
   ): Promise<Sheet> {

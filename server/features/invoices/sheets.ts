@@ -30,10 +30,10 @@ export type SheetStatus = keyof typeof sheetStatuses;
 export type Reason = 1 | 2 | 3 | 4;
 export type Side = "issuer" | "employer";
 
-/** A document to be issued, and the text that it came as. */
+/** A document to be issued, and the bytes that it came as. */
 export type Saved = {
   document: InvoiceDocument;
-  source?: string | undefined;
+  source?: Uint8Array | undefined;
   holder?: string | undefined;
 };
 export const redLetterLink = (id: string) => `/v1/red-letters/${id}`;
@@ -43,9 +43,26 @@ export type Words = {
   document: InvoiceDocument;
   salt: string;
   reason?: Reason | undefined;
-  source?: string | undefined;
+  source?: Uint8Array | undefined;
   instead?: Saved | undefined;
 };
+
+/**
+ * An original at rest: Base64, or the text by which a sheet has it that was opened when all
+ * originals were UTF-8.
+ */
+type SourceAtRest = { original?: string | undefined; source?: string | undefined };
+type AtRest = Omit<Words, "source" | "instead"> &
+  SourceAtRest & { instead?: (Omit<Saved, "source"> & SourceAtRest) | undefined };
+const toRest = <S extends Saved>({ source, ...saved }: S) => ({
+  ...saved,
+  original: source && Buffer.from(source).toString("base64"),
+});
+function bytesOf({ original, source }: SourceAtRest): Buffer | undefined {
+  if (original !== undefined) return Buffer.from(original, "base64");
+  return source === undefined ? undefined : Buffer.from(source);
+}
+
 type Row = {
   id: string;
   invoice: string;
@@ -106,12 +123,26 @@ export function createSheets({ vault }: { vault: Vault }) {
   const theirs = (tx: Tx) =>
     tx`exists (select 1 from record_now s where s.number = r.invoice and s.employer = r.employer)`;
 
-  const sealWords = (id: string, words: Words) =>
-    vault.seal("documents", `red-letter/${id}`, canonicalJson(words));
+  const sealWords = (id: string, { instead, ...words }: Words) =>
+    vault.seal(
+      "documents",
+      `red-letter/${id}`,
+      canonicalJson({ ...toRest(words), instead: instead && toRest(instead) }),
+    );
   function sheetOf({ sealed, ...row }: Row): Sheet {
+    const text = vault.open("documents", `red-letter/${row.id}`, sealed).toString();
+    const { document, salt, reason, instead, ...source } = JSON.parse(text) as AtRest;
     return {
       ...row,
-      ...(JSON.parse(vault.open("documents", `red-letter/${row.id}`, sealed).toString()) as Words),
+      document,
+      salt,
+      reason,
+      source: bytesOf(source),
+      instead: instead && {
+        document: instead.document,
+        holder: instead.holder,
+        source: bytesOf(instead),
+      },
     };
   }
 

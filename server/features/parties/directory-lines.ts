@@ -11,6 +11,7 @@
  * break, as no name can. A refusal names the member as a JSON pointer, the column by its name.
  */
 
+import { decodeUtf8 } from "@onepiao/protocol/values/encoding.ts";
 import { readJsonText } from "@onepiao/protocol/values/json.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { checkShape } from "@onepiao/protocol/values/shape-check.ts";
@@ -34,17 +35,8 @@ export const directoryRowSchema = z
   })
   .meta({ id: "DirectoryRow" });
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
 const refuse = (rule: string, detail: string, field = "") =>
   new Problem("malformed-request", detail, { violations: [{ field, rule, detail }] });
-
-function textOf(bytes: Uint8Array): string {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    throw refuse("encoding-not-utf8", "The line is not UTF-8");
-  }
-}
 
 function rowOf(value: unknown, field?: (path: readonly PropertyKey[]) => string): DirectoryRow {
   const { taxId, name = "", removed } = checkShape(directoryRowSchema, value, field);
@@ -81,7 +73,7 @@ const columns: Readonly<Record<string, Column>> = {
 /** The columns of a head. Returns the Problem of a bad head: no line can be read then. */
 function headOf(line: Uint8Array): { written: string[]; columns: Column[] } | Problem {
   try {
-    const written = fieldsOf(textOf(line)).map((field) => field.trim());
+    const written = fieldsOf(decodeUtf8(line, refuse)).map((field) => field.trim());
     const named = written.map((field) => {
       const column = columns[field.toLowerCase().replaceAll(/[\s_-]/g, "")];
       if (column === undefined)
@@ -113,7 +105,7 @@ function csvReader(): Reader {
       return undefined;
     }
     const { written, columns: named } = head;
-    const fields = fieldsOf(textOf(line));
+    const fields = fieldsOf(decodeUtf8(line, refuse));
     if (fields.length !== named.length)
       throw refuse("csv-fields", `The line has ${fields.length} fields, the head ${named.length}`);
     const value: Record<string, unknown> = {};
@@ -129,4 +121,4 @@ function csvReader(): Reader {
 
 /** A reader of the lines of one directory, in order. It returns the Problem of a CSV's bad head. */
 export const directoryReader = (mediaType: string): Reader =>
-  mediaType === CSV ? csvReader() : (line) => rowOf(readJsonText(textOf(line), refuse));
+  mediaType === CSV ? csvReader() : (line) => rowOf(readJsonText(decodeUtf8(line, refuse), refuse));

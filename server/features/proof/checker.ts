@@ -22,6 +22,7 @@ import {
   checkBundle,
 } from "@onepiao/protocol/proofs/bundle.ts";
 import { decodeProof } from "@onepiao/protocol/proofs/qr-proof.ts";
+import { decodeUtf8 } from "@onepiao/protocol/values/encoding.ts";
 import { readJsonText } from "@onepiao/protocol/values/json.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { checkShape } from "@onepiao/protocol/values/shape-check.ts";
@@ -47,21 +48,12 @@ export type ReadXml = {
 };
 export type ReadCode = { printed: QrContent; checked?: Checked };
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
 const MAX_CODE_BYTES = 4_096;
 
 const refuse = (rule: string, detail: string, field = "") =>
   new Problem("invalid-request", detail, { violations: [{ field, rule, detail }] });
 const malformed = (rule: string, detail: string, field = "") =>
   new Problem("malformed-request", detail, { violations: [{ field, rule, detail }] });
-
-function textOf(bytes: Uint8Array): string {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    throw malformed("encoding-not-utf8", "The body is not UTF-8");
-  }
-}
 
 /** Each rendering names itself as the source: compare everything else. */
 const contentOf = ({ source: _, ...content }: InvoiceDocument) =>
@@ -79,7 +71,7 @@ export const checker = {
     checkedOf(
       checkShape(
         bundleSchema,
-        bytes.length === 0 ? undefined : readJsonText(textOf(bytes), malformed),
+        bytes.length === 0 ? undefined : readJsonText(decodeUtf8(bytes, malformed), malformed),
       ),
     ),
 
@@ -100,7 +92,8 @@ export const checker = {
 
   /** The text of a QR code. Throws Problem `invalid-request`. */
   code(bytes: Uint8Array): ReadCode {
-    const printed = bytes.length > MAX_CODE_BYTES ? undefined : readQr(textOf(bytes));
+    const printed =
+      bytes.length > MAX_CODE_BYTES ? undefined : readQr(decodeUtf8(bytes, malformed));
     if (printed === undefined)
       throw refuse(
         "qr-format",

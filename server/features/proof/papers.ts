@@ -228,14 +228,14 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
       { id, number, claim, holder, registeredAt, document }: Registered,
       made: Date,
     ): AsyncGenerator<ArchiveFile> {
-      const file = (name: string, content: string): ArchiveFile => ({
+      const file = (name: string, content: string | Uint8Array): ArchiveFile => ({
         name: `external-${id}/${name}`,
         bytes: Buffer.from(content),
       });
       const ledgerId = ledgerNumber(id);
       const original = await external.sourceOf(tx, caller, ledgerId);
       if (original !== undefined)
-        yield file(`original.${endingOf(original.format)}`, original.text);
+        yield file(`original.${endingOf(original.format)}`, original.bytes);
       yield file("document.json", canonicalJson(document));
       const metadata = {
         format: archiveFormat,

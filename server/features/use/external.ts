@@ -114,7 +114,7 @@ export function createExternal({
     source:
       source === undefined
         ? null
-        : vault.seal("documents", `${context(claim)}/source`, source.text),
+        : vault.seal("documents", `${context(claim)}/source`, source.bytes),
   });
   const open = ({ claim, document }: Row) =>
     JSON.parse(vault.open("documents", context(claim), document).toString()) as Kept;
@@ -362,21 +362,19 @@ export function createExternal({
       return new Map(rows.map((row) => [row.claim, amountOf(open(row).document)]));
     },
 
-    /** Text of the original, byte for byte; undefined when none is kept (formats.ts). */
+    /** The original, byte for byte; undefined when none is kept (formats.ts). */
     async sourceOf(
       tx: Tx,
       caller: Caller,
       number: string,
-    ): Promise<{ text: string; format: FormatName } | undefined> {
+    ): Promise<{ bytes: Uint8Array; format: FormatName } | undefined> {
       const registration = await find(tx, caller, number);
       const [row] = await tx<
         RowOf<"external_invoices", "source">[]
       >`select source from external_invoices where claim = ${registration.claim}`;
       if (!row?.source) return undefined;
-      const text = vault
-        .open("documents", `${context(registration.claim)}/source`, row.source)
-        .toString();
-      return { text, format: formatOf(open(registration).document) };
+      const bytes = vault.open("documents", `${context(registration.claim)}/source`, row.source);
+      return { bytes, format: formatOf(open(registration).document) };
     },
 
     /** Registrations, newest first. */

@@ -53,12 +53,11 @@ async function register(
 ): Promise<Registered | Taken | Look> {
   if (file.size > MAX_BYTES) throw new Refusal("body-too-large");
   const type = mediaTypeOf(await file.slice(0, 1_024).arrayBuffer());
-  const body = await file.text();
   const query = {
     ...(holder === self ? {} : { holder }),
     ...(dryRun ? ({ dryRun: "true" } as const) : {}),
   };
-  return ask("POST /v1/external-invoices", { ...once, query, body, type });
+  return ask("POST /v1/external-invoices", { ...once, query, body: file, type });
 }
 
 /** The queue of dropped files: a few at a time, in the order in which they were dropped. */
