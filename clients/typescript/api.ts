@@ -1037,6 +1037,19 @@ export type VerifiedByPrint = {
         total: string;
       }
     | undefined;
+  code?:
+    | {
+        kind: "national" | "invoice" | "bill" | "link";
+        title?: string | undefined;
+        number?: string | undefined;
+        code?: string | undefined;
+        date?: string | undefined;
+        total?: string | undefined;
+        net?: string | undefined;
+      }
+    | undefined;
+  registered?: boolean | undefined;
+  askAt?: string | undefined;
   state?: "issued" | "claimed" | "reimbursed" | "reversed" | undefined;
   detail: string;
   proven: { code: string; detail: string }[];

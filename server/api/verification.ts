@@ -1,6 +1,7 @@
 /** HTTP shape of verification. Anyone may ask. */
 
 import { formatNames, syntaxes, writtenTypes } from "@onepiao/protocol/formats/formats.ts";
+import { codeKinds, type NationalCode } from "@onepiao/protocol/formats/national-code.ts";
 import { bundleSchema } from "@onepiao/protocol/proofs/bundle.ts";
 import {
   bundleResults,
@@ -64,6 +65,27 @@ const printedSchema = z
       })
       .optional()
       .describe("What a file says of itself, whether or not it is true"),
+    code: z
+      .object({
+        kind: z
+          .enum(codeKinds)
+          .describe("A national number; an older invoice; a fiscal bill; a link of a tax office"),
+        title: z.string().optional().describe("What the invoice is called"),
+        number: z.string().optional(),
+        code: z.string().optional(),
+        date: z.string().optional(),
+        total: z.string().optional(),
+        net: z.string().optional().describe("The amount without tax, which older codes print"),
+      })
+      .optional()
+      .describe("What a QR code of the national platforms says, whether or not it is true"),
+    registered: z
+      .boolean()
+      .optional()
+      .describe(
+        "Of an invoice that was issued elsewhere: whether anybody in this network has claimed or reimbursed it. Not who",
+      ),
+    askAt: z.url().optional().describe("Where to ask about an invoice that was issued elsewhere"),
     state: z.enum(invoiceStates).optional(),
     detail: z.string(),
     proven: z.array(statement),
@@ -160,11 +182,14 @@ function printAnswer(print: CheckedPrint, how: "print" | "xml"): Answer {
 type Input =
   | { by: "bundle"; asked: Asked; pdf: boolean }
   | { by: "print"; printed: Printed }
+  | { by: "national"; code: NationalCode }
   | { by: "xml"; print: CheckedPrint };
 
 export function verificationRoutes(verification: Verification, checks: Checks) {
   async function readCode(bytes: Uint8Array): Promise<Input> {
-    const { printed: code, checked } = await checks.run("code", bytes);
+    const read = await checks.run("code", bytes);
+    if ("national" in read) return { by: "national", code: read.national };
+    const { printed: code, checked } = read;
     const printed = { number: code.number, date: code.date, total: code.gross, kind: code.kind };
     return checked
       ? { by: "bundle", asked: await verification.ask(checked, printed), pdf: false }
@@ -194,7 +219,7 @@ export function verificationRoutes(verification: Verification, checks: Checks) {
       path: "/v1/verify",
       summary: "Verify an invoice by its bundle, PDF, XML or QR code",
       description:
-        "A bundle as JSON; a PDF of ours, by the bundle attached in it; XML of ours, compared with what is here (answered as by GET); the text of a QR code, by the proof in it or by what it says. The media type says which.",
+        "A bundle as JSON; a PDF of ours, by the bundle attached in it; XML of ours, compared with what is here (answered as by GET); the text of a QR code, by the proof in it or by what it says. Of what was issued elsewhere the answer says whether it is registered in this network, and where to ask about it. The media type says which.",
       tag,
       roles: "public",
       body: bundleSchema,
@@ -239,6 +264,8 @@ export function verificationRoutes(verification: Verification, checks: Checks) {
         const input = body as unknown as Input;
         if (input.by === "print")
           return printAnswer(await verification.byPrint(sql, input.printed), "print");
+        if (input.by === "national")
+          return printAnswer(await verification.byCode(sql, input.code), "print");
         if (input.by === "xml") return printAnswer(input.print, "xml");
         const verdict = await verification.byBundle(sql, input.asked);
         const pages = input.pdf

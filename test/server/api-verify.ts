@@ -27,6 +27,7 @@ import { openVault } from "../../server/keys/vault.ts";
 import { good } from "../formats/samples.ts";
 import {
   call,
+  freshTaxId,
   invoiceOf,
   issued,
   type Loose,
@@ -562,6 +563,139 @@ describe("verification", () => {
         currency: "CNY",
         total: printed.total,
       });
+    });
+  });
+
+  describe("an invoice that was issued elsewhere", () => {
+    const tax = "https://inv-veri.chinatax.gov.cn/";
+    const bills = "https://pjcy.mof.gov.cn/";
+    const register = (body: unknown) =>
+      must(
+        call("POST", "/v1/external-invoices", body, {
+          token: firm.token,
+          ...(typeof body === "string" ? { type: "application/xml" } : {}),
+        }),
+      );
+    const reject = (claim: string) =>
+      must(call("POST", `/v1/claims/${claim}/reject`, { reason: "x" }, { token: firm.token }));
+    /** The answer, with nothing in it of who has registered it or for how much. */
+    const verified = async (type: string, body: string): Promise<Loose> => {
+      const reply = await show(type, body);
+      const text = JSON.stringify(reply.body);
+      expect([reply.status, reply.body.result, reply.body.state], text).deep.equals([
+        200,
+        "not-found",
+        undefined,
+      ]);
+      for (const hidden of [firm.taxId, firm.name, firm.account, "claim"])
+        expect(text).not.includes(hidden);
+      return reply.body;
+    };
+    const serial = String(Math.floor(Math.random() * 1e8)).padStart(8, "0");
+    const nationalNumber = `265390000299${serial}`;
+    const national = () =>
+      good("shudian")
+        .map(({ text }) => text)
+        .find((text) => text.includes("个人（李晓明）"))
+        ?.replaceAll("26532000000000700006", nationalNumber)
+        .replaceAll("91530102MARJT2FQ8E", "91530100MA7DEMX01J") as string;
+
+    it("by its file: registered or not, and where to ask, in every format that is read", async () => {
+      const ubl = (good("ubl")[0]?.text as string)
+        .replace("NB-2026-0815", `V-${serial}`)
+        .replace(/<cac:PartyTaxScheme><cbc:CompanyID>DE 301.*?<\/cac:PartyTaxScheme>/s, "");
+      for (const [text, askAt] of [
+        [national(), tax],
+        [ubl, undefined],
+      ] as const) {
+        const before = await verified("application/xml", text);
+        expect([before.registered, before.askAt]).deep.equals([false, askAt]);
+        const { claim } = await register(text);
+        const after = await verified("application/xml", text);
+        expect([after.registered, after.askAt]).deep.equals([true, askAt]);
+        // other facts of the invoice do not count: nobody finds them out by trying
+        const name = text.includes("EInvoice") ? "李晓明" : "Lieferung";
+        expect((await verified("application/xml", text.replace(name, "x"))).registered).equals(
+          true,
+        );
+        await reject(claim.id);
+        expect((await verified("application/xml", text)).registered).equals(false);
+      }
+    });
+
+    it("by a code of the national platform, in every form of it", async () => {
+      const { claim } = await register(national());
+      const texts = [
+        `01,32,,${nationalNumber},255.00,20261111,,ABCD`,
+        `01,32,,${nationalNumber},255,20261111,,`,
+        `01,51,,${nationalNumber},1.00,20200101,,ABCD`,
+        `01,32,,${nationalNumber}`,
+      ];
+      for (const text of texts) {
+        const body = await verified("text/plain", text);
+        expect([body.registered, body.askAt, body.number], text).deep.equals([
+          true,
+          tax,
+          nationalNumber,
+        ]);
+      }
+      const query = { number: nationalNumber, date: "2026-11-11", total: "255.00" };
+      expect((await ask(query)).body).include({ registered: true, askAt: tax });
+      await reject(claim.id);
+      for (const text of texts)
+        expect((await verified("text/plain", text)).registered, text).equals(false);
+    });
+
+    for (const [kind, code, length, text, askAt] of [
+      ["invoice", "044031900111", 8, "01,10,CODE,NUMBER,188.68,20261103,,ABCD", tax],
+      ["bill", "00010122", 10, "01,06,CODE,NUMBER,a1b2c3,20261103,200.00", bills],
+    ] as const)
+      it(`by the code of an older one: ${kind}`, async () => {
+        const original = serial.padStart(length, "7");
+        const scanned = text.replace("CODE", code).replace("NUMBER", original);
+        const before = await verified("text/plain", scanned);
+        expect(before.code).include({ kind, code, number: original, date: "2026-11-03" });
+        expect([before.registered, before.askAt, before.number]).deep.equals([
+          false,
+          askAt,
+          undefined,
+        ]);
+        const { claim } = await register({
+          ...invoiceOf(shop, firm),
+          seller: { taxId: freshTaxId(), name: "卖方" },
+          sourceId: `${code}-${original}`,
+        });
+        expect((await verified("text/plain", scanned)).registered).equals(true);
+        await reject(claim.id);
+      });
+
+    it("by a tax office's link: it is asked there", async () => {
+      const link = "https://bcfp.shenzhen.chinatax.gov.cn/verify/scan?hash=00ab";
+      const body = await verified("text/plain", link);
+      expect([body.code, body.askAt, body.registered]).deep.equals([
+        { kind: "link" },
+        link,
+        undefined,
+      ]);
+    });
+
+    it("an allotted number that is not issued yet is of this network: nobody else is asked", async () => {
+      const { items } = await must(
+        call("GET", `/v1/taxpayers/${shop.taxId}/segments`, undefined, { token: shop.token }),
+      );
+      const { first, length } = items[0];
+      const last = String(BigInt(first) + BigInt(length) - 1n);
+      const { body } = await ask({ number: last, ...printed });
+      expect([body.result, body.registered, body.askAt]).deep.equals([
+        "not-found",
+        undefined,
+        undefined,
+      ]);
+    });
+
+    it("a code of ours whose kind is a national one does not match", async () => {
+      const text = `01,51,,${number},200.00,20261103,,ABCD`;
+      expect((await show("text/plain", text)).body.result).equals("mismatch");
     });
   });
 

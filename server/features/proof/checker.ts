@@ -11,10 +11,12 @@ import {
   type Numbers,
 } from "@onepiao/protocol/formats/document.ts";
 import { type FormatName, formatOf } from "@onepiao/protocol/formats/formats.ts";
+import { type NationalCode, readNationalCode } from "@onepiao/protocol/formats/national-code.ts";
 import { attachedJson } from "@onepiao/protocol/formats/pdf-bundle.ts";
 import { dateOf, type QrContent, readQr } from "@onepiao/protocol/formats/qr.ts";
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
 import { writeAll } from "@onepiao/protocol/formats/write.ts";
+import type { Original } from "@onepiao/protocol/ledger/identity.ts";
 import {
   bundleFormat,
   bundleSchema,
@@ -38,15 +40,18 @@ export type Says = {
   total: string;
 };
 /**
- * An XML that a gateway may have written: its number here, and a digest of everything that it says.
+ * An XML that a gateway may have written: its number here, a digest of everything that it says, and
+ * what identifies it if it was issued elsewhere.
  */
 export type ReadXml = {
   number: string | undefined;
+  original: Original;
   format: FormatName;
   content: string;
   says: Says;
 };
-export type ReadCode = { printed: QrContent; checked?: Checked };
+/** A code of this network, or one that only the national platforms print. */
+export type ReadCode = { printed: QrContent; checked?: Checked } | { national: NationalCode };
 
 const MAX_CODE_BYTES = 4_096;
 
@@ -92,13 +97,17 @@ export const checker = {
 
   /** The text of a QR code. Throws Problem `invalid-request`. */
   code(bytes: Uint8Array): ReadCode {
-    const printed =
-      bytes.length > MAX_CODE_BYTES ? undefined : readQr(decodeUtf8(bytes, malformed));
-    if (printed === undefined)
+    const text = bytes.length > MAX_CODE_BYTES ? "" : decodeUtf8(bytes, malformed);
+    const printed = readQr(text);
+    if (printed === undefined) {
+      const national = readNationalCode(text);
+      if (national !== undefined) return { national };
       throw refuse(
         "qr-format",
-        "This is not the text of an invoice's QR code: neither 01,… nor a link that contains it",
+        "This is not the text of an invoice's QR code: neither 01,… nor a link that contains it " +
+          "or leads to a tax office",
       );
+    }
     if (printed.proof === undefined) return { printed };
     const bundle = decodeProof(printed.proof);
     if (bundle === undefined)
@@ -111,8 +120,15 @@ export const checker = {
 
   /** XML. Throws what `readInvoice` throws. */
   xml(mediaType: string, bytes: Uint8Array): ReadXml {
-    const { document, numbers = [], number = document.sourceId } = readInvoice(mediaType, bytes);
+    const read = readInvoice(mediaType, bytes);
+    const { document, numbers = [], number = document.sourceId, issueDay } = read;
     const { taxId, name } = document.seller;
+    const original: Original = {
+      number: number ?? "",
+      day: issueDay ?? dateOf(document),
+      currency: document.currency,
+      seller: document.seller,
+    };
     const says: Says = {
       format: formatOf(document),
       ...(number === undefined ? {} : { number }),
@@ -121,7 +137,8 @@ export const checker = {
       currency: document.currency,
       total: document.totals.gross,
     };
-    return { number: numbers[0], format: says.format, content: contentOf(document), says };
+    const content = contentOf(document);
+    return { number: numbers[0], original, format: says.format, content, says };
   },
 
   /**

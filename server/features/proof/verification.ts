@@ -16,7 +16,14 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import {
+  billOffice,
+  type NationalCode,
+  taxOffice,
+} from "@onepiao/protocol/formats/national-code.ts";
 import { dateOf, type QrContent } from "@onepiao/protocol/formats/qr.ts";
+import { externalId } from "@onepiao/protocol/ledger/external.ts";
+import { type IdentityKind, identityOf, type Original } from "@onepiao/protocol/ledger/identity.ts";
 import { type Checked, namesBy } from "@onepiao/protocol/proofs/bundle.ts";
 import {
   type Facts,
@@ -43,7 +50,8 @@ export type Printed = {
   number: string;
   date: string;
   total: string;
-  kind?: QrContent["kind"] | undefined;
+  /** `national`: a kind that no invoice of this network has. */
+  kind?: QrContent["kind"] | "national" | undefined;
 };
 export const printedResults = [
   "valid",
@@ -55,11 +63,19 @@ export const printedResults = [
   "elsewhere",
 ] as const;
 export type PrintedResult = (typeof printedResults)[number];
-/** `number`: the invoice's here; absent for a file that states none. `says`: what a file says. */
+/**
+ * `number`: the invoice's here; absent for a file that states none. `says`: what a file says.
+ * `code`: what a code of the national platforms says. Of an invoice that is not found, and cannot
+ * be of this network: `registered`: whether anybody in this network has claimed or reimbursed it;
+ * `askAt`: where the authority is asked about it.
+ */
 export type CheckedPrint = {
   result: PrintedResult;
   number?: string;
   says?: Says;
+  code?: Omit<NationalCode, "askAt">;
+  registered?: boolean;
+  askAt?: string;
   state?: InvoiceState;
   asOf: { block: number; time: string };
 };
@@ -83,6 +99,8 @@ type Row = {
   reverses: string | null;
   adjusted: number;
   sealed: boolean;
+  allotted: boolean;
+  registered: boolean;
   block: bigint;
   time: bigint;
 };
@@ -125,6 +143,25 @@ export const stranger: InvoiceDocument = {
 };
 const NOBODYS = "0".repeat(20);
 
+/** What was issued elsewhere: its ids on the ledger, and where to ask about it. */
+type Elsewhere = { ids: readonly string[]; askAt?: string | undefined };
+const nowhere: Elsewhere = { ids: [] };
+const offices: Partial<Record<IdentityKind, string>> = {
+  national: taxOffice,
+  invoice: taxOffice,
+  bill: billOffice,
+};
+function elsewhereOf(original: Original): Elsewhere {
+  const identity = identityOf(original);
+  if (!("keys" in identity)) return nowhere;
+  return { ids: identity.keys.map(externalId), askAt: offices[identity.kind] };
+}
+/** Of a print in yuan, which names no seller: a national number, or code and number. */
+const printedElsewhere = (number: string, day: string, code?: string): Elsewhere => {
+  const elsewhere = elsewhereOf({ number, code, day, currency: "CNY", seller: { name: "" } });
+  return elsewhere.askAt === undefined ? nowhere : elsewhere;
+};
+
 export function createVerification({
   sql,
   checks,
@@ -143,10 +180,16 @@ export function createVerification({
   });
   const decoy = documents.seal(NOBODYS, canonicalJson(stranger));
 
-  async function look(tx: Sql | Tx, number: string): Promise<Row | undefined> {
+  async function look(
+    tx: Sql | Tx,
+    number: string,
+    ids: readonly string[],
+  ): Promise<Row | undefined> {
     const [row] = await tx<Row[]>`
       select i.document, i.reverses, s.state, coalesce(a.times, 0) as adjusted, c.block, c.time,
-             coalesce((select l.first + l.count > ${number}::numeric from lot_now l where l.first <= ${number}::numeric order by l.first desc limit 1), false) as sealed
+             coalesce((select l.first + l.count > ${number}::numeric from lot_now l where l.first <= ${number}::numeric order by l.first desc limit 1), false) as sealed,
+             coalesce((select g.first + g.length > ${number}::numeric from segment_now g where g.first <= ${number}::numeric order by g.first desc limit 1), false) as allotted,
+             exists (select 1 from record_now r where r.number = any(${[...ids]}::numeric[]) and r.state in ('claimed', 'reimbursed')) as registered
       from chain_now c
       left join invoice_now i on i.number = ${number}::numeric
       left join record_now s on s.number = i.number
@@ -159,6 +202,11 @@ export function createVerification({
     time: new Date(Number(row?.time ?? 0n) * 1_000).toISOString(),
   });
 
+  const outside = (row: Row | undefined, { ids, askAt }: Elsewhere) => ({
+    ...(ids.length > 0 && { registered: row?.registered ?? false }),
+    ...(askAt !== undefined && { askAt }),
+  });
+
   /**
    * Looks one number up and opens one document, real or stand-in; `agrees` compares it. Throws
    * `rate-limited`.
@@ -166,6 +214,7 @@ export function createVerification({
   async function compared(
     tx: Sql | Tx,
     number: string,
+    elsewhere: Elsewhere,
     agrees: (document: InvoiceDocument, row: Pick<Row, "reverses">) => boolean | Promise<boolean>,
   ): Promise<CheckedPrint> {
     const wait = misses.take(number);
@@ -176,7 +225,7 @@ export function createVerification({
     }
     let missed = false;
     try {
-      const row = await look(tx, number);
+      const row = await look(tx, number, elsewhere.ids);
       const here = row?.document ?? undefined;
       const document = here ? documents.open(number, here) : documents.open(NOBODYS, decoy);
       const same = await agrees(document, { reverses: row?.reverses ?? null });
@@ -187,8 +236,10 @@ export function createVerification({
         ...(state ? { state } : {}),
         asOf,
       });
-      if (row === undefined || here === undefined)
-        return answer(row?.sealed ? "elsewhere" : "not-found");
+      if (row === undefined || here === undefined) {
+        if (row?.sealed) return answer("elsewhere");
+        return { ...answer("not-found"), ...(row?.allotted ? {} : outside(row, elsewhere)) };
+      }
       if (!same) {
         missed = true;
         return answer("mismatch");
@@ -204,7 +255,7 @@ export function createVerification({
 
   return {
     byPrint: (tx: Tx, { number, date, total, kind }: Printed): Promise<CheckedPrint> =>
-      compared(tx, number, (document) =>
+      compared(tx, number, printedElsewhere(number, date), (document) =>
         timingSafeEqual(
           digest([
             dateOf(document),
@@ -216,17 +267,35 @@ export function createVerification({
       ),
 
     /**
+     * By a code that only the national platforms print. One with a number of 20 digits is compared
+     * like a print: it is not ours unless date and total agree, and ours have a kind too.
+     */
+    async byCode(tx: Tx, { askAt, ...code }: NationalCode): Promise<CheckedPrint> {
+      const { kind, number = "", date = "", total = "" } = code;
+      if (kind === "national") {
+        const print = await this.byPrint(tx, { number, date, total, kind });
+        return { ...print, code };
+      }
+      const elsewhere = kind === "link" ? nowhere : printedElsewhere(number, date, code.code);
+      const row = await look(tx, NOBODYS, elsewhere.ids);
+      const asOf = asOfRow(row);
+      return { result: "not-found", code, ...outside(row, elsewhere), askAt, asOf };
+    },
+
+    /**
      * By XML: compared as a whole with the stored document of its number, as far as the format can
      * express it; `not-found` also for a file that states no number of 20 digits. Holds no database
      * connection while it reads and compares. Throws the reader's Problems.
      */
     async byXml(mediaType: string, bytes: Uint8Array): Promise<CheckedPrint> {
-      const { number, format, content, says } = await checks.run("xml", mediaType, bytes);
+      const read = await checks.run("xml", mediaType, bytes);
+      const { number, original, format, content, says } = read;
+      const elsewhere = elsewhereOf(original);
       if (number === undefined) {
-        const row = await look(sql, NOBODYS);
-        return { result: "not-found", says, asOf: asOfRow(row) };
+        const row = await look(sql, NOBODYS, elsewhere.ids);
+        return { result: "not-found", says, ...outside(row, elsewhere), asOf: asOfRow(row) };
       }
-      const answer = await compared(sql, number, async (document, { reverses }) => {
+      const answer = await compared(sql, number, elsewhere, async (document, { reverses }) => {
         const ours = await checks.run("written", format, document, {
           number,
           reverses: reverses ?? undefined,
