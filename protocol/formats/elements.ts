@@ -126,6 +126,32 @@ export function indexOfPlace(
   return { list: path === line ? "lines" : "passengers", index: Number(index) - 1 };
 }
 
+/** Places where a red letter repeats its original; the others tell how the original was made. */
+const lasting = [
+  "/EInvoice/Header",
+  "/EInvoice/Header/InherentLabel",
+  "/EInvoice/EInvoiceData",
+  "/EInvoice/EInvoiceData/SellerInformation",
+  "/EInvoice/EInvoiceData/BuyerInformation",
+  "/EInvoice/EInvoiceData/SpecificInformation",
+];
+
+/**
+ * The elements that a red letter has from its original: those about the parties and the trade (a
+ * section of 特定业务, a passenger), and those of lines that it takes back whole. `lineAt`: the
+ * position of an original's line in the red letter, both from 0; undefined for no such line.
+ */
+export const elementsToReverse = (
+  elements: readonly PlacedElement[],
+  lineAt: (line: number) => number | undefined,
+): PlacedElement[] =>
+  elements.flatMap((each) => {
+    const repeated = indexOfPlace(each.in);
+    if (repeated?.list !== "lines") return repeated || lasting.includes(each.in) ? [each] : [];
+    const at = lineAt(repeated.index);
+    return at === undefined ? [] : [{ ...each, in: `${line}[${at + 1}]` }];
+  });
+
 /** Whether one of these names is this one, whatever their letters' case. */
 const isTaken = (names: ReadonlySet<string>, name: string) =>
   [...names].some((each) => each.toLowerCase() === name.toLowerCase());

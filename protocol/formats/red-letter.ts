@@ -23,6 +23,7 @@ import {
 } from "../values/money.ts";
 import { Problem, type Violation } from "../values/problems.ts";
 import { fractionOf, type InvoiceDocument, type InvoiceLine, onMargin } from "./document.ts";
+import { elementsToReverse } from "./elements.ts";
 import { formats } from "./formats.ts";
 import { checkIssued, isDiscount, isSameItem } from "./rules.ts";
 
@@ -142,17 +143,31 @@ type Original = { number: string; document: InvoiceDocument };
  */
 const MAX_SPLIT = 1_000n;
 
+/**
+ * What a red letter has from its original beside its content. `whole`: the original's lines, by
+ * position, that the content's lines take back whole; undefined for a line that is another one.
+ */
 function withFrame(
   { number, document }: Original,
   at: Date,
   content: Pick<InvoiceDocument, "lines" | "totals" | "allowances" | "taxBreakdown">,
+  whole: readonly (number | undefined)[],
 ): InvoiceDocument {
-  const { kind, currency, seller, buyer, taxBureau } = document;
+  const { kind, currency, seller, buyer, passengers } = document;
+  const { issuedAt: _, ...taxBureau } = document.taxBureau ?? {};
+  const lineAt = (line: number) => (whole.includes(line) ? whole.indexOf(line) : undefined);
+  const elements = elementsToReverse(document.elements ?? [], lineAt);
   // the clock of the original may have been ahead: its red letter is not older
   const issuedAt = chinaTime(new Date(Math.max(at.getTime(), Date.parse(document.issuedAt))));
-  const frame = { kind, issuedAt, currency, seller, buyer, ...(taxBureau ? { taxBureau } : {}) };
   return {
-    ...frame,
+    kind,
+    issuedAt,
+    currency,
+    seller,
+    buyer,
+    ...(Object.keys(taxBureau).length > 0 ? { taxBureau } : {}),
+    ...(passengers ? { passengers } : {}),
+    ...(elements.length > 0 ? { elements } : {}),
     ...content,
     remark: `被红冲蓝字数电发票号码：${number}`,
     reverses: { number },
@@ -161,9 +176,14 @@ function withFrame(
 
 /**
  * The red letter with these lines: their sums, a breakdown if the original has one, and everything
- * else from the original.
+ * else from the original. `whole`: as for `withFrame`.
  */
-function documentOfLines(original: Original, at: Date, lines: InvoiceLine[]): InvoiceDocument {
+function documentOfLines(
+  original: Original,
+  at: Date,
+  lines: InvoiceLine[],
+  whole: readonly (number | undefined)[] = [],
+): InvoiceDocument {
   const breakdown = original.document.taxBreakdown;
   const sum = (amounts: (string | undefined)[]) =>
     amounts.reduce((total, amount) => total + cents(amount), 0n);
@@ -174,21 +194,18 @@ function documentOfLines(original: Original, at: Date, lines: InvoiceLine[]): In
     gross: formatMoney(net + tax),
     inWords: chineseFigures(net + tax),
   };
-  if (breakdown === undefined) return withFrame(original, at, { lines, totals });
+  if (breakdown === undefined) return withFrame(original, at, { lines, totals }, whole);
   const taxBreakdown = lines.map(({ taxRate, amount, tax: own }) => {
     const part = breakdown.find((item) => rateKey(item.taxRate) === rateKey(taxRate));
     return { ...(part ?? { taxRate }), taxable: amount, tax: own ?? "0.00" };
   });
-  return withFrame(original, at, {
-    lines: lines.map(({ tax: _, ...line }) => line),
-    totals,
-    taxBreakdown,
-  });
+  const untaxed = lines.map(({ tax: _, ...line }) => line);
+  return withFrame(original, at, { lines: untaxed, totals, taxBreakdown }, whole);
 }
 
 /** The invoice with every sign reversed. */
-function reversalOf({ number, document }: Original, at: Date): InvoiceDocument {
-  const { lines, totals, allowances, taxBreakdown } = document;
+function reversalOf(original: Original, at: Date): InvoiceDocument {
+  const { lines, totals, allowances, taxBreakdown } = original.document;
   const members = [
     "net",
     "tax",
@@ -200,7 +217,7 @@ function reversalOf({ number, document }: Original, at: Date): InvoiceDocument {
     "rounding",
     "payable",
   ] as const;
-  return withFrame({ number, document }, at, {
+  const content = {
     lines: lines.map(negatedLine),
     totals: {
       ...negated(totals, ...members),
@@ -212,7 +229,8 @@ function reversalOf({ number, document }: Original, at: Date): InvoiceDocument {
     ...(taxBreakdown
       ? { taxBreakdown: taxBreakdown.map((item) => negated(item, "taxable", "tax")) }
       : {}),
-  });
+  };
+  return withFrame(original, at, content, [...lines.keys()]);
 }
 
 /**
@@ -291,8 +309,15 @@ function letterForGross(original: Original, left: Left, text: string, at: Date):
   return documentOfLines(original, at, linesAt(original, only[0], net, gross - net));
 }
 
-/** The lines that take back a part of one line, with the discount that follows it. */
-function partOfLine({ document }: Original, part: LinePart, field: string): InvoiceLine[] {
+/**
+ * The lines that take back a part of one line, with the discount that follows it. `whole`: nothing
+ * is left of these.
+ */
+function partOfLine(
+  { document }: Original,
+  part: LinePart,
+  field: string,
+): { lines: InvoiceLine[]; whole: boolean } {
   const gross = cents(document.totals.gross);
   const line = document.lines[part.line - 1];
   if (line === undefined)
@@ -306,7 +331,7 @@ function partOfLine({ document }: Original, part: LinePart, field: string): Invo
   const next = document.lines[part.line];
   const discount =
     next !== undefined && isDiscount(next, gross) && isSameItem(line, next) ? next : undefined;
-  const whole = [line, ...(discount ? [discount] : [])].map(negatedLine);
+  const whole = { lines: [line, ...(discount ? [discount] : [])].map(negatedLine), whole: true };
   if (part.quantity === undefined && part.amount === undefined) return whole;
   const { name, spec, unit, taxRate, taxCategory, taxCode, baseQuantity, unitPrice } = line;
   if (taxRate === onMargin)
@@ -332,7 +357,7 @@ function partOfLine({ document }: Original, part: LinePart, field: string): Invo
         "exceeds-line",
         `The line has ${formatMoney(all)} without tax`,
       );
-    return [{ ...named, ...taxed(amount) }];
+    return { lines: [{ ...named, ...taxed(amount) }], whole: false };
   }
   const quantity = normaliseDecimal(part.quantity as string) ?? "0";
   if (line.quantity === undefined || unitPrice === undefined || line.allowances !== undefined)
@@ -353,9 +378,11 @@ function partOfLine({ document }: Original, part: LinePart, field: string): Invo
     ...(baseQuantity ? { baseQuantity } : {}),
     ...taxed(quantityTimesPrice(quantity, unitPrice, baseQuantity)),
   };
-  return discount
-    ? [item, { name, ...taxed(shareOf(cents(discount.amount), quantity, line.quantity)) }]
-    : [item];
+  const share = discount && {
+    name,
+    ...taxed(shareOf(cents(discount.amount), quantity, line.quantity)),
+  };
+  return { lines: share ? [item, share] : [item], whole: false };
 }
 
 function letterForParts(
@@ -372,10 +399,13 @@ function letterForParts(
         "letter's document",
     );
   const seen = new Set<number>();
+  const wholes: (number | undefined)[] = [];
   const lines = lineParts.flatMap((part, i) => {
     if (seen.has(part.line)) throw violation(`/lines/${i}/line`, "line-twice", "Each line once");
     seen.add(part.line);
-    return partOfLine(original, part, `/lines/${i}`);
+    const { lines: own, whole } = partOfLine(original, part, `/lines/${i}`);
+    wholes.push(...own.map((_, next) => (whole ? part.line - 1 + next : undefined)));
+    return own;
   });
   // rounded part by part, the tax may differ by a cent from that of the whole: the last part takes
   // what is left, a cent for each line
@@ -393,7 +423,7 @@ function letterForParts(
       line.tax = formatMoney(cents(line.tax) + cent);
   }
   if (exhausted) return letterForRest(original, left, at);
-  return documentOfLines(original, at, lines);
+  return documentOfLines(original, at, lines, wholes);
 }
 
 /**

@@ -4,7 +4,9 @@
  */
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import type { PlacedElement } from "@onepiao/protocol/formats/elements.ts";
 import { formatOf, formats } from "@onepiao/protocol/formats/formats.ts";
+import { readInvoice } from "@onepiao/protocol/formats/read.ts";
 import {
   amountsOf,
   checkWithin,
@@ -90,6 +92,76 @@ describe("a red letter", () => {
         reverses: number,
       }),
     ).includes("<LabelCode>N</LabelCode>");
+  });
+
+  describe("of a special trade", () => {
+    const data = "/EInvoice/EInvoiceData";
+    const place = (at: string, name: string, text: string): PlacedElement => ({
+      in: at,
+      name,
+      text,
+    });
+    const about: PlacedElement[] = [
+      place("/EInvoice/Header", "UndefinedLabel", "旅客运输服务"),
+      place(`${data}/SellerInformation`, "Licence", "运 0017"),
+      {
+        in: `${data}/SpecificInformation`,
+        name: "Toll",
+        elements: [{ name: "Plate", text: "粤B12345" }],
+      },
+      place(`${data}/SpecificInformation/PassengerTransportation[1]`, "Meal", "素"),
+    ];
+    const ofLines = [1, 2, 3].map((line) =>
+      place(`${data}/IssuItemInformation[${line}]`, "VIN", `LSVAA49J13204737${line}`),
+    );
+    const ofOriginal = [
+      place(`${data}/BasicInformation`, "Payee", "李四"),
+      place(`${data}/AdditionalInformation`, "Order", "A-17"),
+      place("/EInvoice/TaxSupervisionInfo", "CheckCode", "0042"),
+      place("/EInvoice", "SellerAuthentication", "02"),
+    ];
+    const passengers = [{ traveller: "王五", from: "深圳", to: "广州" }];
+    const special: InvoiceDocument = {
+      ...mixed,
+      passengers,
+      elements: [...ofOriginal, ...ofLines, ...about],
+      taxBureau: { code: "14403000000", issuedAt: "2026-11-04T09:00:00+08:00" },
+    };
+    const written = (letter: InvoiceDocument) => {
+      const xml = writeInvoice("application/vnd.onepiao.shudian+xml", letter, {
+        number: "26442000000000000002",
+        reverses: number,
+      });
+      return readInvoice("application/xml", Buffer.from(xml)).document;
+    };
+    /** As written in XML, where those of a place stand together. */
+    const sorted = (elements: readonly PlacedElement[] = []) =>
+      [...elements].map((each) => JSON.stringify(each)).sort();
+
+    it("has its passengers and its sections, and not how the original was made", () => {
+      const whole = red(special, { whole: true });
+      expect(whole.passengers).deep.equals(passengers);
+      expect(whole.elements).deep.equals([...ofLines, ...about]);
+      // the bureau has not issued the red letter on the original's day
+      expect(whole.taxBureau).deep.equals({ code: "14403000000" });
+      expect(sorted(written(whole).elements)).deep.equals(sorted(whole.elements));
+      expect(written(whole).passengers).deep.equals(passengers);
+      expect(red(mixed, { whole: true })).not.to.have.any.keys("passengers", "elements");
+    });
+
+    it("has the elements of the lines that it takes back whole, at their places in it", () => {
+      const part = red(special, { lines: [{ line: 2 }, { line: 1, quantity: "2" }] });
+      expect(part.lines).has.lengthOf(3);
+      expect(part.elements).deep.equals([
+        { ...ofLines[1], in: `${data}/IssuItemInformation[1]` },
+        { ...ofLines[2], in: `${data}/IssuItemInformation[2]` },
+        ...about,
+      ]);
+      expect(sorted(written(part).elements)).deep.equals(sorted(part.elements));
+      const rest = red(special, { whole: true }, [part]);
+      expect([rest.elements, rest.passengers]).deep.equals([about, passengers]);
+      expect(checkDocument(rest, formats.shudian.rules)).deep.equals([]);
+    });
   });
 
   it("over parts of lines leaves the rest, and the last one takes what is left to the cent", () => {
