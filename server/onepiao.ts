@@ -29,6 +29,7 @@ import {
   type Verdict,
 } from "@onepiao/protocol/proofs/verdict.ts";
 import { isAccount } from "@onepiao/protocol/values/account.ts";
+import { beginningOf, decodeUtf8 } from "@onepiao/protocol/values/encoding.ts";
 import { readJsonText } from "@onepiao/protocol/values/json.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { accountSchema, networkNameSchema } from "@onepiao/protocol/values/shapes.ts";
@@ -113,11 +114,11 @@ function readFile(path: string): Read {
   const bytes = bytesOf(path);
   if (bytes.subarray(0, 1_024).includes("%PDF-"))
     return { source: "PDF", value: attachedJson(bytes, bundleFormat) };
-  const text = bytes.toString("utf8").trim();
-  if (text.startsWith("<"))
+  if (beginningOf(bytes, 1_024).trimStart().startsWith("<"))
     throw new WrongCall(
       `${path} is XML, which proves nothing alone: a gateway can compare it (POST /v1/verify)`,
     );
+  const text = decodeUtf8(bytes, (_, detail) => new WrongCall(`${path}: ${detail}`)).trim();
   if (text.startsWith("{")) {
     // for a duplicate member, one reader takes the first value and another the last
     const value = readJsonText(

@@ -11,6 +11,7 @@
  * all; throws only Problem.
  */
 import { inflateSync } from "node:zlib";
+import { decodeUtf8 } from "../values/encoding.ts";
 import { readJsonText } from "../values/json.ts";
 import { Problem } from "../values/problems.ts";
 
@@ -78,7 +79,8 @@ export function attachedJson(bytes: Uint8Array, format: string): unknown {
         "several-bundles",
         "The PDF has several bundles attached, so it is not clear which one it shows",
       );
-    bundle = text;
+    // a byte that UTF-8 does not have is refused, not replaced
+    bundle = content && decodeUtf8(content, refuse);
   }
   if (bundle === undefined)
     throw refuse(

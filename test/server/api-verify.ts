@@ -488,6 +488,13 @@ describe("verification", () => {
       expect(
         (await showBytes("application/pdf", pdf(json, `/Length ${json.length}`))).body.result,
       ).equals("valid");
+      const broken = Buffer.from(json);
+      broken[broken.indexOf('"name":"') + 8] = 0xff;
+      refused(
+        await showBytes("application/pdf", pdf(broken, `/Length ${broken.length}`)),
+        "malformed-document",
+        { field: "", rule: "encoding-not-utf8" },
+      );
       const two = Buffer.concat([
         pdf(deflateSync(json)),
         pdf(deflateSync(Buffer.from(JSON.stringify(await bundleOf(number, "?disclose=total"))))),

@@ -338,6 +338,15 @@ describe("the onepiao command", () => {
       expect(errors.length, args.join(" ")).greaterThan(10);
       expect(errors + out).not.match(/\n\s+at /);
     }
+    // bytes that are not UTF-8 are not replaced, and XML is XML in any encoding
+    const text = Buffer.from(JSON.stringify(bundle));
+    const at = text.indexOf('"format":"') + 10;
+    text[at] = 0xff;
+    expect((await onepiao(["verify", await keep("broken.json", text)])).errors).includes(
+      `The bytes at offset ${at} are not a character of UTF-8`,
+    );
+    const wide = await keep("wide.xml", Buffer.from("\ufeff<?xml version='1.0'?><a/>", "utf16le"));
+    expect((await onepiao(["verify", wide])).errors).includes("is XML");
     expect((await onepiao(["--help"])).code).equals(0);
     expect((await onepiao(["verify", "-", "--json"], '{"format":"other"}')).code).equals(1);
   });
