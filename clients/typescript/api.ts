@@ -295,7 +295,7 @@ export type ExternalId = string;
 export type ExternalInvoice = {
   id: ExternalId;
   number: string;
-  format: "json" | "shudian" | "ubl";
+  format: "json" | "shudian" | "ubl" | "cii";
   claim: { id: string; status: string; href: string };
   holder: Account;
   employer: { taxId: string; name: string };
@@ -336,7 +336,7 @@ export type ExternalInvoice = {
 export type ExternalInvoiceSummary = {
   id: ExternalId;
   number: string;
-  format: "json" | "shudian" | "ubl";
+  format: "json" | "shudian" | "ubl" | "cii";
   claim: { id: string; status: string; href: string };
   holder: Account;
   employer: { taxId: string; name: string };
@@ -520,7 +520,7 @@ export type InvoiceDocument = {
     | undefined;
   elements?: PlacedElement[] | undefined;
   reverses?: { number?: string | undefined; sourceId?: string | undefined } | undefined;
-  source?: { format: "shudian" | "ubl"; sha256: string } | undefined;
+  source?: { format: "shudian" | "ubl" | "cii"; sha256: string } | undefined;
 };
 export type InvoiceLine = {
   name: string;
@@ -1029,7 +1029,7 @@ export type VerifiedByPrint = {
   number?: InvoiceNumber | undefined;
   says?:
     | {
-        format: "json" | "shudian" | "ubl";
+        format: "json" | "shudian" | "ubl" | "cii";
         number?: string | undefined;
         seller: { taxId?: string | undefined; name: string };
         date: string;
@@ -1542,7 +1542,7 @@ export interface Api {
       201: {
         id: ExternalId;
         number: string;
-        format: "json" | "shudian" | "ubl";
+        format: "json" | "shudian" | "ubl" | "cii";
         claim: { id: string; status: string; href: string };
         holder: Account;
         employer: { taxId: string; name: string };
@@ -1809,6 +1809,7 @@ export interface Api {
             | "json"
             | "shudian"
             | "ubl"
+            | "cii"
             | "pdf"
             | "qr"
             | "original"

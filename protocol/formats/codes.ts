@@ -1,7 +1,7 @@
 /**
- * Code lists that EN 16931 takes from other standards. A document may have any code; write-ubl.ts
- * writes a code only if its list has it. The lists are those of the rule set that `npm run
- * validate:ubl` runs, 1.3.16.
+ * Code lists that EN 16931 takes from other standards. A document may have any code; a code is
+ * written only if its list has it (en16931-writing.ts). The lists are those of the rule set that
+ * `npm run validate:ubl` runs, 1.3.16.
  */
 
 /** UN/ECE Recommendation 20, and Recommendation 21's packages with X in front (BR-CL-23). */
@@ -136,5 +136,17 @@ export const countries: ReadonlySet<string> = new Set(
     "PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST " +
     "SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG " +
     "VI VN VU WF WS XI YE YT ZA ZM ZW"
+  ).split(" "),
+);
+
+/** Registers of electronic addresses, the list EAS (BR-CL-25). */
+export const endpointSchemes: ReadonlySet<string> = new Set(
+  (
+    "0002 0007 0009 0037 0060 0088 0096 0097 0106 0130 0135 0142 0147 0151 0154 0158 0170 " +
+    "0177 0183 0184 0188 0190 0191 0192 0193 0194 0195 0196 0198 0199 0200 0201 0202 0203 " +
+    "0204 0205 0208 0209 0210 0211 0212 0213 0215 0216 0217 0218 0219 0220 0221 0225 0230 " +
+    "0235 0240 0242 0244 0245 0246 0248 9910 9913 9914 9915 9918 9919 9920 9922 9923 9924 " +
+    "9925 9926 9927 9928 9929 9930 9931 9932 9933 9934 9935 9936 9937 9938 9939 9940 9941 " +
+    "9942 9943 9944 9945 9946 9947 9948 9949 9950 9951 9952 9953 9957 9959 AN AQ AS AU EM"
   ).split(" "),
 );

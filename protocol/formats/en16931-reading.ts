@@ -36,13 +36,14 @@ export const joined = (texts: readonly string[], between: string): string | unde
 
 /**
  * The time of issue: a day, a time if the syntax has one, the zone of either. Without a zone it is
- * UTC, without a time the beginning of the day.
+ * UTC, without a time the beginning of the day. `asDay`: the syntax's form of a day as a
+ * document's.
  */
-export function putIssued(draft: Draft, date: Place, time: string | undefined): void {
+export function putIssued(draft: Draft, date: Place, time: string | undefined, asDay = day): void {
   const text = date.element?.text;
   const clock = time || "00:00:00";
   const offset = zone.test(clock) ? "" : (zone.exec(text ?? "")?.[0] ?? "Z");
-  draft.put("/issuedAt", text ? `${day(text)}T${clock}${offset}` : undefined, date.path);
+  draft.put("/issuedAt", text ? `${asDay(text)}T${clock}${offset}` : undefined, date.path);
 }
 
 /**
@@ -146,28 +147,34 @@ export type Preceding = { id: Place; date: Place };
 /**
  * What the invoice is: its type code, and the invoices that it names. A credit note's amounts
  * become negative. A negative invoice that names one other reverses that one; whatever else it
- * names is `preceding`. To be called after all amounts are put. `credit`: the syntax says that it
- * is a credit note by more than its code. Its code alone (381) says it of positive amounts.
+ * names is `preceding`. To be called after all amounts are put. `root`: what the root element says
+ * that it is. Unless it says a credit note, the code alone does, and of positive amounts only.
+ * `asDay` as in `putIssued`.
  */
 export function putKind(
   draft: Draft,
   code: Place,
   preceding: readonly Preceding[],
-  credit: boolean,
+  root: "invoice" | "credit-note" | "either",
+  asDay = day,
 ): void {
   const text = code.element?.text;
+  const isCredit = text !== undefined && creditNoteCodes.has(text);
   if (text === undefined) draft.refuse(code.path, "BR-04", "this element is required");
-  else if (credit ? !creditNoteCodes.has(text) : !invoiceCodes.has(text) && text !== "381")
+  else if (
+    !(isCredit && (root !== "invoice" || text === "381")) &&
+    !(invoiceCodes.has(text) && root !== "credit-note")
+  )
     draft.refuse(
       code.path,
       "BR-CL-01",
-      `${text.slice(0, 20)} is not the type of ${credit ? "a credit note" : "an invoice"}`,
+      `${text.slice(0, 20)} is not the type of ${root === "credit-note" ? "a credit note" : "an invoice"}`,
     );
   const isNegative = () => {
     const totals = draft.document["totals"] as Record<string, unknown> | undefined;
     return String(totals?.["gross"] ?? "").startsWith("-");
   };
-  if (credit || (text === "381" && !isNegative())) negate(draft.document);
+  if (root === "credit-note" || (isCredit && !isNegative())) negate(draft.document);
   const negative = isNegative();
   const named = preceding.filter(({ id }) => id.element?.text);
   const [only] = named;
@@ -179,7 +186,7 @@ export function putKind(
   for (const [index, { id, date }] of named.entries()) {
     const to = `/preceding/${index}`;
     draft.put(`${to}/id`, id.element?.text, id.path);
-    draft.put(`${to}/date`, date.element?.text ? day(date.element.text) : undefined, date.path);
+    draft.put(`${to}/date`, date.element?.text ? asDay(date.element.text) : undefined, date.path);
   }
 }
 

@@ -28,7 +28,7 @@ import {
 } from "../values/money.ts";
 import type { Violation } from "../values/problems.ts";
 import { isChineseTaxId } from "../values/tax-id.ts";
-import { allowanceReasons, chargeReasons, countries, unitCodes } from "./codes.ts";
+import { allowanceReasons, chargeReasons, countries, endpointSchemes, unitCodes } from "./codes.ts";
 import {
   exempt,
   fractionOf,
@@ -149,7 +149,7 @@ export const isUntaxed = (parts: readonly Part[]): boolean =>
 export function exemptionOf(part: Part): { code?: string | undefined; text?: string | undefined } {
   const reason = reasons[part.taxCategory];
   if (reason === undefined) return {};
-  const known = /^VATEX-[A-Z0-9-]+$/.test(part.exemptionCode ?? "");
+  const known = /^VATEX-[A-Z0-9-]+$/i.test(part.exemptionCode ?? "");
   return {
     code: known ? part.exemptionCode : undefined,
     text: part.exemptionReason ?? (known ? undefined : (part.exemptionCode ?? reason)),
@@ -185,7 +185,7 @@ export function obstacles(document: InvoiceDocument): Violation[] {
   for (const part of parts) {
     const expected = amountTimesRate(part.taxable, fractionOf(part.taxRate));
     const difference = part.tax - expected;
-    const slack = roundingSlack(part.lines);
+    const slack = roundingSlack(part.lines, document.currency);
     if (difference < -slack || difference > slack) {
       const detail =
         `the tax at ${part.taxRate} is ${formatMoney(part.tax)}, and ` +
@@ -198,6 +198,12 @@ export function obstacles(document: InvoiceDocument): Violation[] {
       field,
       rule: "BR-O-11",
       detail: "what is outside of tax (不征税) does not stand in one invoice with anything else",
+    });
+  if (parts.some((part) => part.taxCategory === "K"))
+    violations.push({
+      field,
+      rule: "BR-IC-12",
+      detail: "a supply within the Union names where it goes, for which a document has no member",
     });
   for (const side of ["seller", "buyer"] as const) {
     const { country, taxId } = document[side];
@@ -314,9 +320,9 @@ export function countryOf(party: Party, other: string): string {
   return { EL: "GR", UK: "GB" }[country] ?? country;
 }
 
-/** BR-62, BR-63: an electronic address has a scheme. */
+/** BR-62, BR-63, BR-CL-25: an electronic address has a scheme of the list. */
 export const endpointOf = ({ endpoint }: Party) =>
-  endpoint && /^(?:\d{4}|EM|A[NQSU])$/.test(endpoint.scheme ?? "") ? endpoint : undefined;
+  endpoint && endpointSchemes.has(endpoint.scheme ?? "") ? endpoint : undefined;
 
 /**
  * BR-CL-10, BR-CL-11: schemes have a number of ISO 6523; an identifier of another scheme is written
@@ -336,12 +342,17 @@ export type Ids = {
 };
 
 /**
- * Where a party's ids go. A document that says which one is the legal registration is followed.
- * Otherwise the last of several is, unless it is the bank's, so that all keep their order. A buyer
- * has one identifier of its own (UBL-SR-16), and so has a seller's bank (UBL-SR-29). `untaxed`: the
- * invoice is outside of tax.
+ * Where a party's ids go. A document that says which one is the legal registration is followed. A
+ * buyer has one identifier of its own (UBL-SR-16), and so has a seller's bank (UBL-SR-29).
+ * `untaxed`: the invoice is outside of tax. `lastIsLegal`: of several ids that do not say what they
+ * are the last is the registration, unless it is the bank's, so that all keep their order.
  */
-export function idsOf(side: Side, party: Party, country: string, untaxed: boolean): Ids {
+export function idsOf(
+  side: Side,
+  party: Party,
+  country: string,
+  { untaxed, lastIsLegal = false }: { untaxed: boolean; lastIsLegal?: boolean },
+): Ids {
   const { identifiers = [], taxId } = party;
   const isSeller = side === "seller";
   const plain = identifiers.filter(({ registration }) => registration !== "tax");
@@ -351,7 +362,9 @@ export function idsOf(side: Side, party: Party, country: string, untaxed: boolea
   const legal = withoutVatId
     ? { id: taxId }
     : (plain.find(({ registration }) => registration === "legal") ??
-      (plain.length > 1 && candidates.at(-1) === plain.at(-1) ? candidates.at(-1) : undefined));
+      (lastIsLegal && plain.length > 1 && candidates.at(-1) === plain.at(-1)
+        ? candidates.at(-1)
+        : undefined));
   const creditor = isSeller ? plain.find(({ scheme }) => scheme === creditorScheme) : undefined;
   const named = plain.filter(
     (each) => each !== legal && (each.scheme !== creditorScheme || each === creditor),

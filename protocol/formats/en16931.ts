@@ -55,6 +55,12 @@ const selfBilled = "389";
 /** The type of a document without a `typeCode`: a commercial invoice, or what reverses one. */
 export const usualCode = (reverses: boolean): string => (reverses ? correction : "380");
 
+/**
+ * How a gateway that writes an invoice marks its number of it: an invoiced object (BT-18), of an
+ * agreed scheme. The reader does not take it for an attachment.
+ */
+export const numberReference = { type: "130", scheme: "ZZZ" };
+
 type Typed = { typeCode?: string | undefined };
 /** What an invoice is by its type code. */
 export const isCreditNote = ({ typeCode }: Typed): boolean =>
@@ -106,8 +112,19 @@ export function negate(document: Readonly<Record<string, unknown>>): void {
 }
 
 /**
+ * Currencies that are paid in whole units: many round the tax to one, so 69180 forint have 18679 of
+ * tax at 27 %.
+ */
+const wholeUnits: ReadonlySet<string> = codes(
+  "BIF CLP DJF GNF HUF IDR ISK JPY KMF KRW PYG RWF TWD UGX VND VUV XAF XOF XPF",
+);
+/**
  * By how many hundredths a part's tax may differ from taxable × rate if it is the sum of the tax of
  * so many lines, each rounded alone: one for each line, and less than one unit of the currency,
- * which is the limit of EN 16931's own validation (BR-CO-17).
+ * which is the limit of EN 16931's own validation (BR-CO-17). In a currency of whole units, or if
+ * the currency is hidden, the limit alone counts.
  */
-export const roundingSlack = (lines: number): bigint => BigInt(Math.min(Math.max(lines, 1), 99));
+export const roundingSlack = (lines: number, currency: string | undefined): bigint =>
+  currency === undefined || wholeUnits.has(currency)
+    ? 99n
+    : BigInt(Math.min(Math.max(lines, 1), 99));

@@ -67,6 +67,14 @@ export const formats = {
     original: true,
     download: "ubl.xml",
   },
+  cii: {
+    title: { zh: "CII XML（EN 16931）", en: "CII XML (EN 16931)" },
+    syntax: "xml",
+    mediaType: "application/vnd.onepiao.cii+xml",
+    rules: "en16931",
+    original: true,
+    download: "cii.xml",
+  },
 } as const satisfies Record<string, Row>;
 
 type Table = typeof formats;

@@ -40,8 +40,8 @@ export function add(parent: Branch, name: string): Branch {
 }
 
 /**
- * Writes a text at the end of the steps and creates the elements that are missing on the way.
- * Undefined writes nothing.
+ * Writes a text at the end of the steps, or into the element itself (`.`), and creates the elements
+ * that are missing on the way. Undefined writes nothing.
  */
 export function put(
   parent: Branch,
@@ -51,7 +51,7 @@ export function put(
 ): void {
   if (text === undefined) return;
   let target = parent;
-  for (const step of steps.split("/"))
+  for (const step of steps === "." ? [] : steps.split("/"))
     target = target.children.find((child) => child.name === step) ?? add(target, step);
   target.text = text;
   for (const [name, value] of Object.entries(attributes))

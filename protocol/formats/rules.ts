@@ -346,7 +346,7 @@ function checkBreakdown(
     const untaxed = fractionOf(part.taxRate) === "0";
     // in hundredths, whatever the currency
     const slack =
-      (untaxed ? 0n : roundingSlack(byLine ? (counts.get(key) ?? 0) : 1)) *
+      (untaxed ? 0n : byLine ? roundingSlack(counts.get(key) ?? 0, document.currency) : lineCent) *
       (decimals === 3 ? 10n : 1n);
     if (distance(cents(part.tax), tax) > slack)
       refuse(

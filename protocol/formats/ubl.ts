@@ -8,6 +8,7 @@
  * an attachment and is dropped. Does not own: the XML itself (xml.ts).
  */
 import { createDraft, type Draft, type Row, type Style } from "./draft.ts";
+import { numberReference } from "./en16931.ts";
 import {
   day,
   decimal,
@@ -28,11 +29,6 @@ import type { Reading, XmlReader } from "./reading.ts";
 import { ublCreditNoteNamespace, ublNamespace, ublVocabulary } from "./vocabularies.ts";
 import type { Element } from "./xml.ts";
 
-/**
- * How a gateway that writes UBL marks its number of the invoice: an invoiced object (BT-18), of an
- * agreed scheme.
- */
-export const numberReference = { type: "130", scheme: "ZZZ" };
 /** The type of a reference that names a credit note's project (BT-11). */
 export const projectReference = "50";
 /** The two roots of UBL that EN 16931 uses, and their names of the same things. */
@@ -386,7 +382,7 @@ function read(root: Element): Reading {
       id: draft.find(each, "cac:InvoiceDocumentReference/cbc:ID"),
       date: draft.find(each, "cac:InvoiceDocumentReference/cbc:IssueDate"),
     })),
-    names === ublCreditNote,
+    names === ublCreditNote ? "credit-note" : "invoice",
   );
   const { document, notes } = draft.finish(formats.ubl.rules, () =>
     checkCurrencies(draft, root, currency),

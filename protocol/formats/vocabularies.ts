@@ -194,3 +194,161 @@ export const ublVocabulary: Vocabulary = {
     "cac:TaxScheme/cbc:ID",
   ]),
 };
+
+const unece = "urn:un:unece:uncefact:data:standard";
+/** Declarations of the prefixes of CII. D16B and D22B have the same namespaces. */
+export const ciiNamespaces = {
+  "xmlns:rsm": `${unece}:CrossIndustryInvoice:100`,
+  "xmlns:ram": `${unece}:ReusableAggregateBusinessInformationEntity:100`,
+  "xmlns:udt": `${unece}:UnqualifiedDataType:100`,
+  "xmlns:qdt": `${unece}:QualifiedDataType:100`,
+};
+const reference = "ram:IssuerAssignedID";
+const supporting =
+  "ram:IssuerAssignedID ram:URIID ram:LineID ram:TypeCode ram:Name ram:AttachmentBinaryObject " +
+  "ram:ReferenceTypeCode ram:FormattedIssueDateTime";
+const dateTime = "udt:DateTimeString";
+const tradeParty =
+  "ram:ID ram:GlobalID ram:Name ram:Description ram:SpecifiedLegalOrganization " +
+  "ram:DefinedTradeContact ram:PostalTradeAddress ram:URIUniversalCommunication " +
+  "ram:SpecifiedTaxRegistration";
+const tradeAmounts =
+  "ram:LineTotalAmount ram:ChargeTotalAmount ram:AllowanceTotalAmount ram:TaxBasisTotalAmount " +
+  "ram:TaxTotalAmount ram:RoundingAmount ram:GrandTotalAmount ram:TotalPrepaidAmount " +
+  "ram:DuePayableAmount";
+
+/**
+ * The elements that EN 16931 maps to CII, and those that Factur-X's profile EXTENDED adds to a
+ * name, a contact and a price before its discount: no amount follows from them.
+ */
+export const ciiVocabulary: Vocabulary = {
+  prefixes: new Map(
+    Object.entries(ciiNamespaces).map(([name, namespace]) => [namespace, name.slice(6)]),
+  ),
+  line: "IncludedSupplyChainTradeLineItem",
+  children: sets({
+    "rsm:CrossIndustryInvoice":
+      "rsm:ExchangedDocumentContext rsm:ExchangedDocument rsm:SupplyChainTradeTransaction",
+    "rsm:ExchangedDocumentContext":
+      "ram:BusinessProcessSpecifiedDocumentContextParameter " +
+      "ram:GuidelineSpecifiedDocumentContextParameter",
+    "ram:BusinessProcessSpecifiedDocumentContextParameter": "ram:ID",
+    "ram:GuidelineSpecifiedDocumentContextParameter": "ram:ID",
+    "rsm:ExchangedDocument":
+      "ram:ID ram:Name ram:TypeCode ram:IssueDateTime ram:LanguageID ram:IncludedNote",
+    "ram:IssueDateTime": dateTime,
+    "ram:IncludedNote": "ram:Content ram:SubjectCode",
+    "rsm:SupplyChainTradeTransaction":
+      "ram:IncludedSupplyChainTradeLineItem ram:ApplicableHeaderTradeAgreement " +
+      "ram:ApplicableHeaderTradeDelivery ram:ApplicableHeaderTradeSettlement",
+    "ram:IncludedSupplyChainTradeLineItem":
+      "ram:AssociatedDocumentLineDocument ram:SpecifiedTradeProduct " +
+      "ram:SpecifiedLineTradeAgreement ram:SpecifiedLineTradeDelivery " +
+      "ram:SpecifiedLineTradeSettlement",
+    "ram:AssociatedDocumentLineDocument": "ram:LineID ram:IncludedNote",
+    "ram:SpecifiedTradeProduct":
+      "ram:GlobalID ram:SellerAssignedID ram:BuyerAssignedID ram:Name ram:Description " +
+      "ram:ApplicableProductCharacteristic ram:DesignatedProductClassification " +
+      "ram:OriginTradeCountry",
+    "ram:ApplicableProductCharacteristic": "ram:Description ram:Value",
+    "ram:DesignatedProductClassification": "ram:ClassCode",
+    "ram:OriginTradeCountry": "ram:ID",
+    "ram:SpecifiedLineTradeAgreement":
+      "ram:BuyerOrderReferencedDocument ram:GrossPriceProductTradePrice " +
+      "ram:NetPriceProductTradePrice",
+    "ram:GrossPriceProductTradePrice":
+      "ram:ChargeAmount ram:BasisQuantity ram:AppliedTradeAllowanceCharge",
+    "ram:AppliedTradeAllowanceCharge":
+      "ram:ChargeIndicator ram:CalculationPercent ram:BasisAmount ram:ActualAmount " +
+      "ram:ReasonCode ram:Reason",
+    "ram:NetPriceProductTradePrice": "ram:ChargeAmount ram:BasisQuantity",
+    "ram:SpecifiedLineTradeDelivery": "ram:BilledQuantity",
+    "ram:SpecifiedLineTradeSettlement":
+      "ram:ApplicableTradeTax ram:BillingSpecifiedPeriod ram:SpecifiedTradeAllowanceCharge " +
+      "ram:SpecifiedTradeSettlementLineMonetarySummation ram:AdditionalReferencedDocument " +
+      "ram:ReceivableSpecifiedTradeAccountingAccount",
+    "ram:SpecifiedTradeSettlementLineMonetarySummation": "ram:LineTotalAmount",
+    "ram:ApplicableHeaderTradeAgreement":
+      "ram:BuyerReference ram:SellerTradeParty ram:BuyerTradeParty " +
+      "ram:SellerTaxRepresentativeTradeParty ram:SellerOrderReferencedDocument " +
+      "ram:BuyerOrderReferencedDocument ram:ContractReferencedDocument " +
+      "ram:AdditionalReferencedDocument ram:SpecifiedProcuringProject",
+    "ram:SellerTradeParty": tradeParty,
+    "ram:BuyerTradeParty": tradeParty,
+    "ram:SellerTaxRepresentativeTradeParty": tradeParty,
+    "ram:PayeeTradeParty": tradeParty,
+    "ram:ShipToTradeParty": tradeParty,
+    "ram:SpecifiedLegalOrganization": "ram:ID ram:TradingBusinessName",
+    "ram:DefinedTradeContact":
+      "ram:PersonName ram:DepartmentName ram:TypeCode ram:TelephoneUniversalCommunication " +
+      "ram:FaxUniversalCommunication ram:EmailURIUniversalCommunication",
+    "ram:TelephoneUniversalCommunication": "ram:CompleteNumber",
+    "ram:FaxUniversalCommunication": "ram:CompleteNumber",
+    "ram:EmailURIUniversalCommunication": "ram:URIID",
+    "ram:URIUniversalCommunication": "ram:URIID",
+    "ram:PostalTradeAddress":
+      "ram:PostcodeCode ram:LineOne ram:LineTwo ram:LineThree ram:CityName ram:CountryID " +
+      "ram:CountrySubDivisionName",
+    "ram:SpecifiedTaxRegistration": "ram:ID",
+    "ram:SellerOrderReferencedDocument": reference,
+    "ram:BuyerOrderReferencedDocument": `${reference} ram:LineID`,
+    "ram:ContractReferencedDocument": reference,
+    "ram:AdditionalReferencedDocument": supporting,
+    "ram:SpecifiedProcuringProject": "ram:ID ram:Name",
+    "ram:ApplicableHeaderTradeDelivery":
+      "ram:ShipToTradeParty ram:ActualDeliverySupplyChainEvent " +
+      "ram:DespatchAdviceReferencedDocument ram:ReceivingAdviceReferencedDocument",
+    "ram:ActualDeliverySupplyChainEvent": "ram:OccurrenceDateTime",
+    "ram:OccurrenceDateTime": dateTime,
+    "ram:DespatchAdviceReferencedDocument": reference,
+    "ram:ReceivingAdviceReferencedDocument": reference,
+    "ram:ApplicableHeaderTradeSettlement":
+      "ram:CreditorReferenceID ram:PaymentReference ram:TaxCurrencyCode ram:InvoiceCurrencyCode " +
+      "ram:PayeeTradeParty ram:SpecifiedTradeSettlementPaymentMeans ram:ApplicableTradeTax " +
+      "ram:BillingSpecifiedPeriod ram:SpecifiedTradeAllowanceCharge " +
+      "ram:SpecifiedTradePaymentTerms " +
+      "ram:SpecifiedTradeSettlementHeaderMonetarySummation ram:InvoiceReferencedDocument " +
+      "ram:ReceivableSpecifiedTradeAccountingAccount",
+    "ram:SpecifiedTradeSettlementPaymentMeans":
+      "ram:TypeCode ram:Information ram:ApplicableTradeSettlementFinancialCard " +
+      "ram:PayerPartyDebtorFinancialAccount ram:PayeePartyCreditorFinancialAccount " +
+      "ram:PayeeSpecifiedCreditorFinancialInstitution",
+    "ram:ApplicableTradeSettlementFinancialCard": "ram:ID ram:CardholderName",
+    "ram:PayerPartyDebtorFinancialAccount": "ram:IBANID",
+    "ram:PayeePartyCreditorFinancialAccount": "ram:IBANID ram:AccountName ram:ProprietaryID",
+    "ram:PayeeSpecifiedCreditorFinancialInstitution": "ram:BICID",
+    "ram:ApplicableTradeTax":
+      "ram:CalculatedAmount ram:TypeCode ram:ExemptionReason ram:BasisAmount ram:CategoryCode " +
+      "ram:ExemptionReasonCode ram:TaxPointDate ram:DueDateTypeCode ram:RateApplicablePercent",
+    "ram:TaxPointDate": "udt:DateString",
+    "ram:BillingSpecifiedPeriod": "ram:StartDateTime ram:EndDateTime",
+    "ram:StartDateTime": dateTime,
+    "ram:EndDateTime": dateTime,
+    "ram:SpecifiedTradeAllowanceCharge":
+      "ram:ChargeIndicator ram:CalculationPercent ram:BasisAmount ram:ActualAmount " +
+      "ram:ReasonCode ram:Reason ram:CategoryTradeTax",
+    "ram:ChargeIndicator": "udt:Indicator",
+    "ram:CategoryTradeTax": "ram:TypeCode ram:CategoryCode ram:RateApplicablePercent",
+    "ram:SpecifiedTradePaymentTerms":
+      "ram:Description ram:DueDateDateTime ram:DirectDebitMandateID",
+    "ram:DueDateDateTime": dateTime,
+    "ram:SpecifiedTradeSettlementHeaderMonetarySummation": tradeAmounts,
+    "ram:InvoiceReferencedDocument": `${reference} ram:FormattedIssueDateTime`,
+    "ram:FormattedIssueDateTime": "qdt:DateTimeString",
+    "ram:ReceivableSpecifiedTradeAccountingAccount": "ram:ID ram:TypeCode",
+  }),
+  attributes: new Set(
+    (
+      "currencyID currencyCodeListVersionID unitCode unitCodeListID unitCodeListAgencyID format " +
+      "schemeID schemeName schemeAgencyID schemeAgencyName schemeVersionID schemeURI " +
+      "schemeDataURI listID listName listAgencyID listAgencyName listVersionID listURI name " +
+      "languageID languageLocaleID mimeCode filename characterSetCode encodingCode uri"
+    ).split(" "),
+  ),
+  formal: new Set([
+    "ram:BusinessProcessSpecifiedDocumentContextParameter/ram:ID",
+    "ram:GuidelineSpecifiedDocumentContextParameter/ram:ID",
+    "ram:ApplicableTradeTax/ram:TypeCode",
+    "ram:CategoryTradeTax/ram:TypeCode",
+  ]),
+};

@@ -16,7 +16,7 @@
  */
 import { formatMoney } from "../values/money.ts";
 import type { InvoiceDocument, InvoiceLine, Numbers } from "./document.ts";
-import { isCreditNote, usualCode } from "./en16931.ts";
+import { isCreditNote, numberReference, usualCode } from "./en16931.ts";
 import {
   categoryOf,
   countryOf,
@@ -38,7 +38,7 @@ import {
 } from "./en16931-writing.ts";
 import { add, type Branch, branch, fill, put, render, type Sequences } from "./markup.ts";
 import type { Writer } from "./reading.ts";
-import { numberReference, projectReference, ublCreditNote, ublInvoice, ublRows } from "./ubl.ts";
+import { projectReference, ublCreditNote, ublInvoice, ublRows } from "./ubl.ts";
 import { ublCreditNoteNamespace, ublNamespace, ublNamespaces } from "./vocabularies.ts";
 
 const taxCategory =
@@ -151,7 +151,10 @@ function putParty(
   put(party, "cac:PostalAddress/cbc:StreetName", details.address);
   put(party, "cac:PostalAddress/cac:Country/cbc:IdentificationCode", country);
   if (details.contact?.phone === undefined) put(party, "cac:Contact/cbc:Telephone", details.phone);
-  const { named, legal, taxed } = idsOf(side, details, country, untaxed);
+  const { named, legal, taxed } = idsOf(side, details, country, {
+    untaxed,
+    lastIsLegal: true,
+  });
   for (const { id, scheme } of named)
     put(add(party, "cac:PartyIdentification"), "cbc:ID", id, { schemeID: scheme });
   put(party, "cac:PartyLegalEntity/cbc:CompanyID", legal?.id, { schemeID: legal?.scheme });

@@ -1,8 +1,9 @@
 /**
- * `npm run validate:ubl` and `npm run validate:pdf`: every sample, and documents that are made up,
- * written in the format and checked by others. UBL: version 2.1's schema and EN 16931's official
- * Schematron; also the samples that are UBL as they are. PDF: veraPDF. Needs Java 17 and Maven,
- * which gets the rules from Maven Central; so it is not part of `npm test`.
+ * `npm run validate:ubl`, `npm run validate:cii` and `npm run validate:pdf`: every sample, and
+ * documents that are made up, written in the format and checked by others. UBL and CII: the schema
+ * of version 2.1 and of D16B, and EN 16931's official Schematron; also the samples that are in the
+ * format as they are. PDF: veraPDF. Needs Java 17 and Maven, which gets the rules from Maven
+ * Central; so it is not part of `npm test`.
  *
  *   --documents N   how many documents are made up (200)
  *   --seed N        from which seed (1)
@@ -28,9 +29,11 @@ const numbersOf = ({ reverses }: InvoiceDocument) => ({
   number,
   reverses: reverses && "26440000000000000041",
 });
-/** XML is checked where there are rules to check it by, in a folder with the format's name. */
+/** Where the rules for a format are: in a folder with their name. */
+const folderOf = (name: string) => join(import.meta.dirname, "validate", name);
+/** XML is checked where there are rules to check it by. */
 const xml = writtenFormats
-  .filter((name) => existsSync(join(import.meta.dirname, "validate", name)))
+  .filter((name) => existsSync(folderOf(formats[name].rules)))
   .map((name): [string, Writer] => [
     name,
     (document) => writeInvoice(formats[name].mediaType, document, numbersOf(document)),
@@ -68,7 +71,8 @@ const format = positionals[0] ?? "";
 const writer = writers[format];
 if (writer === undefined) throw new Error(`Which format? ${Object.keys(writers).join(" or ")}`);
 const folder = mkdtempSync(join(tmpdir(), `validate-${format}-`));
-const rules = join(import.meta.dirname, "validate", format);
+const written = writtenFormats.find((name) => name === format);
+const rules = folderOf(written === undefined ? format : formats[written].rules);
 
 /** The tool's own output goes through; false when it fails. */
 const run = (command: string, args: readonly string[]): boolean => {
@@ -104,10 +108,10 @@ try {
     numRuns: Number(values.documents ?? 200),
     seed: Number(values.seed ?? 1),
   });
-  let written = 0;
+  let count = 0;
   for (const [at, document] of made.entries())
-    if (await put(`made-${String(at).padStart(5, "0")}`, document, writer)) written += 1;
-  console.log(`of ${made.length} documents made up ${written} are to be had as ${format}`);
+    if (await put(`made-${String(at).padStart(5, "0")}`, document, writer)) count += 1;
+  console.log(`of ${made.length} documents made up ${count} are to be had as ${format}`);
   const classpath = join(folder, "classpath");
   const ok =
     run("mvn", [

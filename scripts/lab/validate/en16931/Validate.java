@@ -13,21 +13,24 @@ import java.util.List;
 import java.util.Locale;
 import java.util.TreeMap;
 
-/** Checks every file of a folder against UBL 2.1's schema and EN 16931's rules; a line for each fault, and what it warns of. Exit code 1 on a fault. */
+/** Checks every file of a folder against the schema of its syntax (UBL 2.1 or CII) and EN 16931's rules; a line for each fault, and what it warns of. Exit code 1 on a fault. */
 public final class Validate {
   public static void main(String[] arguments) throws IOException {
     var registry = new ValidationExecutorSetRegistry<IValidationSourceXML>();
     EN16931Validation.initEN16931(registry);
     var invoice = EN16931Validation.VID_UBL_INVOICE_1316;
     var creditNote = EN16931Validation.VID_UBL_CREDIT_NOTE_1316;
-    for (var id : List.of(invoice, creditNote))
-      System.out.println("rules " + id.getAsSingleID() + ": UBL 2.1 schema and EN 16931 Schematron");
+    var crossIndustry = EN16931Validation.VID_CII_1316;
+    for (var id : List.of(invoice, creditNote, crossIndustry))
+      System.out.println("rules " + id.getAsSingleID() + ": schema and EN 16931 Schematron");
     var files = new File(arguments[0]).listFiles();
     Arrays.sort(files);
     int faulty = 0;
     var warnings = new TreeMap<String, Integer>();
     for (File file : files) {
-      var rules = registry.getOfID(Files.readString(file.toPath()).contains(":CreditNote-2\"") ? creditNote : invoice);
+      var text = Files.readString(file.toPath());
+      var rules = registry.getOfID(
+          text.contains(":CrossIndustryInvoice:100\"") ? crossIndustry : text.contains(":CreditNote-2\"") ? creditNote : invoice);
       var found = ValidationExecutionManager.executeValidation(
           IValidityDeterminator.createDefault(), rules, ValidationSourceXML.create(new FileSystemResource(file)), Locale.ENGLISH);
       var errors = found.getAllErrors();
