@@ -55,14 +55,24 @@ export function createDraft(root: Element, style: Style, currency = "CNY") {
 
   const visited = new Set<Element>();
 
-  /** The XPath of an element, with canonical prefixes and 1-based indexes where a name repeats. */
+  const paths = new Map<Element, string>();
+  /**
+   * The XPath of an element, with canonical prefixes and 1-based indexes where a name repeats. All
+   * children of a parent get theirs at once: one by one, each of 2,000 lines would look at all.
+   */
   function pathOf(element: Element): string {
-    if (element.parent === undefined) return `/${style.root}`;
-    const name = element.qname;
-    const siblings = element.parent.children.filter((sibling) => sibling.qname === name);
-    const index =
-      style.repeated.has(name) || siblings.length > 1 ? `[${siblings.indexOf(element) + 1}]` : "";
-    return `${pathOf(element.parent)}/${name}${index}`;
+    const { parent } = element;
+    if (parent === undefined) return `/${style.root}`;
+    const known = paths.get(element);
+    if (known !== undefined) return known;
+    const around = pathOf(parent);
+    const byName = Map.groupBy(parent.children, ({ qname }) => qname);
+    for (const [name, siblings] of byName) {
+      const isIndexed = style.repeated.has(name) || siblings.length > 1;
+      for (const [at, sibling] of siblings.entries())
+        paths.set(sibling, `${around}/${name}${isIndexed ? `[${at + 1}]` : ""}`);
+    }
+    return paths.get(element) as string;
   }
 
   /** The children under a step such as `cbc:ID`. */

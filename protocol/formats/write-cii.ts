@@ -178,7 +178,11 @@ function putParty(
       "ram:DefinedTradeContact/ram:TelephoneUniversalCommunication/ram:CompleteNumber",
       details.phone,
     );
-  const { named, legal, taxed } = idsOf(side, details, country, { untaxed });
+  const { named, legal, taxed } = idsOf(side, details, country, {
+    untaxed,
+    // a buyer has one id of its own: a second one has no other place
+    lastIsLegal: side === "buyer",
+  });
   const isBanks = ({ scheme }: { scheme?: string | undefined }) => scheme === creditorScheme;
   for (const { id, scheme } of named.filter((each) => !isBanks(each)))
     put(add(element, scheme === undefined ? "ram:ID" : "ram:GlobalID"), ".", id, {

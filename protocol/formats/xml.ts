@@ -7,7 +7,7 @@
  * DTD is refused before anything could expand; size, depth and number of elements are bounded, the
  * last by the number of lines; an element has either children or one text, in one piece, so that
  * every reader reads the same; every failure is a Problem. Does not own: the meaning of elements
- * (shudian.ts, ubl.ts).
+ * (shudian.ts, ubl.ts, cii.ts).
  */
 import { XMLParser, XMLValidator } from "fast-xml-parser";
 import { maxViolations, Problem, type Violation } from "../values/problems.ts";
@@ -196,8 +196,11 @@ const tagOf = (node: Node): string => Object.keys(node).find((key) => key !== ":
 
 /** From here on a text in Base64 is set aside: an embedded file, not something to be read. */
 const longText = 4_096;
-/** The longest document without the texts that are set aside, in characters. */
-const maxMarkup = 2 * 1024 * 1024;
+/**
+ * The longest document without the texts that are set aside, in characters: CII has 1,500 for each
+ * of 2,000 lines.
+ */
+const maxMarkup = 4 * 1024 * 1024;
 
 /**
  * Sets long texts in Base64 aside, so that no parser goes through the bytes of an embedded file. A

@@ -114,7 +114,9 @@ const isKnown = ({ registration, scheme = "" }: SellerId) =>
  * takes somebody's own number of the seller for its tax id if the file gives no other.
  */
 function idsOf({ taxId, identifiers = [] }: Seller): SellerId[] {
-  const isTaxId = ({ id }: SellerId) => taxId?.endsWith(bareId(id)) === true;
+  // a reader puts the country in front, if the id has none
+  const isTaxId = ({ id }: SellerId) =>
+    taxId !== undefined && [taxId, taxId.slice(2)].includes(bareId(id));
   const same = identifiers.filter(isTaxId);
   const borrowed = same.length > 0 && !same.some(isKnown);
   const registered = ["vat", "tax", "legal"].flatMap((word) =>

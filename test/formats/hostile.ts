@@ -1,3 +1,4 @@
+import { formatNames } from "@onepiao/protocol/formats/formats.ts";
 import { maxBody, readInvoice } from "@onepiao/protocol/formats/read.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { expect } from "chai";
@@ -25,7 +26,7 @@ function outcome(
 const xml = (text: string) => outcome("application/xml", Buffer.from(text));
 const json = (text: string) => outcome("application/json", Buffer.from(text));
 
-const small: Sample[] = [...good("json"), ...good("shudian"), ...good("ubl"), ...bad()].filter(
+const small: Sample[] = [...formatNames.flatMap(good), ...bad()].filter(
   ({ body }) => body.length > 0 && body.length < 8000,
 );
 /**

@@ -321,6 +321,12 @@ describe("the identity of an invoice issued elsewhere", () => {
     const numbered = { name: "Muster", country: "DE", identifiers: [{ id: "supplier-7" }] };
     expect(sellerKeys({ ...numbered, taxId: "DESUPPLIER7" })).deep.equals([]);
     expect(sellerKeys({ ...numbered, taxId: "DE123456789" })).deep.equals(["DE:123456789"]);
+    // the end of a tax id is not that tax id
+    for (const id of ["9", "89", "-", "DE"])
+      expect(
+        sellerKeys({ ...numbered, identifiers: [{ id }], taxId: "DE123456789" }),
+        id,
+      ).deep.equals(["DE:123456789"]);
     const both = [{ id: "123456789" }, { id: "123456789", registration: "legal" }];
     expect(sellerKeys({ ...numbered, identifiers: both, taxId: "DE123456789" })).deep.equals([
       "DE:123456789",

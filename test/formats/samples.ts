@@ -1,7 +1,7 @@
 /** The sample invoices, from samples/ and generated, and the rule that each bad sample breaks. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { FormatName } from "@onepiao/protocol/formats/formats.ts";
+import { type FormatName, formatNames } from "@onepiao/protocol/formats/formats.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
 import { ublSamples } from "./ubl-samples.ts";
 
@@ -38,7 +38,7 @@ export const good = (folder: FormatName): Sample[] => [
   ...list(folder),
   ...(folder === "ubl" ? made : []),
 ];
-export const bad = (): Sample[] => ["json/bad", "shudian/bad", "ubl/bad"].flatMap(list);
+export const bad = (): Sample[] => formatNames.flatMap((name) => list(`${name}/bad`));
 
 /** The refusal of some work; throws if the work succeeds, or fails with another error. */
 export function refusalOf(work: () => unknown): Problem {

@@ -159,6 +159,7 @@ describe("a 数电票 that the gateway writes", () => {
       expect(problem.extra["available"]).to.deep.equal([
         "application/json",
         "application/vnd.onepiao.ubl+xml",
+        "application/vnd.onepiao.cii+xml",
         "application/pdf",
       ]);
     }

@@ -3,7 +3,7 @@
  * reader can read it.
  */
 
-import { writtenTypes } from "@onepiao/protocol/formats/formats.ts";
+import { formats, writtenTypes } from "@onepiao/protocol/formats/formats.ts";
 import { readInvoice } from "@onepiao/protocol/formats/read.ts";
 import { writeInvoice } from "@onepiao/protocol/formats/write.ts";
 import { Problem } from "@onepiao/protocol/values/problems.ts";
@@ -40,8 +40,11 @@ describe("any document that may be issued", () => {
             document.lines.map(({ amount, taxRate }) => [amount, taxRate]),
           );
           expect(back.sourceId).to.equal(document.sourceId ?? number);
+          // CII has no time of day
+          const [day] = document.issuedAt.split("T");
+          const issuedAt = type === formats.cii.mediaType ? `${day}T00:00:00Z` : document.issuedAt;
           expect(Math.trunc(Date.parse(back.issuedAt) / 1000)).to.equal(
-            Math.trunc(Date.parse(document.issuedAt) / 1000),
+            Math.trunc(Date.parse(issuedAt) / 1000),
           );
         }),
         { numRuns: 500 },
