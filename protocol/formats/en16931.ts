@@ -2,7 +2,7 @@
  * EN 16931's semantic model, as far as documents keep to it: the ids of its rules, its type codes,
  * what a credit note is in a document.
  *
- * Shared by every syntax of the model (UBL now). A reader of another one maps its elements
+ * Shared by every syntax of the model (UBL, CII). A reader of another one maps its elements
  * (en16931-reading.ts has the business groups), and adds no rule. Does not own: the arithmetic
  * (rules.ts), the code lists that are only written (codes.ts). No import: rules.ts uses this file.
  */

@@ -478,6 +478,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
         expect(ublXml).includes(number);
         await isOurs(xml, number);
         await isOurs(ublXml, number);
+        await isOurs(await written(number, "cii"), number);
         // also not with another seller in it, nor by another name of the same number
         await isOurs(xml.replaceAll(shop.taxId, freshTaxId()), number);
         await isOurs(

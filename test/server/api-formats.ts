@@ -1,4 +1,5 @@
 /** One invoice over HTTP in each format that can express it: by Accept, for its parties only. */
+import { writtenTypes } from "@onepiao/protocol/formats/formats.ts";
 import { expect } from "chai";
 import {
   call,
@@ -14,6 +15,7 @@ import { refused } from "./observe.ts";
 const json = "application/json";
 const shudian = "application/vnd.onepiao.shudian+xml";
 const ubl = "application/vnd.onepiao.ubl+xml";
+const cii = "application/vnd.onepiao.cii+xml";
 
 describe("an invoice in other formats, over HTTP", () => {
   let shop: TestParty;
@@ -45,7 +47,7 @@ describe("an invoice in other formats, over HTTP", () => {
     }
   });
 
-  for (const type of [shudian, ubl]) {
+  for (const type of writtenTypes) {
     it(`is ${type} on request, with the JSON's content`, async () => {
       const { document } = (await get(json)).body;
       for (const token of [shop.token, firm.token]) {
@@ -69,7 +71,7 @@ describe("an invoice in other formats, over HTTP", () => {
   }
 
   it("is the same original when it is issued again from its written form", async () => {
-    for (const type of [shudian, ubl]) {
+    for (const type of writtenTypes) {
       const { body } = await get(type);
       const problem = refused(
         await call("POST", "/v1/invoices", body, { token: shop.token, type }),
@@ -100,6 +102,7 @@ describe("an invoice in other formats, over HTTP", () => {
     for (const [type, body] of [
       [shudian, asShudian],
       [ubl, (await get(ubl, shop.token, red)).body],
+      [cii, (await get(cii, shop.token, red)).body],
     ])
       expect(documentOf(type, body).reverses).deep.equals({ sourceId: original });
   });
@@ -113,11 +116,13 @@ describe("an invoice in other formats, over HTTP", () => {
       lines,
       totals: { net: "600.00", tax: "6.00", gross: "606.00" },
     });
-    const problem = refused(await get(ubl, shop.token, foreign), "not-acceptable", {
-      field: "/lines",
-      rule: "BR-O-11",
-    });
-    expect(problem["available"]).deep.equals([json, shudian, "application/pdf"]);
+    for (const type of [ubl, cii]) {
+      const problem = refused(await get(type, shop.token, foreign), "not-acceptable", {
+        field: "/lines",
+        rule: "BR-O-11",
+      });
+      expect(problem["available"]).deep.equals([json, shudian, "application/pdf"]);
+    }
     expect((await get(shudian, shop.token, foreign)).status).equals(200);
   });
 
@@ -126,6 +131,7 @@ describe("an invoice in other formats, over HTTP", () => {
       json,
       shudian,
       ubl,
+      cii,
       "application/pdf",
       "application/vnd.onepiao.sealed+json",
     ]);
@@ -135,6 +141,13 @@ describe("an invoice in other formats, over HTTP", () => {
     };
     expect(
       Object.keys(paths["/v1/invoices/{number}"]?.get.responses["200"]?.content ?? {}),
-    ).deep.equals([json, shudian, ubl, "application/pdf", "application/vnd.onepiao.sealed+json"]);
+    ).deep.equals([
+      json,
+      shudian,
+      ubl,
+      cii,
+      "application/pdf",
+      "application/vnd.onepiao.sealed+json",
+    ]);
   });
 });

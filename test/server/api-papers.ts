@@ -256,6 +256,7 @@ describe("papers over HTTP", () => {
         "invoice.pdf",
         "invoice.shudian.xml",
         "invoice.ubl.xml",
+        "invoice.cii.xml",
         "document.json",
         "bundle.json",
         "metadata.json",
@@ -338,7 +339,7 @@ describe("papers over HTTP", () => {
           ...numbers,
           "manifest.json",
         ]);
-        expect(json(files, "manifest.json").files).length(30);
+        expect(json(files, "manifest.json").files).length(35);
         expect(
           json(files, `${numbers[0]}/metadata.json`).history.map(({ type }: Loose) => type),
         ).deep.equals(["invoice.issued", "claim.created"]);

@@ -24,7 +24,7 @@ const knownWallet = new Wallet(
 );
 
 type Loose = Record<string, Value>;
-const formats = ["json", "shudian", "ubl"] as const;
+const formats = ["json", "shudian", "ubl", "cii"] as const;
 type Format = (typeof formats)[number];
 
 // ── readers of the sources that share no code with the gateway ───────────────────────────────────
@@ -142,6 +142,9 @@ function shudian(xml: string): Loose {
   });
 }
 
+const fraction = (percent: string | undefined) =>
+  percent === undefined ? 0 : Number((Number(percent) / 100).toFixed(8));
+
 /** The members of a UBL invoice that both readers must agree on. */
 function ubl(xml: string): Loose {
   const body = xml.slice(xml.search(/<(?:\w+:)?Invoice[\s>]/));
@@ -152,8 +155,6 @@ function ubl(xml: string): Loose {
   ].map((name) => all(body, name)[0] ?? "");
   // the part before the seller is the header
   const head = body.slice(0, body.search(/<(?:\w+:)?AccountingSupplierParty/));
-  const fraction = (percent: string | undefined) =>
-    percent === undefined ? 0 : Number((Number(percent) / 100).toFixed(8));
   const [tax = ""] = all(body, "TaxTotal");
   const outside = body.replaceAll(
     /<(?:\w+:)?InvoiceLine[\s>][\s\S]*?<\/(?:\w+:)?InvoiceLine>/g,
@@ -196,11 +197,55 @@ function ubl(xml: string): Loose {
   };
 }
 
+/** The same members of a CII. */
+function cii(xml: string): Loose {
+  const first = (inside: string, name: string) => all(inside, name)[0] ?? "";
+  const head = first(xml, "ExchangedDocument");
+  const settled = first(xml, "ApplicableHeaderTradeSettlement");
+  const totals = first(settled, "SpecifiedTradeSettlementHeaderMonetarySummation");
+  const noteOf = (note: string) => {
+    const [subject, content = ""] = [textAt(note, "SubjectCode"), textAt(note, "Content")];
+    return subject === undefined ? content : `#${subject}#${content}`;
+  };
+  const reductions = (inside: string) =>
+    all(inside, "SpecifiedTradeAllowanceCharge").map((each) => [
+      textAt(each, "Indicator") === "true",
+      cents(textAt(each, "ActualAmount")),
+    ]);
+  return {
+    sourceId: textAt(head, "ID"),
+    currency: textAt(settled, "InvoiceCurrencyCode"),
+    day: textAt(head, "DateTimeString")?.replace(/(....)(..)(..)/, "$1-$2-$3"),
+    remark: all(head, "IncludedNote").map(noteOf).join("\n") || undefined,
+    seller: textAt(first(xml, "SellerTradeParty"), "Name"),
+    buyer: textAt(first(xml, "BuyerTradeParty"), "Name"),
+    totals: ["TaxBasisTotalAmount", "GrandTotalAmount", "LineTotalAmount", "DuePayableAmount"].map(
+      (name) => cents(textAt(totals, name)),
+    ),
+    tax: cents(textAt(totals, "TaxTotalAmount")),
+    breakdown: all(settled, "ApplicableTradeTax").map((part) => [
+      cents(textAt(part, "BasisAmount")),
+      cents(textAt(part, "CalculatedAmount")),
+      fraction(textAt(part, "RateApplicablePercent")),
+    ]),
+    allowances: reductions(settled),
+    lines: all(xml, "IncludedSupplyChainTradeLineItem").map((line) => [
+      textAt(line, "LineID"),
+      textAt(first(line, "SpecifiedTradeProduct"), "Name"),
+      plain(textAt(line, "BilledQuantity")),
+      cents(textAt(line, "LineTotalAmount")),
+      plain(textAt(first(line, "NetPriceProductTradePrice"), "ChargeAmount")),
+      fraction(textAt(first(line, "ApplicableTradeTax"), "RateApplicablePercent")),
+      reductions(line),
+    ]),
+  };
+}
+
 const rateOf = (taxRate: string): number => (/^\d/.test(taxRate) ? Number(taxRate) : 0);
 const reductionsOf = (list: Loose[] | undefined) =>
   (list ?? []).map(({ charge, amount }) => [charge, amount]);
-/** The document in the terms of `ubl`. */
-const ublTermsOf = (document: Loose): Loose => ({
+/** The document in the terms of `ubl` and `cii`. */
+const europeanTermsOf = (document: Loose): Loose => ({
   sourceId: document["sourceId"],
   currency: document["currency"],
   day: document["issuedAt"].slice(0, 10),
@@ -379,7 +424,10 @@ describe("the sample invoices, issued over HTTP", () => {
       const { source, ...read } = shown.document;
       if (format === "json") expect(read).deep.equals(json(sample.text, reply.body.derived));
       else if (format === "shudian") expect(read).deep.equals(shudian(sample.text));
-      else expect(ublTermsOf(read)).deep.equals(ubl(sample.text));
+      else
+        expect(europeanTermsOf(read)).deep.equals(
+          format === "ubl" ? ubl(sample.text) : cii(sample.text),
+        );
       expect(shown).deep.includes({
         number,
         status: "issued",

@@ -176,6 +176,11 @@ describe("verification of hostile input", () => {
       "application/xml",
       () => fetched(`/v1/invoices/${number}`, "application/vnd.onepiao.ubl+xml"),
     ],
+    [
+      "CII",
+      "application/xml",
+      () => fetched(`/v1/invoices/${number}`, "application/vnd.onepiao.cii+xml"),
+    ],
     ["a PDF", "application/pdf", () => fetched(`/v1/invoices/${number}`, "application/pdf")],
     [
       "a QR code",
