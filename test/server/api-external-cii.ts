@@ -11,7 +11,15 @@ import {
   tag,
 } from "../formats/cross-industry.ts";
 import { type UblWish, ubl } from "../formats/european.ts";
-import { call, type Loose, must, type Reply, sandbox, type TestParty, taxpayer } from "./network.ts";
+import {
+  call,
+  type Loose,
+  must,
+  type Reply,
+  sandbox,
+  type TestParty,
+  taxpayer,
+} from "./network.ts";
 import { refused } from "./observe.ts";
 
 const fresh = () => `RE-${randomInt(1e12)}`;
@@ -100,9 +108,9 @@ describe("external invoices in CII, over HTTP", () => {
       [{ quantity: "3" }, "line-amount"],
     ] as const) {
       const reply = await post("/v1/invoices", cii({ id: fresh(), ...wish }), shop);
-      expect(refused(reply, "invalid-document").errors?.map((each: Loose) => each["rule"])).deep.equals([
-        rule,
-      ]);
+      expect(
+        refused(reply, "invalid-document").errors?.map((each: Loose) => each["rule"]),
+      ).deep.equals([rule]);
     }
   });
 
