@@ -265,15 +265,17 @@ describe("a CII invoice", () => {
     const account = (name: string, id: string) =>
       tag("PayeePartyCreditorFinancialAccount", tag(name, id));
     const bank = tag("PayeeSpecifiedCreditorFinancialInstitution", tag("BICID", "BYLADEM1001"));
-    const of = (...all: string[]) =>
+    const sellerWith = (...all: string[]) =>
       stated(cii().replace("<ram:ApplicableTradeTax><ram:Calc", `${all.join("")}$&`)).seller;
-    const { bankAccount, bankName } = of(
+    const { bankAccount, bankName } = sellerWith(
       means(),
       means(account("IBANID", "DE02"), bank),
       means(account("IBANID", "DE03")),
     );
     expect([bankAccount, bankName]).deep.equals(["DE02", "BYLADEM1001"]);
-    expect(of(means(account("ProprietaryID", "6222 0000"))).bankAccount).equals("6222 0000");
+    expect(sellerWith(means(account("ProprietaryID", "6222 0000"))).bankAccount).equals(
+      "6222 0000",
+    );
   });
 
   it("may leave out the total of a tax that is nothing, and no other", () => {
@@ -455,10 +457,12 @@ describe("a CII invoice that the gateway writes", () => {
   });
 
   it("has its elements in the order in which the originals have theirs", () => {
-    const of = (texts: readonly string[]) =>
+    const ordersIn = (texts: readonly string[]) =>
       new Set(texts.flatMap((text) => orderOf(parseInvoice(text).root)));
-    const originals = of(good("cii").map(({ text }) => text));
-    const written = of([...good("cii"), ...good("ubl")].map(({ text }) => write(stated(text))));
+    const originals = ordersIn(good("cii").map(({ text }) => text));
+    const written = ordersIn(
+      [...good("cii"), ...good("ubl")].map(({ text }) => write(stated(text))),
+    );
     expect([...written].filter((pair) => originals.has(pair))).length.greaterThan(80);
     const turned = (pair: string) => pair.replace(/: (\w+) < (\w+)$/, ": $2 < $1");
     expect(

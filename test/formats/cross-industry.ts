@@ -1,7 +1,9 @@
 /** CII as others write it by EN 16931, made to measure. Names and numbers are invented. */
 const standard = "urn:un:unece:uncefact:data:standard";
 
-/** What differs from one line of 100.00 with 19 % of tax. Elements are XML, in their prefix `ram`. */
+/**
+ * What differs from one line of 100.00 with 19 % of tax. Elements are XML, with the prefix `ram`.
+ */
 export type CiiWish = {
   id?: string;
   code?: string;
