@@ -18,6 +18,7 @@ import { documentRoutes } from "./api/documents.ts";
 import { entryRoutes } from "./api/entries.ts";
 import { eventRoutes } from "./api/events.ts";
 import { externalRoutes } from "./api/external.ts";
+import { externalFindingRoutes } from "./api/external-findings.ts";
 import { grantRoutes } from "./api/grants.ts";
 import { importRoutes } from "./api/imports.ts";
 import { invoiceRoutes } from "./api/invoices.ts";
@@ -79,7 +80,6 @@ import { claimProjection } from "./features/use/claims-projection.ts";
 import { createEntries } from "./features/use/entries.ts";
 import { entryProjection } from "./features/use/entries-projection.ts";
 import { createExternal } from "./features/use/external.ts";
-import { createFindings } from "./features/use/external-findings.ts";
 import { createPickups } from "./features/use/pickups.ts";
 import { createTransfers } from "./features/use/transfers.ts";
 import { transferProjection } from "./features/use/transfers-projection.ts";
@@ -183,14 +183,13 @@ export async function startGateway(
     await migrate(sql);
     const network = openNetwork(config, deployment);
     undo.push(() => network.chain.close());
-    const { vault, keys, taxpayers, quotas, contracts, documents, audit, chain } = await createCore(
-      {
+    const { vault, keys, taxpayers, quotas, contracts, documents, audit, findings, near, chain } =
+      await createCore({
         sql,
         config,
         network,
         log,
-      },
-    );
+      });
     const changes = await openChanges(sql);
     undo.push(() => changes.close());
     if ((await chain.chainId()) !== deployment.chainId)
@@ -351,8 +350,7 @@ export async function startGateway(
     const webhooks = createWebhooks({ vault, outbound });
     const bundles = createBundles({ contracts, evidence, taxpayers, documents });
     const pickups = createPickups({ invoices, taxpayers, keys });
-    const claims = createClaims({ vault, taxpayers, invoices });
-    const findings = createFindings({ vault, taxpayers });
+    const claims = createClaims({ vault, taxpayers, invoices, near });
     const external = createExternal({
       sql,
       vault,
@@ -360,6 +358,7 @@ export async function startGateway(
       invoices,
       claims,
       findings,
+      near,
       bounds,
     });
     // the address is known when it listens, and nobody asks before
@@ -422,7 +421,8 @@ export async function startGateway(
       ...transferRoutes(createTransfers({ invoices, persons }), grants),
       ...pickupRoutes(pickups, papers),
       ...claimRoutes({ claims, taxpayers, invoices, external, grants }),
-      ...externalRoutes({ external, findings, taxpayers }),
+      ...externalRoutes({ external, taxpayers }),
+      ...externalFindingRoutes({ findings, taxpayers }),
       ...entryRoutes(createEntries({ vault, taxpayers, invoices })),
       ...ledgerRoutes(createLedger({ contracts })),
       ...operationRoutes(createOperations({ contracts })),

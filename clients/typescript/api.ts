@@ -206,6 +206,16 @@ export type EventData =
         claim?: string | undefined;
       };
     }
+  | {
+      type: "external.near-duplicate";
+      data: {
+        same: ("seller" | "buyer")[];
+        other: InvoiceNumber | ExternalId;
+        by?: Account | undefined;
+        employer?: number | undefined;
+        claim?: string | undefined;
+      };
+    }
   | { type: "invoice.imported"; data: { lot: string; state: string } }
   | {
       type: "transfer.offered";
@@ -268,11 +278,12 @@ export type EventPlace = {
 };
 export type ExternalFinding = {
   finding: string;
-  kind: "conflict";
+  kind: "conflict" | "near-duplicate";
   at: string;
   id: ExternalId;
   number: string;
   differs: ("seller" | "date" | "total")[];
+  same?: ("seller" | "buyer")[] | undefined;
   employer: { taxId: string; name: string };
   stated: {
     seller: { taxId?: string | undefined; name: string };
@@ -280,14 +291,17 @@ export type ExternalFinding = {
     currency: string;
     gross: string;
   };
+  claim?: { id: string; href: string } | undefined;
   registered?:
     | {
         seller: { taxId?: string | undefined; name: string };
         days: string[];
         currency: string;
         gross: string;
-        claim: { id: string; href: string };
-        employer: { taxId: string; name: string };
+        invoice: InvoiceNumber | ExternalId;
+        number: string;
+        claim?: { id: string; href: string } | undefined;
+        employer?: { taxId: string; name: string } | undefined;
       }
     | undefined;
 };
@@ -389,6 +403,14 @@ export type ExternalLook = {
   differs?: ("seller" | "date" | "total")[] | undefined;
   unread?: string[] | undefined;
   notes?: { field: string; rule: string; detail: string }[] | undefined;
+  nearDuplicates?:
+    | {
+        invoice: InvoiceNumber | ExternalId;
+        number: string;
+        same: ("seller" | "buyer")[];
+        claim?: { id: string; href: string } | undefined;
+      }[]
+    | undefined;
 };
 export type FindingPlace = string;
 export type FlowStats = {
@@ -1522,7 +1544,11 @@ export interface Api {
   };
   "GET /v1/external-findings": {
     params: undefined;
-    query: { before?: string | undefined; limit?: number | undefined };
+    query: {
+      kind?: "conflict" | "near-duplicate" | undefined;
+      before?: string | undefined;
+      limit?: number | undefined;
+    };
     body: undefined;
     raw: never;
     answers: { 200: { items: ExternalFinding[]; next?: string | undefined } };
@@ -1581,6 +1607,14 @@ export interface Api {
         document: InvoiceDocument;
         unread?: string[] | undefined;
         notes?: { field: string; rule: string; detail: string }[] | undefined;
+        nearDuplicates?:
+          | {
+              invoice: InvoiceNumber | ExternalId;
+              number: string;
+              same: ("seller" | "buyer")[];
+              claim?: { id: string; href: string } | undefined;
+            }[]
+          | undefined;
       };
       202: {
         id: ExternalId;
@@ -1613,6 +1647,14 @@ export interface Api {
         )[];
         unread?: string[] | undefined;
         notes?: { field: string; rule: string; detail: string }[] | undefined;
+        nearDuplicates?:
+          | {
+              invoice: InvoiceNumber | ExternalId;
+              number: string;
+              same: ("seller" | "buyer")[];
+              claim?: { id: string; href: string } | undefined;
+            }[]
+          | undefined;
         operation: OperationRef;
       };
     };
@@ -2373,6 +2415,7 @@ export interface Api {
             | "invoice.entered"
             | "invoice.issued"
             | "external.conflict"
+            | "external.near-duplicate"
             | "invoice.imported"
             | "transfer.offered"
             | "transfer.ended"

@@ -72,7 +72,9 @@ const joined = (groups: readonly string[]) =>
  */
 export const foldNumber = (text: string): string => joined(groupsOf(text));
 
-const nameKey = (name: string) => plainCapitals(name).replace(/[^\p{L}\p{N}]/gu, "");
+/** A name without case, accents, signs and blanks, in letters of one script if they look alike. */
+export const foldName = (name: string): string =>
+  plainCapitals(name).replace(/[^\p{L}\p{N}]/gu, "");
 
 /** The number of 20 digits that a text is, however it is grouped and labelled; else undefined. */
 export function twentyDigits(text: string): string | undefined {
@@ -142,7 +144,7 @@ export function identityOf(original: Original): Identity | NoIdentity {
       kind: "seller",
       keys: keys.map((key) => `seller\0${key}\0${day.slice(0, 4)}\0${number}`),
     };
-  const name = nameKey(seller.name);
+  const name = foldName(seller.name);
   return { kind: "named", keys: [`name\0${country ?? ""}\0${name}\0${day}\0${number}`] };
 }
 

@@ -17,6 +17,7 @@ import type { documentRoutes } from "./documents.ts";
 import type { entryRoutes } from "./entries.ts";
 import type { eventRoutes } from "./events.ts";
 import type { externalRoutes } from "./external.ts";
+import type { externalFindingRoutes } from "./external-findings.ts";
 import type { grantRoutes } from "./grants.ts";
 import type { importRoutes } from "./imports.ts";
 import type { invoiceRoutes } from "./invoices.ts";
@@ -110,6 +111,7 @@ type Factories =
   | typeof entryRoutes
   | typeof eventRoutes
   | typeof externalRoutes
+  | typeof externalFindingRoutes
   | typeof grantRoutes
   | typeof importRoutes
   | typeof invoiceRoutes

@@ -23,6 +23,7 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import {
   accountSchema,
   externalIdSchema,
+  invoiceNameSchema,
   operationRefSchema,
 } from "@onepiao/protocol/values/shapes.ts";
 import { z } from "zod";
@@ -32,9 +33,10 @@ import { accepted, settle } from "../features/out/operations.ts";
 import type { Taxpayer, Taxpayers } from "../features/parties/taxpayers.ts";
 import { type External, lookStates, type Registered } from "../features/use/external.ts";
 import { checks, provenOf } from "../features/use/external-checks.ts";
-import { type Findings, findingKinds, type Side } from "../features/use/external-findings.ts";
+import { NAMED, type NearMatch } from "../features/use/near.ts";
 import { fileAnswer, fileType, routeFor } from "../kernel/api.ts";
 import { nextOf, pageLimit } from "../kernel/page.ts";
+import { claimHref, claimRef, claimRefOf, sameSchema } from "./external-findings.ts";
 
 const route = routeFor<Tx>();
 const tag = "External invoices";
@@ -43,6 +45,19 @@ const proofs = {
   proven: z.array(z.enum(checks)).describe("What was checked"),
   notProven: z.array(z.enum(checks)).describe("What this network has not checked"),
 };
+const nearSchema = z
+  .array(
+    z.object({
+      invoice: invoiceNameSchema,
+      number: z.string().describe("The number that it was issued under"),
+      same: sameSchema,
+      claim: claimRef.optional(),
+    }),
+  )
+  .max(NAMED)
+  .describe(
+    "Other invoices of this employer with the same day, currency, gross and seller or buyer: look whether they are of one purchase. Nothing is refused",
+  );
 const summary = z
   .object({
     id: externalIdSchema,
@@ -65,10 +80,11 @@ const summary = z
 const full = summary.extend({ document: invoiceDocument }).meta({ id: "ExternalInvoice" });
 const pending = z.object({
   id: externalIdSchema,
-  claim: z.object({ id: z.uuid(), href: z.string() }),
+  claim: claimRef,
   ...proofs,
   unread: unreadSchema.optional(),
   notes: notesSchema.optional(),
+  nearDuplicates: nearSchema.optional(),
   operation: operationRefSchema,
 });
 const look = z
@@ -95,39 +111,11 @@ const look = z
     differs: z.array(z.enum(facts)).optional().describe("Of a conflict: in what"),
     unread: unreadSchema.optional(),
     notes: notesSchema.optional(),
+    nearDuplicates: nearSchema.optional(),
   })
   .meta({ id: "ExternalLook" });
-const side = z.object({
-  seller: z.object({ taxId: z.string().optional(), name: z.string() }),
-  days: z.array(z.string()).describe("The days of issue that the document states"),
-  currency: z.string(),
-  gross: z.string(),
-});
-const finding = z
-  .object({
-    finding: z.uuid(),
-    kind: z.enum(findingKinds),
-    at: z.iso.datetime(),
-    id: externalIdSchema,
-    number: z.string().describe("The invoice's number where it was issued"),
-    differs: z.array(z.enum(facts)).describe("What the two documents say differently"),
-    employer: z
-      .object({ taxId: z.string(), name: z.string() })
-      .describe("Whose document showed it"),
-    stated: side.describe("What that document says"),
-    registered: side
-      .extend({
-        claim: z.object({ id: z.uuid(), href: z.string() }),
-        employer: z.object({ taxId: z.string(), name: z.string() }),
-      })
-      .optional()
-      .describe("What the registered document says; for the bureau, and for who registered it"),
-  })
-  .meta({ id: "ExternalFinding" });
 const idParam = z.object({ id: externalIdSchema });
 const seen = ["employer", "holder", "bureau"] as const;
-const textOf = ({ days, ...others }: Side) => ({ ...others, days: [...days] });
-const claimHref = (id: string) => `/v1/claims/${id}`;
 
 /** The invoice with what its registration says that it collects. Throws invalid-request. */
 function collecting(read: ReadInvoice, collected: string): ReadInvoice {
@@ -153,9 +141,15 @@ function collecting(read: ReadInvoice, collected: string): ReadInvoice {
   }
 }
 
-type Deps = { external: External; findings: Findings; taxpayers: Taxpayers };
+const nearOf = ({ same, claim, ...match }: NearMatch) => ({
+  ...match,
+  same: [...same],
+  ...(claim !== undefined && { claim: claimRefOf(claim) }),
+});
 
-export function externalRoutes({ external, findings, taxpayers }: Deps) {
+type Deps = { external: External; taxpayers: Taxpayers };
+
+export function externalRoutes({ external, taxpayers }: Deps) {
   async function views(sql: Tx, all: readonly Registered[]) {
     const employers = await taxpayers.byIndexes(sql, [
       ...new Set(all.map(({ employer }) => employer)),
@@ -224,7 +218,11 @@ export function externalRoutes({ external, findings, taxpayers }: Deps) {
         200: { description: "With dryRun: what a registration would find", schema: look },
         201: {
           description: "Claimed: no other employer can claim it",
-          schema: full.extend({ unread: unreadSchema.optional(), notes: notesSchema.optional() }),
+          schema: full.extend({
+            unread: unreadSchema.optional(),
+            notes: notesSchema.optional(),
+            nearDuplicates: nearSchema.optional(),
+          }),
         },
         202: { description: "Taken up", schema: pending },
       },
@@ -255,29 +253,42 @@ export function externalRoutes({ external, findings, taxpayers }: Deps) {
           ...(unread.length > 0 && { unread }),
           ...(notes.length > 0 && { notes }),
         };
+        const warned = (matches: readonly NearMatch[]) =>
+          matches.length > 0 && { nearDuplicates: matches.map(nearOf) };
+        const holder = query.holder ?? read.holder;
         if (query.dryRun === "true") {
-          const { differs, ...look } = await external.look(sql, caller, read);
-          const body = { ...look, ...(differs && { differs: [...differs] }), ...remarks };
+          const { differs, nearDuplicates, ...look } = await external.look(sql, caller, {
+            read,
+            holder,
+          });
+          const body = {
+            ...look,
+            ...(differs && { differs: [...differs] }),
+            ...remarks,
+            ...warned(nearDuplicates),
+          };
           return { status: 200, body };
         }
-        const { id, claim, operation, document } = await external.register(sql, caller, {
+        const made = await external.register(sql, caller, {
           read: query.collected === undefined ? read : collecting(read, query.collected),
-          holder: query.holder ?? read.holder,
+          holder,
         });
-        return accepted(operation, {
-          id,
-          claim: { id: claim, href: claimHref(claim) },
-          ...provenOf(document),
+        return accepted(made.operation, {
+          id: made.id,
+          claim: claimRefOf(made.claim),
+          ...provenOf(made.document),
           ...remarks,
+          ...warned(made.nearDuplicates),
         });
       },
       settled: (sql, answer, caller) =>
         settle(sql, answer, async () => {
-          const { id, claim, unread, notes } = answer.body as {
+          const { id, claim, unread, notes, nearDuplicates } = answer.body as {
             id: string;
             claim: { id: string };
             unread?: string[];
             notes?: z.infer<typeof notesSchema>;
+            nearDuplicates?: z.infer<typeof nearSchema>;
           };
           const registered = await external.ofClaim(sql, caller, claim.id);
           return {
@@ -286,6 +297,7 @@ export function externalRoutes({ external, findings, taxpayers }: Deps) {
               ...(await whole(sql, registered)),
               ...(unread && { unread }),
               ...(notes && { notes }),
+              ...(nearDuplicates && { nearDuplicates }),
             },
             headers: { Location: `/v1/external-invoices/${id}` },
           };
@@ -315,61 +327,6 @@ export function externalRoutes({ external, findings, taxpayers }: Deps) {
             items: await views(sql, rows),
             ...nextOf(rows, query.limit, ({ claim }) => claim.id),
           },
-        };
-      },
-    }),
-    route({
-      method: "get",
-      path: "/v1/external-findings",
-      summary: "Documents of external invoices that do not fit together, newest first",
-      description:
-        "The bureau sees all, an employer those that its own documents showed. A finding accuses nobody: it says which documents to look at.",
-      tag,
-      roles: ["employer", "bureau"],
-      query: z.object({
-        before: z.uuid().optional().describe("`next` of the page before"),
-        limit: pageLimit,
-      }),
-      answers: {
-        200: {
-          description: "A page",
-          schema: z.object({ items: z.array(finding), next: z.uuid().optional() }),
-        },
-      },
-      async run({ sql, caller, query }) {
-        const rows = await findings.list(sql, caller, query);
-        const employers = await taxpayers.byIndexes(sql, [
-          ...new Set(rows.flatMap(({ employer, registered }) => [employer, registered.employer])),
-        ]);
-        const named = (index: number) => {
-          const employer = employers.get(index);
-          return { taxId: employer?.taxId ?? "", name: employer?.name ?? "" };
-        };
-        const all = caller.roles.includes("bureau");
-        const items = rows.map(({ id, at, number, original, claim, registered, ...row }) => {
-          const { employer, ...side } = registered;
-          const shown = all || employer === row.employer;
-          return {
-            finding: id,
-            kind: row.kind,
-            at: at.toISOString(),
-            id: number,
-            number: original,
-            differs: [...row.differs],
-            employer: named(row.employer),
-            stated: textOf(row.stated),
-            ...(shown && {
-              registered: {
-                ...textOf(side),
-                claim: { id: claim, href: claimHref(claim) },
-                employer: named(employer),
-              },
-            }),
-          };
-        });
-        return {
-          status: 200,
-          body: { items, ...nextOf(rows, query.limit, ({ id }) => id) },
         };
       },
     }),

@@ -17,6 +17,8 @@ import { createDocuments } from "../features/invoices/documents.ts";
 import { createEncryptionKeys } from "../features/parties/encryption.ts";
 import { createQuotas, type Quotas } from "../features/parties/quotas.ts";
 import { createTaxpayers, type Taxpayers } from "../features/parties/taxpayers.ts";
+import { createFindings, type Findings } from "../features/use/external-findings.ts";
+import { createNear, type Near } from "../features/use/near.ts";
 import type { Config } from "../kernel/config.ts";
 import type { Log } from "../kernel/log.ts";
 import { createKeystore, type Keystore } from "../keys/keystore.ts";
@@ -38,6 +40,8 @@ export type Core = Keeping &
   Network & {
     documents: ReturnType<typeof createDocuments>;
     audit: ReturnType<typeof createAudit>;
+    findings: Findings;
+    near: Near;
   };
 
 /** Does not call the node yet. */
@@ -79,6 +83,16 @@ export async function createCore({ sql, config, network, log }: Deps): Promise<C
     keys: encryptionKeys,
     deployment: contracts.deployment,
   });
-  const audit = createAudit({ vault, keys: encryptionKeys, documents, taxpayers, contracts, log });
-  return { ...keeping, ...network, documents, audit };
+  const findings = createFindings({ vault, taxpayers });
+  const near = createNear({ vault, taxpayers, findings });
+  const audit = createAudit({
+    vault,
+    keys: encryptionKeys,
+    documents,
+    taxpayers,
+    contracts,
+    near,
+    log,
+  });
+  return { ...keeping, ...network, documents, audit, findings, near };
 }

@@ -721,13 +721,18 @@ export type Tables = {
   };
   external_findings: {
     id: string;
-    kind: string;
+    kind: "conflict" | "near-duplicate";
     number: string;
     employer: number;
-    claim: string;
+    claim: string | null;
     digest: Buffer;
     sealed: Buffer;
     created_at: Date;
+    bureau_only: boolean;
+  };
+  near_keys: {
+    blind: Buffer;
+    number: string;
   };
   // server/features/bureau
   deposit_lots: {

@@ -357,6 +357,13 @@ describe("the feed over HTTP", () => {
           bureau: { by: firm.account, employer: firm.index, claim: crypto.randomUUID() },
         },
         {
+          type: "external.near-duplicate",
+          number: "26442000000000009999",
+          accounts: [firm.account],
+          data: { same: ["seller"], other: "26442000000000009998" },
+          bureau: { by: firm.account, employer: firm.index, claim: crypto.randomUUID() },
+        },
+        {
           type: "invoice.imported",
           number: "26442000000000009999",
           accounts: [shop.account],

@@ -286,7 +286,7 @@ describe("the identity of invoices issued elsewhere, over HTTP", () => {
       });
       expect(await events(first.id, "external.conflict", firm)).deep.equals([]);
       const findingsOf = async (by: By) =>
-        (await get("/v1/external-findings", by)).items.filter(
+        (await get("/v1/external-findings?kind=conflict", by)).items.filter(
           (item: Loose) => item.id === first.id,
         );
       const [finding] = await findingsOf(bureau);
@@ -447,7 +447,7 @@ describe("the identity of invoices issued elsewhere, over HTTP", () => {
       // no event, no record
       for (const type of ["reimbursement.refused", "external.conflict"])
         expect(await events(made.id, type), type).deep.equals([]);
-      const findings = (await get("/v1/external-findings", bureau)).items;
+      const findings = (await get("/v1/external-findings?kind=conflict", bureau)).items;
       expect(findings.filter((item: Loose) => item.id === made.id)).deep.equals([]);
       expect(
         (await get("/v1/external-invoices", rival)).items.map((item: Loose) => item.id),

@@ -16,6 +16,8 @@ import type { Deposit, SealedLot } from "../../server/features/bureau/lots.ts";
 import { createDocuments } from "../../server/features/invoices/documents.ts";
 import { createEncryptionKeys, type PublicKey } from "../../server/features/parties/encryption.ts";
 import { createTaxpayers } from "../../server/features/parties/taxpayers.ts";
+import { createFindings } from "../../server/features/use/external-findings.ts";
+import { createNear } from "../../server/features/use/near.ts";
 import { projections } from "../../server/gateway.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import { openVault, type Vault } from "../../server/keys/vault.ts";
@@ -112,12 +114,14 @@ describe("the bureau's audit", function () {
     const encryption = createEncryptionKeys({ vault });
     const documents = createDocuments({ vault, keys: encryption, deployment });
     const taxpayers = createTaxpayers({ vault });
+    const findings = createFindings({ vault, taxpayers });
     return createAudit({
       vault,
       keys: encryption,
       documents,
       taxpayers,
       contracts: createContracts(deployment),
+      near: createNear({ vault, taxpayers, findings }),
       log: silent,
     });
   }

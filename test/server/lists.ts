@@ -25,6 +25,8 @@ import { createAccounts } from "../../server/features/parties/accounts.ts";
 import { createEncryptionKeys } from "../../server/features/parties/encryption.ts";
 import { createQuotas } from "../../server/features/parties/quotas.ts";
 import { createTaxpayers } from "../../server/features/parties/taxpayers.ts";
+import { createFindings } from "../../server/features/use/external-findings.ts";
+import { createNear } from "../../server/features/use/near.ts";
 import { type Gateway, startGateway } from "../../server/gateway.ts";
 import { createLog } from "../../server/kernel/log.ts";
 import type { Job } from "../../server/kernel/loop.ts";
@@ -305,7 +307,17 @@ describe("lists among many", () => {
       bounds,
       buyers: undefined,
     });
-    const audit = createAudit({ vault, keys: encryption, documents, taxpayers, contracts, log });
+    const findings = createFindings({ vault, taxpayers });
+    const near = createNear({ vault, taxpayers, findings });
+    const audit = createAudit({
+      vault,
+      keys: encryption,
+      documents,
+      taxpayers,
+      contracts,
+      near,
+      log,
+    });
     const work = { sql: db, keys: keystore, changes, log, pollMs: 50 };
     const lanes = createLanes({
       ...work,

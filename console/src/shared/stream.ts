@@ -10,6 +10,7 @@ export type EventType = Event["type"];
 const isOtherType: Record<Exclude<EventType, ActFeedType>, true> = {
   "invoice.issued": true,
   "external.conflict": true,
+  "external.near-duplicate": true,
   "invoice.imported": true,
   "transfer.offered": true,
   "transfer.ended": true,

@@ -32,6 +32,7 @@ import type { Documents } from "../invoices/documents.ts";
 import { noteReads } from "../invoices/grants.ts";
 import type { EncryptionKeys } from "../parties/encryption.ts";
 import type { Taxpayers } from "../parties/taxpayers.ts";
+import type { Near } from "../use/near.ts";
 import { addFindings, clearFindings, listFindings, type NewFinding } from "./audit-findings.ts";
 import {
   grossOf,
@@ -55,6 +56,7 @@ type Deps = {
   documents: Documents;
   taxpayers: Taxpayers;
   contracts: Contracts;
+  near: Near;
   log: Log;
 };
 export type Audit = ReturnType<typeof createAudit>;
@@ -78,7 +80,7 @@ async function lockIssuers(tx: Tx, issuers: readonly number[]): Promise<void> {
 }
 
 export function createAudit(deps: Deps) {
-  const { vault, taxpayers, log } = deps;
+  const { vault, taxpayers, near, log } = deps;
   const { sealedIn, ...deposits } = createLotDocuments(deps);
 
   const sealSums = ({ issuer, period, sums }: PeriodSums) =>
@@ -261,6 +263,14 @@ export function createAudit(deps: Deps) {
       await judgeReds(tx, bureau, done);
       const opened = done.flatMap(({ invoices }) => invoices.map(({ number }) => number));
       await noteReads(tx, { account: bureau, keyId: "audit" }, opened, "audit");
+      await near.record(
+        tx,
+        done.flatMap(({ invoices }) =>
+          invoices.flatMap(({ number, invoice }) =>
+            invoice ? [{ number, document: invoice }] : [],
+          ),
+        ),
+      );
       return done.map(({ lot }) => lot.first);
     },
 

@@ -3,7 +3,8 @@
  * sees it. Members that only the bureau sees are optional here.
  */
 import { facts } from "@onepiao/protocol/ledger/identity.ts";
-import { accountSchema } from "@onepiao/protocol/values/shapes.ts";
+import { sameNames } from "@onepiao/protocol/ledger/near.ts";
+import { accountSchema, invoiceNameSchema } from "@onepiao/protocol/values/shapes.ts";
 import { type ZodObject, z } from "zod";
 import type { EventType } from "./events.ts";
 
@@ -43,6 +44,13 @@ export const eventData = {
     by: accountSchema.optional().describe("Who registered the differing document; for the bureau"),
     employer: z.number().int().optional().describe("Its index; for the bureau"),
     claim: z.uuid().optional().describe("The claim of the registration; for the bureau"),
+  }),
+  "external.near-duplicate": z.object({
+    same: z.array(z.enum(sameNames)).describe("Whose names the two invoices have in common"),
+    other: invoiceNameSchema.describe("The other invoice"),
+    by: accountSchema.optional().describe("Who registered the invoice; for the bureau"),
+    employer: z.number().int().optional().describe("Its index; for the bureau"),
+    claim: z.uuid().optional().describe("The claim of the invoice; for the bureau"),
   }),
   "invoice.imported": z.object({ lot: z.string(), state: z.string() }),
   "transfer.offered": ofTransfer,

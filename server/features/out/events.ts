@@ -49,6 +49,7 @@ const actTypes = Object.fromEntries(
 const otherTypes = {
   "invoice.issued": roles,
   "external.conflict": ["bureau", "employer"],
+  "external.near-duplicate": ["bureau", "employer"],
   "invoice.imported": ["bureau", "employer", "holder"],
   "transfer.offered": ["bureau", "holder"],
   "transfer.ended": ["bureau", "holder"],

@@ -26,7 +26,7 @@ import type { RowOf } from "../../db/tables.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
 import { originalOf } from "../../mirror/ledger.ts";
-import type { InvoiceRow, Invoices } from "../invoices/invoices.ts";
+import type { Invoices } from "../invoices/invoices.ts";
 import type { Taxpayers } from "../parties/taxpayers.ts";
 import {
   type ClaimRow,
@@ -34,10 +34,11 @@ import {
   createClaimRecords,
   type Words,
 } from "./claim-records.ts";
+import type { Near, NearInvoice } from "./near.ts";
 
 export type Claims = ReturnType<typeof createClaims>;
 
-type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices };
+type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices; near: Near };
 
 type NewClaim = {
   kind: "Claim" | "Admit";
@@ -55,7 +56,7 @@ export async function hasClaimedFrom(tx: Tx, holder: string, employer: string): 
   return claim !== undefined;
 }
 
-export function createClaims({ vault, taxpayers, invoices }: Deps) {
+export function createClaims({ vault, taxpayers, invoices, near }: Deps) {
   const { visible, sealWords, wordsOf, ...reading } = createClaimRecords({
     vault,
     taxpayers,
@@ -96,13 +97,13 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
    * Throws if one of these invoices is claimed or reimbursed as an external invoice: under the
    * number of its original, or under its own number, which another gateway may have registered.
    */
-  async function checkOriginals(tx: Tx, claimed: readonly InvoiceRow[]): Promise<void> {
+  async function checkOriginals(tx: Tx, claimed: readonly NearInvoice[]): Promise<void> {
     const numbers = new Map<string, string>();
-    for (const row of claimed) {
-      const { seller, sourceId, issuedAt, currency } = invoices.documentOf(row);
+    for (const { number: sealed, document } of claimed) {
+      const { seller, sourceId, issuedAt, currency } = document;
       const day = issuedAt.slice(0, 10);
-      for (const number of [row.number, ...(sourceId === undefined ? [] : [sourceId])]) {
-        for (const id of idsOf({ number, day, currency, seller })) numbers.set(id, row.number);
+      for (const number of [sealed, ...(sourceId === undefined ? [] : [sourceId])]) {
+        for (const id of idsOf({ number, day, currency, seller })) numbers.set(id, sealed);
       }
     }
     const [taken] = await tx<
@@ -180,23 +181,22 @@ export function createClaims({ vault, taxpayers, invoices }: Deps) {
         });
       }
       await invoices.hold(tx, numbers);
-      const claimed: InvoiceRow[] = [];
+      const claimed: NearInvoice[] = [];
       for (const number of numbers) {
         const invoice = await invoices.visible(tx, caller, number);
         if (invoice.holder !== caller.account)
           throw new Problem("forbidden", `Only the holder claims invoice ${number}`);
         if (invoice.status === "accepted")
           throw new Problem("invoice-not-sealed", `Invoice ${number} is not sealed yet`);
-        claimed.push(invoice);
+        claimed.push({ number, document: invoices.documentOf(invoice) });
       }
       await checkOriginals(tx, claimed);
-      return write(tx, caller, {
-        kind: "Claim",
-        holder: caller.account,
-        employer: employer.index,
-        numbers,
-        words: { note: claim.note },
-      });
+      const [holder, index] = [caller.account, employer.index];
+      const words = { note: claim.note };
+      const kind = "Claim";
+      const made = await write(tx, caller, { kind, holder, employer: index, numbers, words });
+      await near.record(tx, claimed, { id: made.id, holder, employer: index });
+      return made;
     },
 
     /**

@@ -5,22 +5,25 @@
  * | kind | found when |
  * | --- | --- |
  * | conflict | a document has the identity of a registered invoice, and another seller, day or total; it is refused |
+ * | near-duplicate | a registered invoice and another invoice have another identity, but day, total and a name in common (near.ts); nothing is refused |
  *
  * A finding is stored once, however often its document comes. The bureau sees all, an employer
- * those that its own documents showed, without the other's. Owns `external_findings`.
+ * those that its own documents showed, without the other's. Of near duplicates an employer sees
+ * those of which both are its own. Owns `external_findings`.
  */
 import { canonicalJson } from "@onepiao/protocol/formats/document.ts";
-import { externalHex } from "@onepiao/protocol/ledger/external.ts";
+import { externalHex, nameOf } from "@onepiao/protocol/ledger/external.ts";
 import type { Fact, Stated } from "@onepiao/protocol/ledger/identity.ts";
-import type { Query, Tx } from "../../db/db.ts";
+import type { SameName } from "@onepiao/protocol/ledger/near.ts";
+import type { Tx } from "../../db/db.ts";
 import { inOrder, pageOfIds } from "../../db/lists.ts";
 import type { RowOf } from "../../db/tables.ts";
-import { notify } from "../../feed/notices.ts";
+import { type Notice, notify } from "../../feed/notices.ts";
 import type { Caller } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
 import type { Taxpayer, Taxpayers } from "../parties/taxpayers.ts";
 
-export const findingKinds = ["conflict"] as const;
+export const findingKinds = ["conflict", "near-duplicate"] as const;
 export type FindingKind = (typeof findingKinds)[number];
 
 /** What one of the two documents says. */
@@ -30,24 +33,34 @@ export type Side = {
   currency: string;
   gross: string;
 };
-/** `number`: the id of the invoice as a decimal number; `original`: its number where issued. */
+/**
+ * `number`: the id of the invoice as a decimal number; `original`: its number where issued.
+ * `differs`: of a conflict; `same`: whose names near duplicates have in common.
+ */
 export type NewFinding = {
   kind: FindingKind;
   number: string;
   original: string;
   differs: readonly Fact[];
-  /** The registration that the document was compared with, and whose it is. */
-  claim: string;
-  registered: Side & { employer: number };
+  same?: readonly SameName[] | undefined;
   stated: Side;
+  /** The claim of the document, unless it was refused. */
+  ownClaim?: string | undefined;
+  /** The claim of the other document, if it is in one here. */
+  claim: string | undefined;
+  /** The other document: `invoice` and `number` as above; `employer`: from which it is claimed. */
+  registered: Side & { invoice: string; number: string; employer?: number | undefined };
 };
-type Kept = Pick<NewFinding, "original" | "differs" | "registered" | "stated">;
+type Kept = Pick<
+  NewFinding,
+  "original" | "differs" | "same" | "ownClaim" | "registered" | "stated"
+>;
 export type Finding = Kept & {
   id: string;
   kind: FindingKind;
   number: string;
   employer: number;
-  claim: string;
+  claim: string | null;
   at: Date;
 };
 export type Findings = ReturnType<typeof createFindings>;
@@ -64,11 +77,42 @@ export const sideOf = ({ seller, days, currency, gross }: Stated): Side => ({
 
 export function createFindings({ vault, taxpayers }: { vault: Vault; taxpayers: Taxpayers }) {
   const context = (digest: Buffer) => `external-finding/${digest.toString("hex")}`;
-  const digestOf = (employer: Taxpayer, { kind, number, claim, stated }: NewFinding) =>
-    vault.blind(
+  /** A conflict is of a document and a registration, a near duplicate of two invoices. */
+  function digestOf(employer: Taxpayer, finding: NewFinding): Buffer {
+    const { kind, number, claim, stated, registered } = finding;
+    const other = kind === "conflict" ? { claim, stated } : { invoice: registered.invoice };
+    return vault.blind(
       "external-finding",
-      canonicalJson({ kind, number, claim, stated, employer: String(employer.index) }),
+      canonicalJson({ kind, number, employer: String(employer.index), ...other }),
     );
+  }
+
+  /** A party learns nothing about another's invoices: near duplicates are known by guessing. */
+  const isBureauOnly = (employer: Taxpayer, { kind, registered }: NewFinding): boolean =>
+    kind === "near-duplicate" && registered.employer !== employer.index;
+
+  /** What a finding says to the employer whose document it is, and to the bureau. */
+  function noticeOf(employer: Taxpayer, finding: NewFinding): Notice {
+    const { kind, number, claim, differs, same = [], ownClaim, registered } = finding;
+    const base = {
+      number,
+      accounts: isBureauOnly(employer, finding) ? [] : [employer.account],
+    };
+    const by = { by: employer.account, employer: employer.index };
+    return kind === "conflict"
+      ? {
+          ...base,
+          type: "external.conflict",
+          data: { differs: [...differs] },
+          bureau: { ...by, ...(claim !== undefined && { claim }) },
+        }
+      : {
+          ...base,
+          type: "external.near-duplicate",
+          data: { same: [...same], other: nameOf(registered.invoice) },
+          bureau: { ...by, ...(ownClaim !== undefined && { claim: ownClaim }) },
+        };
+  }
 
   return {
     /** Whether this employer's document has shown this before. */
@@ -80,40 +124,47 @@ export function createFindings({ vault, taxpayers }: { vault: Vault; taxpayers: 
 
     /** Stores a finding and tells the employer and the bureau of it, once. */
     async add(tx: Tx, employer: Taxpayer, finding: NewFinding): Promise<void> {
-      const { kind, number, claim, original, differs, registered, stated } = finding;
+      const { kind, number, claim, original, differs, same, ownClaim, registered, stated } =
+        finding;
       const digest = digestOf(employer, finding);
       const sealed = vault.seal(
         "documents",
         context(digest),
-        JSON.stringify({ original, differs, registered, stated } satisfies Kept),
+        JSON.stringify({
+          original,
+          differs,
+          same,
+          ownClaim,
+          registered,
+          stated,
+        } satisfies Kept),
       );
       const added = await tx`
-        insert into external_findings (kind, number, employer, claim, digest, sealed)
-        values (${kind}, ${number}, ${employer.index}, ${claim}, ${digest}, ${sealed})
+        insert into external_findings (kind, number, employer, claim, digest, sealed, bureau_only)
+        values (${kind}, ${number}, ${employer.index}, ${claim ?? null}, ${digest}, ${sealed},
+          ${isBureauOnly(employer, finding)})
         on conflict (digest) do nothing returning 1`;
-      if (added.length === 0) return;
-      await notify(tx, [
-        {
-          type: "external.conflict",
-          number,
-          accounts: [employer.account],
-          data: { differs: [...differs] },
-          bureau: { by: employer.account, employer: employer.index, claim },
-        },
-      ]);
+      if (added.length > 0) await notify(tx, [noticeOf(employer, finding)]);
     },
 
-    /** A page of findings, newest first. */
+    /** A page of findings, newest first; `kind`: of that kind only. */
     async list(
       tx: Tx,
       { account, roles }: Caller,
-      { before, limit }: { before?: string | undefined; limit: number },
+      {
+        kind,
+        before,
+        limit,
+      }: { kind?: FindingKind | undefined; before?: string | undefined; limit: number },
     ): Promise<Finding[]> {
-      const self = roles.includes("bureau") ? undefined : await taxpayers.byAccount(tx, account);
-      const part = (condition: Query<unknown>) => tx`
-        select id, true as fits from external_findings where ${condition} and ${before === undefined ? tx`true` : tx`id < ${before}`}`;
-      const visible = roles.includes("bureau") ? tx`true` : tx`employer = ${self?.index ?? -1}`;
-      const { ids } = await pageOfIds(tx, { parts: [part(visible)], limit });
+      const all = roles.includes("bureau");
+      const self = all ? undefined : await taxpayers.byAccount(tx, account);
+      const part = (kind: FindingKind) => tx`
+        select id, true as fits from external_findings
+        where kind = ${kind} and ${before === undefined ? tx`true` : tx`id < ${before}`}
+          and ${all ? tx`true` : tx`employer = ${self?.index ?? -1} and not bureau_only`}`;
+      const kinds = kind === undefined ? findingKinds : [kind];
+      const { ids } = await pageOfIds(tx, { parts: kinds.map(part), limit });
       const rows = await tx<
         (RowOf<
           "external_findings",

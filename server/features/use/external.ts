@@ -48,6 +48,8 @@ import {
   statedBy,
 } from "./external-checks.ts";
 import { type Findings, type NewFinding, sideOf } from "./external-findings.ts";
+import { contextOf, openKept } from "./external-kept.ts";
+import type { Near, NearMatch, NearSubject } from "./near.ts";
 
 type Row = { claim: string; number: string; employer: number; document: Buffer; created_at: Date };
 export type Registered = {
@@ -62,8 +64,6 @@ export type Registered = {
 };
 export type External = ReturnType<typeof createExternal>;
 
-/** What stands sealed of a registration. */
-type Kept = { number: string; document: InvoiceDocument; issueDay?: string | undefined };
 /** What a document says, once it is checked. `ids`: on the ledger, the one that names it first. */
 type Examined = {
   employer: Taxpayer;
@@ -79,6 +79,7 @@ export type Look = {
   state: (typeof lookStates)[number];
   differs?: readonly Fact[] | undefined;
   original?: unknown;
+  nearDuplicates: NearMatch[];
 };
 /** A registration in force. */
 type InForce = Row & { state: ClaimStatus };
@@ -90,6 +91,7 @@ type Deps = {
   invoices: Invoices;
   claims: Claims;
   findings: Findings;
+  near: Near;
   bounds: TimeBounds;
 };
 
@@ -102,22 +104,21 @@ export function createExternal({
   invoices,
   claims,
   findings,
+  near,
   bounds,
 }: Deps) {
-  const context = (claim: string) => `external/${claim}`;
   const seal = (claim: string, { document, source, issueDay }: ReadInvoice, number: string) => ({
     document: vault.seal(
       "documents",
-      context(claim),
+      contextOf(claim),
       canonicalJson({ number, document, issueDay }),
     ),
     source:
       source === undefined
         ? null
-        : vault.seal("documents", `${context(claim)}/source`, source.bytes),
+        : vault.seal("documents", `${contextOf(claim)}/source`, source.bytes),
   });
-  const open = ({ claim, document }: Row) =>
-    JSON.parse(vault.open("documents", context(claim), document).toString()) as Kept;
+  const open = (row: Row) => openKept(vault, row);
 
   /** The account of the claim's holder: the employer's own, or that of a person it has made. */
   async function holderOf(tx: Tx, caller: Caller, holder: string | undefined): Promise<string> {
@@ -163,7 +164,12 @@ export function createExternal({
         original: number,
         differs,
         claim: row.claim,
-        registered: { ...sideOf(registered), employer: row.employer },
+        registered: {
+          ...sideOf(registered),
+          invoice: row.number,
+          number,
+          employer: row.employer,
+        },
         stated: sideOf(stated),
       };
       const names = new Intl.ListFormat("en").format(differs);
@@ -231,6 +237,12 @@ export function createExternal({
     return { employer, original, ids: identity.keys.map(externalId), stated: statedBy(read) };
   }
 
+  const nearSubject = (
+    { employer, ids, original, stated }: Examined,
+    { buyer }: InvoiceDocument,
+    holder: string,
+  ): NearSubject => ({ employer, ids, original, stated, holder, buyer: buyer.name });
+
   const select = (tx: Tx) =>
     tx`select e.claim, e.number, e.employer, e.document, c.created_at from external_invoices e join claims c on c.id = e.claim left join claim_states s on s.ref = c.ref`;
 
@@ -290,7 +302,13 @@ export function createExternal({
       tx: Tx,
       caller: Caller,
       { read, holder }: { read: ReadInvoice; holder: string | undefined },
-    ): Promise<{ id: string; claim: string; operation: string; document: InvoiceDocument }> {
+    ): Promise<{
+      id: string;
+      claim: string;
+      operation: string;
+      document: InvoiceDocument;
+      nearDuplicates: NearMatch[];
+    }> {
       const { document } = read;
       const examined = await examine(tx, caller, read);
       const { employer, original, ids } = examined;
@@ -307,17 +325,30 @@ export function createExternal({
       await tx`
         insert into external_invoices (claim, number, employer, holder, document, source)
         values (${made.id}, ${number}, ${employer.index}, ${account}, ${sealed.document}, ${sealed.source})`;
-      return { id: externalHex(number), claim: made.id, operation: made.operation, document };
+      const nearDuplicates = await near.register(
+        tx,
+        nearSubject(examined, document, account),
+        made.id,
+      );
+      const { id: claim, operation } = made;
+      return { id: externalHex(number), claim, operation, document, nearDuplicates };
     },
 
     /**
      * What a registration would find. Nothing is written, and no event says so. Throws what
      * `register` throws about the document itself.
      */
-    async look(tx: Tx, caller: Caller, read: ReadInvoice): Promise<Look> {
+    async look(
+      tx: Tx,
+      caller: Caller,
+      { read, holder }: { read: ReadInvoice; holder: string | undefined },
+    ): Promise<Look> {
       const examined = await examine(tx, caller, read);
       const { original, ids } = examined;
-      const base = { number: original, ids: ids.map(externalHex) };
+      const account = await holderOf(tx, caller, holder);
+      const subject = nearSubject(examined, read.document, account);
+      const nearDuplicates = await near.look(tx, subject);
+      const base = { number: original, ids: ids.map(externalHex), nearDuplicates };
       const refusal = await refusalOf(tx, examined);
       if (refusal !== undefined) {
         const { problem, finding } = refusal;
@@ -373,7 +404,7 @@ export function createExternal({
         RowOf<"external_invoices", "source">[]
       >`select source from external_invoices where claim = ${registration.claim}`;
       if (!row?.source) return undefined;
-      const bytes = vault.open("documents", `${context(registration.claim)}/source`, row.source);
+      const bytes = vault.open("documents", `${contextOf(registration.claim)}/source`, row.source);
       return { bytes, format: formatOf(open(registration).document) };
     },
 

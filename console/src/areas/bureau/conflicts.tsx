@@ -1,9 +1,10 @@
 /**
- * Documents of external invoices that contradict each other: what each of the two says, and whose
- * it is.
+ * Documents of external invoices that contradict each other, and near duplicates: what each of the
+ * two says, and whose it is.
  */
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { Card, Table } from "antd";
+import { Card, Segmented, Table, Tag } from "antd";
+import { useState } from "react";
 import { ask, type Schemas } from "../../shared/client.ts";
 import { useRefresh } from "../../shared/live.tsx";
 import { Loaded, More } from "../../shared/problem.tsx";
@@ -17,12 +18,15 @@ const PAGE = 20;
 
 /** What one document says; what the other says differently stands in bold. */
 function Statement({
+  number,
   side,
   employer,
   differs,
 }: {
+  /** Unless it is the same as the other's. */
+  number?: string | undefined;
   side: Side;
-  employer: Finding["employer"];
+  employer: Finding["employer"] | undefined;
   differs: Finding["differs"];
 }) {
   const strong = (fact: Finding["differs"][number], text: string) =>
@@ -30,7 +34,8 @@ function Statement({
   const { name, taxId } = side.seller;
   return (
     <>
-      <div>{employer.name}</div>
+      {employer === undefined ? null : <div>{employer.name}</div>}
+      {number === undefined ? null : <InvoiceNumber number={number} />}
       <div className="small">
         {strong("seller", taxId === undefined ? name : `${name} ${taxId}`)}
       </div>
@@ -42,12 +47,17 @@ function Statement({
 
 export function Conflicts() {
   const say = useWords();
-  useRefresh(["external.conflict"], [["external-findings"]]);
+  const [kind, setKind] = useState<Finding["kind"] | "all">("all");
+  useRefresh(["external.conflict", "external.near-duplicate"], [["external-findings"]]);
   const pages = useInfiniteQuery({
-    queryKey: ["external-findings"],
+    queryKey: ["external-findings", kind],
     queryFn: ({ pageParam }) =>
       ask("GET /v1/external-findings", {
-        query: { limit: PAGE, ...(pageParam === "" ? {} : { before: pageParam }) },
+        query: {
+          limit: PAGE,
+          ...(kind === "all" ? {} : { kind }),
+          ...(pageParam === "" ? {} : { before: pageParam }),
+        },
       }),
     initialPageParam: "",
     getNextPageParam: ({ next }) => next,
@@ -56,6 +66,15 @@ export function Conflicts() {
   return (
     <Card title={<h2>{say("conflicts.title")}</h2>} className="chart-card">
       <div className="quiet">{say("conflicts.page")}</div>
+      <Segmented<Finding["kind"] | "all">
+        aria-label={say("conflicts.kind")}
+        value={kind}
+        onChange={setKind}
+        options={(["all", "conflict", "near-duplicate"] as const).map((value) => ({
+          value,
+          label: say(`conflicts.kind.${value}`),
+        }))}
+      />
       <Loaded query={pages} empty={() => items.length === 0} nothing={say("conflicts.none")}>
         {() => (
           <Wide label={say("conflicts.title")}>
@@ -68,9 +87,14 @@ export function Conflicts() {
                 {
                   key: "number",
                   title: say("conflicts.number"),
-                  render: (_, { number, at }) => (
+                  render: (_, { number, at, kind }) => (
                     <>
                       <InvoiceNumber number={number} />
+                      <div>
+                        <Tag color={kind === "conflict" ? "error" : "warning"}>
+                          {say(`conflicts.kind.${kind}`)}
+                        </Tag>
+                      </div>
                       <div className="quiet small">
                         <Time at={at} />
                       </div>
@@ -80,9 +104,10 @@ export function Conflicts() {
                 {
                   key: "registered",
                   title: say("conflicts.registered"),
-                  render: (_, { registered, differs }) =>
+                  render: (_, { registered, differs, kind }) =>
                     registered === undefined ? null : (
                       <Statement
+                        number={kind === "conflict" ? undefined : registered.number}
                         side={registered}
                         employer={registered.employer}
                         differs={differs}

@@ -26,13 +26,15 @@ import { changed } from "./decide.tsx";
 import { Holder } from "./inbox.tsx";
 import { useWords } from "./messages.ts";
 import { usePersons } from "./names.ts";
+import { NearDuplicates } from "./near.tsx";
 import { Proofs } from "./proofs.tsx";
 import { Refused } from "./refused.tsx";
 
 type Summary = Schemas["ExternalInvoiceSummary"];
-type Registered = Schemas["ExternalInvoice"];
-type Taken = { id: string; claim: { id: string } };
 type Look = Schemas["ExternalLook"];
+type Warned = Pick<Look, "nearDuplicates">;
+type Registered = Schemas["ExternalInvoice"] & Warned;
+type Taken = { id: string; claim: { id: string } } & Warned;
 /** `dryRun`: the file is only looked up. */
 type Dropped = { key: string; file: File; holder: string; dryRun: boolean; once: Once } & (
   | { state: "waiting" | "running" }
@@ -192,6 +194,10 @@ function FileLine({ dropped, onAgain }: { dropped: Dropped; onAgain: () => void 
         </>
       ) : null}
       {dropped.state === "looked" ? <LookLine look={dropped.look} /> : null}
+      {dropped.state === "done" || dropped.state === "pending" ? (
+        <NearDuplicates matches={dropped.made.nearDuplicates} />
+      ) : null}
+      {dropped.state === "looked" ? <NearDuplicates matches={dropped.look.nearDuplicates} /> : null}
       {dropped.state === "refused" ? <Refused error={dropped.error} /> : null}
     </li>
   );

@@ -166,6 +166,11 @@ export const useWords = wordsOf("employer", {
     "look.conflict": "已按其他内容登记",
     "external.look": "只查询是否登记过，不登记",
     "external.looked": "已查询 {{all}} 份",
+    "near.title": "疑似重复，付款前请核对",
+    "near.meaning":
+      "本单位还有日期、价税合计以及销售方或购买方名称相同的发票。可能是同一笔交易，也可能是两笔。",
+    "near.same.seller": "销售方相同",
+    "near.same.buyer": "购买方相同",
     "file.refused": "未登记",
 
     "proofs.title": "已证明与未证明",
@@ -519,6 +524,11 @@ export const useWords = wordsOf("employer", {
     "look.conflict": "Registered with other content",
     "external.look": "Only check whether it is registered; do not register it",
     "external.looked": "Looked up: {{all}}",
+    "near.title": "Possible duplicate: check before you pay",
+    "near.meaning":
+      "Your organisation has other invoices with the same date, total and seller or buyer. They may be of one purchase, or of two.",
+    "near.same.seller": "same seller",
+    "near.same.buyer": "same buyer",
     "file.refused": "Not registered",
 
     "proofs.title": "Proven and not proven",
