@@ -26,6 +26,7 @@ import { createDepositing } from "../../server/upkeep/depositing.ts";
 import {
   call,
   callAt,
+  freshTaxId,
   invoiceOf,
   issued,
   type Loose,
@@ -275,6 +276,64 @@ describe("the bureau's audit", function () {
       const { items } = await must(call("GET", "/v1/stats/issuers?grain=month&limit=100"));
       return items.find((item: Loose) => item.index === cafe.index)?.amounts[0]?.gross === "400.00";
     });
+  });
+
+  it("what another gateway deposits is compared with what was issued elsewhere, in either order, for the bureau alone", async () => {
+    const bakery = await second.taxpayer("双开面包店", ["issuer"]);
+    /** The sale as an invoice from elsewhere, registered at the bureau's gateway. */
+    const registered = (gross: string): Promise<Loose> =>
+      must(
+        call(
+          "POST",
+          "/v1/external-invoices",
+          {
+            ...invoiceOf({ taxId: freshTaxId(), name: "双开面包店" }, { name: "个人" }),
+            ...untaxed(gross),
+            sourceId: `26450${String(Number(gross) * 100_000).padStart(15, "7")}`,
+          },
+          { token: firm.token },
+        ),
+      );
+    const untaxed = (gross: string) => ({
+      lines: [{ name: "*焙烤食品*面包", amount: gross, taxRate: "免税", tax: "0.00" }],
+      totals: { net: gross, tax: "0.00", gross },
+    });
+    const deposited = async (gross: string): Promise<string> => {
+      const { number } = await must(issueAt(second, bakery, untaxed(gross)));
+      const deposit = await depositOf(second, await lotOf(number), bakery.elsewhere);
+      await must(call("POST", "/v1/deposits", deposit, { token: bakery.elsewhere }));
+      await until("the auditor has compared it", async () => {
+        const sql = await database();
+        const [key] = await sql`select 1 from near_keys where number = ${number}`;
+        return key;
+      });
+      return number;
+    };
+    const findings = async (token?: string): Promise<Loose[]> =>
+      (
+        await must(
+          call(
+            "GET",
+            "/v1/external-findings?kind=near-duplicate&limit=100",
+            undefined,
+            token === undefined ? {} : { token },
+          ),
+        )
+      ).items.filter((item: Loose) => item.stated.seller.name === "双开面包店");
+    const early = await registered("31.50");
+    const later = await deposited("31.50");
+    const earlier = await deposited("32.50");
+    const late = await registered("32.50");
+    expect(late.nearDuplicates).equals(undefined);
+    expect((await findings()).map(({ id, registered }) => [id, registered.invoice])).deep.equals([
+      [late.id, earlier],
+      [early.id, later],
+    ]);
+    expect((await findings())[0]?.["registered"].seller).deep.equals({
+      name: "双开面包店",
+      taxId: bakery.taxId,
+    });
+    expect(await findings(firm.token)).deep.equals([]);
   });
 
   it("late documents are an alarm, which ends when they arrive", async () => {

@@ -3,6 +3,7 @@
  * stored data: checked among 200,000 invoices, on the database server's plans for the product's own
  * statements.
  */
+import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { expect } from "chai";
 import { type Sandbox, startSandbox } from "../../sandbox/sandbox.ts";
 import { createDispatcher } from "../../server/acts/dispatcher.ts";
@@ -237,6 +238,9 @@ describe("lists among many", () => {
       ...(["bureau", "employer", "holder"] as const).flatMap((by) =>
         each(by, ["/v1/external-invoices"]),
       ),
+      ...(["bureau", "employer"] as const).flatMap((by) =>
+        each(by, pages("/v1/external-findings", ["kind=conflict", "kind=near-duplicate"])),
+      ),
       ...each(
         "holder",
         pages(
@@ -368,6 +372,31 @@ describe("lists among many", () => {
             { token: keys.issuer.token },
           ),
       ],
+      ...["", "?dryRun=true"].map((query): [string, () => Promise<unknown>] => [
+        `an external invoice over a usual price${query}`,
+        async () =>
+          expect(
+            (
+              await callAt(gateway.url, "POST", `/v1/external-invoices${query}`, usualPrice(), {
+                token: keys.employer.token,
+                wait: 0,
+              })
+            ).status,
+          ).oneOf([200, 202]),
+      ]),
+      [
+        "near duplicates of what is sealed",
+        () =>
+          db.begin((tx) =>
+            near.record(
+              tx,
+              range(WAITING).map((n) => ({
+                number: `${20_442n * 10n ** 15n + BigInt(n)}`,
+                document: usualPrice() as unknown as InvoiceDocument,
+              })),
+            ),
+          ),
+      ],
       [
         "an enrolment that comes again",
         () =>
@@ -412,6 +441,13 @@ describe("lists among many", () => {
     ];
   }
   const range = (count: number) => Array.from({ length: count }, (_, n) => n);
+  /** An invoice from elsewhere of a seller, day and amount that very many others have. */
+  const usualPrice = () =>
+    invoiceOf(
+      { taxId: freshTaxId(), name: "茶餐厅" },
+      { name: "个人" },
+      { sourceId: `R-${crypto.randomUUID()}` },
+    );
 
   for (const plans of ["for their values", "for any values"] as const) {
     it(`read only what they show: plans ${plans}`, async function () {

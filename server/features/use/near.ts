@@ -35,7 +35,7 @@ import type { Vault } from "../../keys/vault.ts";
 import type { Taxpayer, Taxpayers } from "../parties/taxpayers.ts";
 import { statedBy } from "./external-checks.ts";
 import { type Findings, type Side, sideOf } from "./external-findings.ts";
-import { type Kept, openKept } from "./external-kept.ts";
+import { openKept } from "./external-kept.ts";
 
 /** So many documents under one key may be of one purchase; more are a usual price. */
 export const USUAL = 5;
@@ -72,14 +72,12 @@ export type NearMatch = {
 export type NearInvoice = { number: string; document: InvoiceDocument };
 export type Near = ReturnType<typeof createNear>;
 
-const keysOf = (kept: Kept) => nearKeys(statedBy(kept), kept.document.buyer.name);
-
 /** Whose an invoice is, as far as that is known. */
 type Whose = { employer: number | null; holder: string | null };
 /** `isEmployee`: the holder is not the employer itself. */
 type Own = Whose & { isEmployee: boolean };
 type Keyed = NearKey & { blind: Buffer };
-/** A document that has a key of the subject. `place`: of that key among the subject's. */
+/** A document under a key; `place`: of the key among those that were asked for. */
 type Row = Whose & { place: number; number: string; claim: string | null; document: Buffer | null };
 /** A near duplicate. `side`: what an external invoice says; `usual`: of a usual price. */
 type Other = Whose & {
@@ -141,17 +139,18 @@ export function createNear({ vault, taxpayers, findings }: Deps) {
     where i.number = d.number and c.state in ('submitted', 'claimed', 'reimbursed')
     order by c.state = 'submitted', c.employer = ${employer} desc limit 1`;
 
-  /** Those of the documents that are near duplicates of one with these keys. */
+  /** Those of the documents that are near duplicates of one with some of these keys. */
   function judged(rows: readonly Row[], keys: readonly Keyed[], own: Own): Other[] {
     const sizes: Record<SameName, number> = { seller: 0, buyer: 0 };
     const met = [...Map.groupBy(rows, (row) => row.number).values()].flatMap((all) => {
       const { claim, document, number, employer, holder } = all[0] as Row;
       const kept = claim && document ? openKept(vault, { claim, document }) : undefined;
       // an earlier document of it, which was rejected, may have had other keys
-      const its = kept && keysOf(kept);
+      const its =
+        kept && new Set(nearKeys(statedBy(kept), kept.document.buyer.name).map((each) => each.key));
       const common = all
         .map(({ place }) => keys[place] as Keyed)
-        .filter(({ key }) => its === undefined || its.some((each) => each.key === key));
+        .filter(({ key }) => its === undefined || its.has(key));
       const same = sameNames.filter((name) => common.some((key) => key.same === name));
       for (const name of same) sizes[name] += 1;
       return common.slice(0, 1).map(({ day }) => ({
@@ -271,22 +270,24 @@ export function createNear({ vault, taxpayers, findings }: Deps) {
       invoices: readonly NearInvoice[],
       claim?: { id: string; employer: number; holder: string },
     ): Promise<void> {
-      const keys = invoices.flatMap((invoice) =>
-        keyed(statedBy(invoice), invoice.document.buyer.name).map((key) => ({ ...key, invoice })),
+      const keysOf = new Map(
+        invoices.map((invoice) => [invoice, keyed(statedBy(invoice), invoice.document.buyer.name)]),
       );
+      const keys = [...new Map([...keysOf.values()].flat().map((key) => [key.key, key])).values()];
       if (keys.length === 0) return;
       await lock(tx, keys, true);
       await add(
         tx,
-        keys.map(({ blind, invoice }) => ({ blind, number: invoice.number })),
+        [...keysOf].flatMap(([{ number }, its]) => its.map(({ blind }) => ({ blind, number }))),
       );
       const rows = await tx<Row[]>`
         select k.place::int - 1 as place, d.number, c.id as claim, c.employer, c.holder, c.document
         from unnest(${keys.map(({ blind }) => blind)}::bytea[]) with ordinality as k (blind, place)
         cross join lateral (
-          select n.number from near_keys n
-          where n.blind = k.blind and n.number >= ${EXTERNAL.toString()}::numeric limit ${MOST}) d
-        cross join lateral (${claimOf(tx, claim?.employer ?? -1)}) c`;
+          select a.number, count(*) over () as count from (
+            select n.number from near_keys n where n.blind = k.blind limit ${USUAL + 2}) a) d
+        cross join lateral (${claimOf(tx, claim?.employer ?? -1)}) c
+        where d.number >= ${EXTERNAL.toString()}::numeric and d.count <= ${USUAL + 1}`;
       if (rows.length === 0) return;
       const employers = await taxpayers.byIndexes(
         tx,
@@ -297,11 +298,12 @@ export function createNear({ vault, taxpayers, findings }: Deps) {
         holder: claim?.holder ?? null,
         isEmployee: false,
       };
-      const byInvoice = Map.groupBy(rows, ({ place }) => (keys[place] as (typeof keys)[0]).invoice);
-      for (const [invoice, its] of byInvoice) {
+      for (const [invoice, its] of keysOf) {
+        const texts = new Set(its.map(({ key }) => key));
+        const met = rows.filter(({ place }) => texts.has((keys[place] as Keyed).key));
         const { number } = invoice;
         const side = { ...sideOf(statedBy(invoice)), invoice: number, number };
-        for (const other of judged(its, keys, own))
+        for (const other of judged(met, keys, own))
           await findings.add(tx, employers.get(other.employer as number) as Taxpayer, {
             kind: "near-duplicate",
             number: other.number,

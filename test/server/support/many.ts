@@ -5,6 +5,7 @@
  * by chance.
  */
 import { randomBytes } from "node:crypto";
+import { foldName } from "@onepiao/protocol/ledger/identity.ts";
 import type { Contracts } from "../../../server/chain/contracts.ts";
 import type { Sql } from "../../../server/db/db.ts";
 import { createDocuments } from "../../../server/features/invoices/documents.ts";
@@ -24,6 +25,8 @@ const TRANSFERS = 20_000;
 const SHEETS = 9_000;
 const ELSEWHERE = 8_000;
 const GRANTS = 12_000;
+/** The key of near duplicates of which there are very many. */
+const USUAL_PRICE = ["seller", "2026-11-03", "CNY", "200.00", foldName("茶餐厅")].join("\0");
 const BEGIN = Date.parse("2020-01-01T00:00:00Z");
 
 export type Standing = { account: string; index: number };
@@ -58,11 +61,20 @@ const wordOf = (words: readonly (readonly [string, number])[], n: number): strin
 
 /** A document with the members that lists show. */
 const document = JSON.stringify({
+  issuedAt: "2020-03-01T12:00:00+08:00",
   seller: { taxId: "91440305MA4JURQ28R", name: "茶餐厅" },
   buyer: { taxId: "91440300MAJU6XYHXC", name: "精密制造" },
   currency: "CNY",
   lines: [],
   totals: { net: "188.68", tax: "11.32", gross: "200.00" },
+});
+
+const side = { seller: { name: "茶餐厅" }, days: ["2020-03-01"], currency: "CNY", gross: "200.00" };
+const finding = JSON.stringify({
+  original: "1",
+  differs: [],
+  stated: side,
+  registered: { ...side, invoice: "20442000000000000001", number: "20442000000000000001" },
 });
 
 export async function fillWithMany(
@@ -252,6 +264,22 @@ export async function fillWithMany(
       select * from unnest(${elsewhere.map((entry) => entry.claim)}::uuid[], ${elsewhere.map((entry) => entry.number)}::numeric[],
         ${elsewhere.map(({ n }) => claimEmployer(n))}::int[], ${elsewhere.map(({ n }) => claimHolder(n))}::text[],
         ${elsewhere.map(({ claim }) => vault.seal("documents", `external/${claim}`, `{"number":"1","document":${document}}`))}::bytea[])`;
+    const digests = elsewhere.map(() => randomBytes(32));
+    await tx`
+      insert into external_findings (kind, number, employer, claim, digest, sealed, bureau_only)
+      select case when n % 3 = 0 then 'conflict' else 'near-duplicate' end, number, employer, claim, digest, sealed, n % 2 = 0
+      from unnest(${elsewhere.map(({ n }) => n)}::int[], ${elsewhere.map((entry) => entry.number)}::numeric[], ${elsewhere.map(({ n }) => claimEmployer(n))}::int[],
+        ${elsewhere.map(({ claim }) => claim)}::uuid[], ${digests}::bytea[],
+        ${digests.map((digest) => vault.seal("documents", `external-finding/${digest.toString("hex")}`, finding))}::bytea[]) as f (n, number, employer, claim, digest, sealed)`;
+    // every tenth invoice has the price that many pay
+    const usual = vault.blind("near", USUAL_PRICE).subarray(0, 16);
+    const near = [
+      ...range(INVOICES).map((n) => ({ n, number: numberOf(n) })),
+      ...elsewhere.map(({ number }, n) => ({ n, number })),
+    ];
+    await tx`
+      insert into near_keys (blind, number)
+      select * from unnest(${near.map(({ n }) => (n % 10 === 0 ? usual : randomBytes(16)))}::bytea[], ${near.map(({ number }) => number)}::numeric[])`;
     await tx`
       insert into invoice_states (number, lot, issuer, state, holder, employer, titled, version, issued_at, updated_at)
       select e.number, null, 0, 'reimbursed', e.holder, e.employer, false, 2, now(), now() from external_invoices e`;
