@@ -5,6 +5,7 @@ import { unzipSync } from "fflate";
 import type { Download, Page } from "playwright-core";
 import { refusalOf } from "../../clients/typescript/index.ts";
 import { root } from "../../scripts/run.ts";
+import { inGb } from "../formats/gb18030.ts";
 import { freshTaxId } from "../server/network.ts";
 import { drawn, fitsItsWidth, isAccessible, type Look, open, shot, stage } from "./fixture.ts";
 
@@ -468,6 +469,8 @@ describe("an employer's clerk", () => {
     await page.getByRole("combobox", { name: "Claimant" }).click();
     await page.getByTitle(/^Wang Fang/).click();
     const [single, repeated] = [foreign(), foreign()];
+    // as other software saves it: the page sends the bytes, and does not read them as UTF-8
+    single.buffer = inGb(single.buffer.toString());
     await page.locator('input[type="file"]').setInputFiles([single, bad, used, repeated]);
     const results = page.getByRole("region", { name: "Registration results" });
     await results.getByText("Registered: 2 of 4").waitFor({ timeout: 30_000 });
@@ -482,6 +485,12 @@ describe("an employer's clerk", () => {
     await page.locator('input[type="file"]').setInputFiles(repeated);
     await results.getByText("Your organisation has already registered this invoice").waitFor();
     const { body: listed } = await client("GET /v1/external-invoices", { token: firm.token });
+    const id = listed.items.find(({ number }) => number === single.number)?.id ?? "";
+    const { body: original } = await client("GET /v1/external-invoices/{id}/original", {
+      params: { id },
+      token: firm.token,
+    });
+    expect(single.buffer.equals(original)).to.equal(true);
     // an invoice that the chain has refused stays on record as refused
     expect(listed.items.find(({ number }) => number === used.number)?.claim.status).to.equal(
       "refused",
