@@ -198,11 +198,15 @@ describe("sealing", () => {
     const numbers = await accepted(bench, main, party, { holder }, 6);
     const dying = await sealer(3, 20);
     // its insert into sealings waits for this lock, and is aborted there
-    const { promise: free, resolve: release } = Promise.withResolvers<void>();
+    const { promise: isLocked, resolve: hasLock } = Promise.withResolvers<void>();
+    let free = false;
     const locked = bench.sql.begin(async (tx) => {
       await tx`lock table sealings in exclusive mode`;
-      await free;
+      hasLock();
+      // the database ends a transaction that is idle for long
+      while (!free) await tx`select pg_sleep(0.1)`;
     });
+    await isLocked;
     dying.start("sealer");
     await until(
       "it is in the middle",
@@ -212,7 +216,7 @@ describe("sealing", () => {
         ).length === 1,
     );
     await dying.crash();
-    release();
+    free = true;
     await locked;
     expect(await lotsOf(party)).to.have.length(0);
     expect(
