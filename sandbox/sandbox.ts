@@ -36,7 +36,7 @@ export type Sandbox = {
 };
 
 export type SandboxOptions = {
-  /** Time between blocks while a transaction waits; default 100. */
+  /** Time between blocks while a transaction waits; default 25. */
   blockMs?: number;
   /** Time between blocks otherwise; default 500, or `blockMs` if that is more. */
   idleMs?: number;
@@ -55,7 +55,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
-    const { aheadSeconds = 0, blockMs: intervalMs = 100 } = options;
+    const { aheadSeconds = 0, blockMs: intervalMs = 25 } = options;
     const idleMs = options.idleMs ?? Math.max(intervalMs, 500);
     const databaseUrl = process.env["DATABASE_URL"];
     const starting = [

@@ -39,14 +39,14 @@ export const groups = {
     name: "gateway, its operation",
     by: "mocha",
     files: rest.filter((path) => !isApi(path)),
-    shards: 6,
+    shards: 4,
   },
-  api: { name: "gateway, its API", by: "mocha", files: rest.filter(isApi), shards: 4 },
+  api: { name: "gateway, its API", by: "mocha", files: rest.filter(isApi), shards: 3 },
   mechanisms: {
     name: "gateway, mechanisms",
     by: "mocha",
     files: server.filter(isMechanism),
-    shards: 3,
+    shards: 2,
   },
   byTheClock: {
     name: "gateways of several organisations",

@@ -268,8 +268,14 @@ export async function deploy(signer: Signer, options: DeployOptions): Promise<De
   );
 
   const manager = AccessManager__factory.connect(accessManager, signer);
-  const mined = async (sent: Promise<ContractTransactionResponse>) =>
-    (await sent).wait(1, MINED_WITHIN_MS);
+  // sent one after another, in the order of their nonces, and awaited together
+  const mined: Promise<unknown>[] = [];
+  const send = async (sent: Promise<ContractTransactionResponse>, done = () => {}) => {
+    const receipt = (await sent).wait(1, MINED_WITHIN_MS).then(done);
+    // thrown below, with the others
+    receipt.catch(() => {});
+    mined.push(receipt);
+  };
   const contracts = {
     registry: { address: registry, interface: TaxpayerRegistry__factory.createInterface() },
     ledger: { address: ledger, interface: InvoiceLedger__factory.createInterface() },
@@ -286,13 +292,14 @@ export async function deploy(signer: Signer, options: DeployOptions): Promise<De
         missing.push(selector);
     }
     if (missing.length > 0)
-      await mined(manager.setTargetFunctionRole(target.address, missing, role.id, overrides));
+      await send(manager.setTargetFunctionRole(target.address, missing, role.id, overrides));
     const [held] = await manager.hasRole(role.id, bureau);
-    if (!held) {
-      await mined(manager.grantRole(role.id, bureau, 0, overrides));
-      say(`${role.name} granted to ${bureau}`);
-    }
+    if (!held)
+      await send(manager.grantRole(role.id, bureau, 0, overrides), () =>
+        say(`${role.name} granted to ${bureau}`),
+      );
   }
+  await Promise.all(mined);
   return {
     chainId,
     network: options.network,
