@@ -1546,6 +1546,7 @@ export interface Api {
     params: undefined;
     query: {
       kind?: "conflict" | "near-duplicate" | undefined;
+      claim?: string | undefined;
       before?: string | undefined;
       limit?: number | undefined;
     };

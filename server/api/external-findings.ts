@@ -104,6 +104,7 @@ export function externalFindingRoutes({ findings, taxpayers }: Deps) {
       roles: ["employer", "bureau"],
       query: z.object({
         kind: z.enum(findingKinds).optional().describe("Only findings of this kind"),
+        claim: z.uuid().optional().describe("Only findings about an invoice of this claim"),
         before: z.uuid().optional().describe("`next` of the page before"),
         limit: pageLimit,
       }),

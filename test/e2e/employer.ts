@@ -477,6 +477,8 @@ describe("an employer's clerk", () => {
     const line = (name: string) => results.getByRole("listitem").filter({ hasText: name }).first();
     await line("broken.xml").getByText("malformed-document").waitFor();
     await line(used.name).getByText("This invoice is already in another report").waitFor();
+    // of two of one shop, day and total the later one warns
+    await results.getByText("Possible duplicate: check before you pay").first().waitFor();
     await line(single.name).getByRole("button", { name: "Proven and not proven" }).click();
     await line(single.name).getByText("Whether it was ever issued").waitFor();
     await isAccessible(page);

@@ -134,6 +134,12 @@ describe("near duplicates of external invoices", () => {
     expect(await list("&kind=near-duplicate")).deep.equals([finding]);
     expect(await list("&kind=conflict")).deep.equals([]);
     refused(await call("GET", "/v1/external-findings?kind=other"), "invalid-request");
+    // found by either claim, by the employer of both
+    for (const { id } of [claim, first.claim]) {
+      expect(await list(`&claim=${id}`), id).deep.equals([finding]);
+      const others = await get(`/v1/external-findings?claim=${id}`, rival);
+      expect(others.items, id).deep.equals([]);
+    }
     const [event] = await until("the employer has the event", async () => {
       const all = await eventsOf(id, firm);
       return all.length > 0 ? all : undefined;
@@ -383,6 +389,9 @@ describe("near duplicates of external invoices", () => {
       expect(finding.registered.claim.id).equals(claim.id);
       expect(finding.claim.id).equals(made.claim.id);
       expect((await findingsOf(made.id)).length).equals(1);
+      // who decides the claim sees it
+      const about = await get(`/v1/external-findings?claim=${claim.id}`, firm);
+      expect(about.items).deep.equals([finding]);
     });
 
     it("of many sales at one price a few are findings at most", async () => {

@@ -40,7 +40,7 @@ import { createExpiry } from "../../server/upkeep/expiry.ts";
 import { createReconcile } from "../../server/upkeep/reconcile.ts";
 import { createRedLetterJob } from "../../server/upkeep/red-letters.ts";
 import { callAt, freshTaxId, invoiceOf, type Loose, must, type Reply } from "./network.ts";
-import { fillWithMany, WAITING } from "./support/many.ts";
+import { EXTERNAL_CLAIM, fillWithMany, WAITING } from "./support/many.ts";
 import { type Done, during, unwatchPlans, watchPlans } from "./support/plans.ts";
 
 /** Rows that may be read for each row shown. */
@@ -239,7 +239,15 @@ describe("lists among many", () => {
         each(by, ["/v1/external-invoices"]),
       ),
       ...(["bureau", "employer"] as const).flatMap((by) =>
-        each(by, pages("/v1/external-findings", ["kind=conflict", "kind=near-duplicate"])),
+        each(
+          by,
+          pages("/v1/external-findings", [
+            "kind=conflict",
+            "kind=near-duplicate",
+            `claim=${EXTERNAL_CLAIM}`,
+            `claim=${EXTERNAL_CLAIM}&kind=near-duplicate`,
+          ]),
+        ),
       ),
       ...each(
         "holder",

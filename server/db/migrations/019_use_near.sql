@@ -20,3 +20,4 @@ drop index external_findings_employer;
 create index external_findings_employer on external_findings (employer, kind, id)
   where not bureau_only;
 create index external_findings_kind on external_findings (kind, id);
+create index external_findings_claim on external_findings (claim, id);

@@ -15,7 +15,7 @@ import { canonicalJson } from "@onepiao/protocol/formats/document.ts";
 import { externalHex, nameOf } from "@onepiao/protocol/ledger/external.ts";
 import type { Fact, Stated } from "@onepiao/protocol/ledger/identity.ts";
 import type { SameName } from "@onepiao/protocol/ledger/near.ts";
-import type { Tx } from "../../db/db.ts";
+import type { Query, Tx } from "../../db/db.ts";
 import { inOrder, pageOfIds } from "../../db/lists.ts";
 import type { RowOf } from "../../db/tables.ts";
 import { type Notice, notify } from "../../feed/notices.ts";
@@ -62,6 +62,12 @@ export type Finding = Kept & {
   employer: number;
   claim: string | null;
   at: Date;
+};
+type FindingQuery = {
+  kind?: FindingKind | undefined;
+  claim?: string | undefined;
+  before?: string | undefined;
+  limit: number;
 };
 export type Findings = ReturnType<typeof createFindings>;
 
@@ -147,24 +153,28 @@ export function createFindings({ vault, taxpayers }: { vault: Vault; taxpayers: 
       if (added.length > 0) await notify(tx, [noticeOf(employer, finding)]);
     },
 
-    /** A page of findings, newest first; `kind`: of that kind only. */
+    /**
+     * A page of findings, newest first. `kind`: of that kind only; `claim`: about an invoice of
+     * this claim.
+     */
     async list(
       tx: Tx,
       { account, roles }: Caller,
-      {
-        kind,
-        before,
-        limit,
-      }: { kind?: FindingKind | undefined; before?: string | undefined; limit: number },
+      { kind, claim, before, limit }: FindingQuery,
     ): Promise<Finding[]> {
       const all = roles.includes("bureau");
       const self = all ? undefined : await taxpayers.byAccount(tx, account);
-      const part = (kind: FindingKind) => tx`
+      const part = (condition: Query<unknown>) => tx`
         select id, true as fits from external_findings
-        where kind = ${kind} and ${before === undefined ? tx`true` : tx`id < ${before}`}
+        where ${condition} and ${before === undefined ? tx`true` : tx`id < ${before}`}
           and ${all ? tx`true` : tx`employer = ${self?.index ?? -1} and not bureau_only`}`;
-      const kinds = kind === undefined ? findingKinds : [kind];
-      const { ids } = await pageOfIds(tx, { parts: kinds.map(part), limit });
+      const parts = (kind === undefined ? findingKinds : [kind]).flatMap((kind) => {
+        const its = tx`kind = ${kind}`;
+        if (claim === undefined) return [part(its)];
+        const numbers = tx`select number from claim_invoices where claim = ${claim}`;
+        return [part(tx`${its} and claim = ${claim}`), part(tx`${its} and number in (${numbers})`)];
+      });
+      const { ids } = await pageOfIds(tx, { parts, limit });
       const rows = await tx<
         (RowOf<
           "external_findings",

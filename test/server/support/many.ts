@@ -50,6 +50,8 @@ const idOf = (kind: string, n: number) => {
   const time = (BEGIN + n * 60_000).toString(16).padStart(12, "0");
   return `${time.slice(0, 8)}-${time.slice(8)}-7${kind}-8000-${n.toString(16).padStart(12, "0")}`;
 };
+/** A claim of the employer, of an external invoice. */
+export const EXTERNAL_CLAIM = idOf("002", CLAIMS);
 const wordOf = (words: readonly (readonly [string, number])[], n: number): string => {
   let left = ((n * 31) % 97) / 97;
   for (const [word, share] of words) {

@@ -30,6 +30,7 @@ import { type Claim, DecideButtons, Results, useDecisions } from "./decide.tsx";
 import { ExportClaims } from "./export.tsx";
 import { Holder } from "./inbox.tsx";
 import { useWords } from "./messages.ts";
+import { NearClaim } from "./near.tsx";
 import { Proofs } from "./proofs.tsx";
 
 const icons = {
@@ -244,6 +245,7 @@ function Report({ claim }: { claim: Claim }) {
                 : [{ key: "reason", label: say("claim.reason"), children: reason }]),
             ]}
           />
+          {status === "claimed" || status === "reimbursed" ? <NearClaim claim={id} /> : null}
           {status === "claimed" ? (
             known ? (
               <Alert
