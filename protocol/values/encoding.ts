@@ -24,6 +24,8 @@ type Encoding = {
   /** In a declaration or a charset, in lower case. */
   labels: readonly string[];
   mark: readonly number[];
+  /** Two bytes a unit: read only behind its mark, which gives their order. */
+  isWide: boolean;
   /** The rule that bytes of no character break. */
   rule: string;
   /** Bytes of the character that begins at `at`, if it is one. */
@@ -40,6 +42,7 @@ const encoding = (name: string, rest: Omit<Encoding, "name" | "decoder">): Encod
 const utf8 = encoding("UTF-8", {
   labels: ["utf-8", "utf8"],
   mark: [0xef, 0xbb, 0xbf],
+  isWide: false,
   rule: "encoding-not-utf8",
   sizeAt(bytes, at) {
     const lead = bytes[at] ?? 0;
@@ -49,6 +52,7 @@ const utf8 = encoding("UTF-8", {
 const gb18030 = encoding("GB18030", {
   labels: ["gb18030", "gbk", "gb2312"],
   mark: [0x84, 0x31, 0x95, 0x33],
+  isWide: false,
   rule: "encoding-not-gb18030",
   sizeAt(bytes, at) {
     const next = bytes[at + 1] ?? 0;
@@ -59,6 +63,7 @@ const utf16 = (name: string, mark: readonly number[], high: 0 | 1) =>
   encoding(name, {
     labels: ["utf-16", name.toLowerCase()],
     mark,
+    isWide: true,
     rule: "encoding-not-utf16",
     sizeAt: (bytes, at) => (((bytes[at + high] ?? 0) & 0xfc) === 0xd8 ? 4 : 2),
   });
@@ -72,21 +77,22 @@ const encodings: readonly Encoding[] = [
 /** What may be declared, for a refusal. */
 export const encodingNames = "UTF-8, GB18030 (also as GBK and GB2312) or UTF-16";
 
-const isReadable = (label: string): boolean =>
-  encodings.some(({ labels }) => labels.includes(label.toLowerCase()));
-
 /** The charset of a Content-Type, by its parameters; undefined without one. */
 export const charsetOf = (parameters: readonly string[]): string | undefined =>
   parameters
-    .map((parameter) => /^\s*charset=\s*"?([^"]*?)"?\s*$/i.exec(parameter)?.[1])
-    .find((charset) => charset !== undefined);
+    .map((parameter) => parameter.trim())
+    .find((parameter) => /^charset=/i.test(parameter))
+    ?.slice("charset=".length)
+    .replaceAll('"', "");
 
 /** Whether a media type is XML, whose files say their encoding themselves (RFC 7303). */
 const isXml = (mediaType: string): boolean => /[/+]xml$/i.test(mediaType);
 
 /** Whether bodies of this media type and charset are read: XML in all of them, else UTF-8. */
 export const isCharsetRead = (mediaType: string, charset = "utf-8"): boolean =>
-  isXml(mediaType) ? isReadable(charset) : utf8.labels.includes(charset.toLowerCase());
+  (isXml(mediaType) ? encodings : [utf8]).some(({ labels }) =>
+    labels.includes(charset.toLowerCase()),
+  );
 
 const markOf = (bytes: Uint8Array) =>
   encodings.find(({ mark }) => mark.every((byte, at) => bytes[at] === byte));
@@ -98,7 +104,7 @@ const markOf = (bytes: Uint8Array) =>
 export function beginningOf(bytes: Uint8Array, length: number): string {
   const marked = markOf(bytes);
   const start = bytes.subarray(marked?.mark.length ?? 0, length);
-  return new TextDecoder(marked?.name.startsWith("UTF-16") ? marked.name : "latin1").decode(start);
+  return new TextDecoder(marked?.isWide ? marked.name : "latin1").decode(start);
 }
 
 function textIn({ decoder }: Encoding, bytes: Uint8Array): string | undefined {
@@ -158,16 +164,19 @@ function declaredIn(head: string, fail: Fail): string | undefined {
 function encodingOf(bytes: Uint8Array, fail: Fail): Encoding {
   const marked = markOf(bytes);
   const declared = declaredIn(beginningOf(bytes, 2 * HEAD).slice(0, HEAD), fail);
-  if (declared === undefined) return marked ?? utf8;
-  if (!isReadable(declared))
+  if (declared === undefined) {
+    if (!marked && (bytes[0] === 0 || bytes[1] === 0))
+      throw fail("encoding-not-read", "UTF-16 without its byte order mark is not read here");
+    return marked ?? utf8;
+  }
+  const label = declared.toLowerCase();
+  const stated = encodings.find(({ labels }) => labels.includes(label));
+  if (stated === undefined)
     throw fail(
       "encoding-not-read",
       `The declared encoding ${declared} is not read here: use ${encodingNames}`,
     );
-  const label = declared.toLowerCase();
-  const known =
-    marked ?? encodings.find(({ labels, name }) => labels.includes(label) && !/16/.test(name));
-  if (known?.labels.includes(label)) return known;
+  if (marked ? marked.labels.includes(label) : !stated.isWide) return marked ?? stated;
   throw fail(
     "encoding-contradiction",
     `The file declares ${declared}, and ` +

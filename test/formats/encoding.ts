@@ -84,6 +84,14 @@ describe("an XML file in another encoding", () => {
       );
   });
 
+  it("that needs a byte order mark is refused without it", () => {
+    const wide = Buffer.from(text.replace(/^<\?xml.*?\?>/, ""), "utf16le");
+    for (const bytes of [wide, swapped(wide), little(text).subarray(2)])
+      expect(refusal(bytes)).equals(
+        "encoding-not-read: UTF-16 without its byte order mark is not read here",
+      );
+  });
+
   it("that two parts of it say differently is refused", () => {
     const bom = Buffer.from("efbbbf", "hex");
     for (const [bytes, why] of [
