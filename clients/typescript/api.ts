@@ -323,6 +323,7 @@ export type ExternalInvoice = {
     | "format"
     | "arithmetic"
     | "tax-id-form"
+    | "seller-check-digit"
     | "title"
     | "once-in-this-network"
     | "issued"
@@ -336,6 +337,7 @@ export type ExternalInvoice = {
     | "format"
     | "arithmetic"
     | "tax-id-form"
+    | "seller-check-digit"
     | "title"
     | "once-in-this-network"
     | "issued"
@@ -364,6 +366,7 @@ export type ExternalInvoiceSummary = {
     | "format"
     | "arithmetic"
     | "tax-id-form"
+    | "seller-check-digit"
     | "title"
     | "once-in-this-network"
     | "issued"
@@ -377,6 +380,7 @@ export type ExternalInvoiceSummary = {
     | "format"
     | "arithmetic"
     | "tax-id-form"
+    | "seller-check-digit"
     | "title"
     | "once-in-this-network"
     | "issued"
@@ -662,6 +666,7 @@ export type InvoiceRequest = {
   elements?: PlacedElement[] | undefined;
   reverses?: { number?: string | undefined; sourceId?: string | undefined } | undefined;
   priceIncludesTax?: boolean | undefined;
+  code?: string | undefined;
   holder?: Account | undefined;
 };
 export type InvoiceRequestLine = {
@@ -1583,6 +1588,7 @@ export interface Api {
           | "format"
           | "arithmetic"
           | "tax-id-form"
+          | "seller-check-digit"
           | "title"
           | "once-in-this-network"
           | "issued"
@@ -1596,6 +1602,7 @@ export interface Api {
           | "format"
           | "arithmetic"
           | "tax-id-form"
+          | "seller-check-digit"
           | "title"
           | "once-in-this-network"
           | "issued"
@@ -1624,6 +1631,7 @@ export interface Api {
           | "format"
           | "arithmetic"
           | "tax-id-form"
+          | "seller-check-digit"
           | "title"
           | "once-in-this-network"
           | "issued"
@@ -1637,6 +1645,7 @@ export interface Api {
           | "format"
           | "arithmetic"
           | "tax-id-form"
+          | "seller-check-digit"
           | "title"
           | "once-in-this-network"
           | "issued"

@@ -397,6 +397,17 @@ export const invoiceRequest = z
       .partial({ net: true, tax: true, gross: true })
       .optional()
       .describe("Required, with net, tax and gross, unless a line states its gross."),
+    code: z
+      .string()
+      .regex(
+        /^(?:\d{8}|\d{10}|\d{12})$/,
+        "code-format: the code of an invoice has 10 or 12 digits, that of a fiscal bill 8",
+      )
+      .optional()
+      .describe(
+        "The code of an older invoice (发票代码) or a fiscal bill (票据代码), if sourceId is its number " +
+          "alone. The document has both as its sourceId: 044031900111-12345678.",
+      ),
     holder: accountSchema
       .optional()
       .describe(

@@ -271,7 +271,7 @@ function absent({ lines, totals }: InvoiceRequest): Violation[] {
 
 /** The document of a request and what was derived for it, or the rules that the request breaks. */
 export function documentOf(
-  request: Omit<InvoiceRequest, "holder">,
+  request: Omit<InvoiceRequest, "holder" | "code">,
 ): { document: InvoiceDocument; derived?: Derived } | { violations: Violation[] } {
   const { priceIncludesTax: _, ...plain } = request;
   if (!request.lines.some((line) => statesGross(request, line))) {

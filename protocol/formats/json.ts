@@ -38,6 +38,17 @@ function invalid(violations: readonly Violation[]): Problem {
   );
 }
 
+/** Code and number of an older invoice or a fiscal bill, as one id. Throws `invalid-document`. */
+function codedId(code: string, number = ""): string {
+  if (number.length === (code.length === 8 ? 10 : 8) && /^\d+$/.test(number))
+    return `${code}-${number}`;
+  const detail =
+    code.length === 8
+      ? "the number of a fiscal bill, beside its code, has 10 digits"
+      : "the number of an invoice, beside its code, has 8 digits";
+  throw invalid([{ field: "/sourceId", rule: "number-beside-code", detail }]);
+}
+
 /**
  * Reads a JSON invoice. Throws Problem `malformed-document` (not JSON, duplicate members) or
  * `invalid-document`.
@@ -48,7 +59,8 @@ function read(body: Uint8Array): Reading {
   const value = readJsonText(text, malformed, { depth: maxDepth, plain: false });
   const shaped = invoiceRequest.safeParse(value);
   if (!shaped.success) throw invalid(shapeViolations(shaped.error, value));
-  const { holder, ...request } = shaped.data;
+  const { holder, code, ...request } = shaped.data;
+  if (code !== undefined) request.sourceId = codedId(code, request.sourceId);
   const taxed = [...request.lines, ...(request.allowances ?? []), ...(request.taxBreakdown ?? [])];
   for (const part of taxed)
     if (part.taxRate !== undefined) part.taxRate = normaliseDecimal(part.taxRate) ?? part.taxRate;

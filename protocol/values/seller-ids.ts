@@ -8,7 +8,7 @@
  * enrolled (tax-id.ts).
  */
 import { plainCapitals } from "./look-alikes.ts";
-import { isChineseId, isCountryPrefix } from "./tax-id.ts";
+import { isChineseId, isCountryPrefix, isOlderTaxId, isPersonalId } from "./tax-id.ts";
 
 /**
  * An id that a document gives of its seller. `registration`: what it is registered for (vat, tax,
@@ -160,7 +160,10 @@ export async function brokenCheckDigit(seller: Seller): Promise<boolean | undefi
   const [first] = idsOf(seller);
   const place = first && placed(first, seller.country);
   if (place === undefined) return undefined;
-  if (place.country === "CN") return !isChineseId(place.text);
+  if (place.country === "CN") {
+    const unchecked = isOlderTaxId(place.text) && !isPersonalId(place.text);
+    return unchecked ? undefined : !isChineseId(place.text);
+  }
   const { validateEntity, validatePerson } = (await import("stdnum")).default;
   const texts = [place.text, `${place.country === "GR" ? "EL" : place.country}${place.text}`];
   const judged = [validateEntity, validatePerson].flatMap((judge) =>

@@ -32,7 +32,7 @@ import { amountOf } from "../features/invoices/invoices.ts";
 import { accepted, settle } from "../features/out/operations.ts";
 import type { Taxpayer, Taxpayers } from "../features/parties/taxpayers.ts";
 import { type External, lookStates, type Registered } from "../features/use/external.ts";
-import { checks, provenOf } from "../features/use/external-checks.ts";
+import { checkDigitNotes, checks, provenOf } from "../features/use/external-checks.ts";
 import { NAMED, type NearMatch } from "../features/use/near.ts";
 import { fileAnswer, fileType, routeFor } from "../kernel/api.ts";
 import { nextOf, pageLimit } from "../kernel/page.ts";
@@ -154,14 +154,14 @@ export function externalRoutes({ external, taxpayers }: Deps) {
     const employers = await taxpayers.byIndexes(sql, [
       ...new Set(all.map(({ employer }) => employer)),
     ]);
-    return all.map((invoice) => view(invoice, employers.get(invoice.employer)));
+    return Promise.all(all.map((invoice) => view(invoice, employers.get(invoice.employer))));
   }
   const whole = async (sql: Tx, invoice: Registered) => ({
     ...(await views(sql, [invoice]))[0],
     document: invoice.document,
   });
 
-  function view(
+  async function view(
     { id, number, claim, holder, registeredAt, document }: Registered,
     employer: Taxpayer | undefined,
   ) {
@@ -176,7 +176,7 @@ export function externalRoutes({ external, taxpayers }: Deps) {
       seller: document.seller.name,
       buyer: document.buyer.name,
       ...amountOf(document),
-      ...provenOf(document),
+      ...(await provenOf(document)),
     };
   }
 
@@ -248,7 +248,8 @@ export function externalRoutes({ external, taxpayers }: Deps) {
             "invalid-request",
             "The holder is named twice, in the query and in the body",
           );
-        const { unread = [], notes = [] } = read;
+        const { unread = [] } = read;
+        const notes = [...(read.notes ?? []), ...(await checkDigitNotes(read.document))];
         const remarks = {
           ...(unread.length > 0 && { unread }),
           ...(notes.length > 0 && { notes }),
@@ -276,7 +277,7 @@ export function externalRoutes({ external, taxpayers }: Deps) {
         return accepted(made.operation, {
           id: made.id,
           claim: claimRefOf(made.claim),
-          ...provenOf(made.document),
+          ...(await provenOf(made.document)),
           ...remarks,
           ...warned(made.nearDuplicates),
         });

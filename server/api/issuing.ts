@@ -197,7 +197,11 @@ export function issuingRoutes(issuing: Issuing, invoices: Invoices, redLetters: 
             "For a red letter: 1 issue error, 2 goods returned, 3 service ended, 4 sales allowance",
           ),
       }),
-      rawBody: { mediaTypes, schema: invoiceRequest },
+      rawBody: {
+        mediaTypes,
+        schema: invoiceRequest,
+        instead: "Of a PDF, an OFD, a ZIP or a picture send what it says, as XML or JSON",
+      },
       answers: {
         201: { description: "Sealed", schema: receipt },
         202: { description: "Accepted", schema: z.union([receipt, opened]) },

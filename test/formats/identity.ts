@@ -432,6 +432,9 @@ describe("the identity of an invoice issued elsewhere", () => {
     expect(await check("91530102MARJT2FQ8E")).equals(false);
     expect(await check("DE123456789")).equals(true);
     expect(await check("AQ123456")).equals(undefined);
+    // older Chinese ids have no check digit, identity numbers do
+    expect(await check("440301199001011", "CN")).equals(undefined);
+    expect(await check("110101199001010015", "CN")).equals(false);
     expect(await brokenCheckDigit({ name: "nobody" })).equals(undefined);
   });
 });

@@ -203,6 +203,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
       "format",
       "arithmetic",
       "tax-id-form",
+      "seller-check-digit",
       "title",
       "once-in-this-network",
     ]);

@@ -389,6 +389,69 @@ describe("the identity of invoices issued elsewhere, over HTTP", () => {
     expect([other["original"].id, other["differs"]]).deep.equals([made.id, ["seller"]]);
   });
 
+  it("in JSON the code of an older invoice or a fiscal bill stands beside its number, or in front of it", async () => {
+    const numbered = (more: Record<string, unknown>) =>
+      invoiceOf({ taxId: freshTaxId(), name: "店" }, { name: "个人" }, more);
+    for (const [length, digits] of [
+      [12, 8],
+      [10, 8],
+      [8, 10],
+    ] as const) {
+      const code = String(Math.floor(Math.random() * 10_000_000)).padStart(length, "04");
+      const sourceId = "1".repeat(digits);
+      const document = numbered({ code, sourceId });
+      const made = await must(register(document, firm));
+      expect([made.number, made.document.sourceId]).deep.equals(
+        Array(2).fill(`${code}-${sourceId}`),
+      );
+      expect(made.document).not.to.have.property("code");
+      const { seller } = document;
+      const joined = { ...numbered({ sourceId: `${code}-${sourceId}` }), seller };
+      expect(refused(await register(joined, rival), "already-claimed")["original"].id).equals(
+        made.id,
+      );
+      const another = numbered({ code, sourceId: sourceId.slice(1) });
+      refused(await register(another, firm), "invalid-document", {
+        field: "/sourceId",
+        rule: "number-beside-code",
+      });
+    }
+    refused(
+      await register(numbered({ code: "12345678901", sourceId: "1" }), firm),
+      "invalid-document",
+      {
+        field: "/code",
+        rule: "code-format",
+      },
+    );
+  });
+
+  it("says whether the check digits of the seller's id hold by the rules of its country", async () => {
+    for (const [taxId, country, holds, isBroken] of [
+      ["EL061828591", "GR", true, false],
+      ["EL061828592", "GR", false, true],
+      ["BE0123456749", "BE", true, false],
+      ["BE0123456748", "BE", false, true],
+      ["AQ123456", "AQ", false, false],
+    ] as const) {
+      const text = ubl({ number: `CD-${fresh()}`, taxId, country });
+      const looked = await must(look(text, firm));
+      const made = await must(register(text, firm));
+      const seen = await get(`/v1/external-invoices/${made.id}`, firm);
+      for (const { proven, notProven } of [made, seen]) {
+        const check = "seller-check-digit";
+        expect([proven.includes(check), notProven.includes(check)], taxId).deep.equals([
+          holds,
+          !holds,
+        ]);
+      }
+      for (const { notes = [] } of [looked, made]) {
+        const rules = notes.map(({ rule }: Loose) => rule);
+        expect(rules.includes("tax-id-check-digit"), taxId).equals(isBroken);
+      }
+    }
+  });
+
   it("a number of this network is refused in any spelling and format, with how to bring it here", async () => {
     const shop = await taxpayer("身份店", ["issuer"]);
     const number = await issued(shop, { name: "个人" }, { holder: firm.account });

@@ -15,7 +15,8 @@ import {
   twentyDigits,
 } from "@onepiao/protocol/ledger/identity.ts";
 import { brokenForeignTime, chinaDay, type TimeBounds } from "@onepiao/protocol/values/dates.ts";
-import { Problem } from "@onepiao/protocol/values/problems.ts";
+import { Problem, type Violation } from "@onepiao/protocol/values/problems.ts";
+import { brokenCheckDigit } from "@onepiao/protocol/values/seller-ids.ts";
 import { isPersonalId, normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import type { Tx } from "../../db/db.ts";
 import { type Invoices, linksOf } from "../invoices/invoices.ts";
@@ -25,6 +26,7 @@ export const checks = [
   "format",
   "arithmetic",
   "tax-id-form",
+  "seller-check-digit",
   "title",
   "once-in-this-network",
   "issued",
@@ -37,7 +39,10 @@ export const checks = [
 export type Check = (typeof checks)[number];
 
 /** What is proven about a registered invoice, and what is not. */
-export function provenOf(document: InvoiceDocument): { proven: Check[]; notProven: Check[] } {
+export async function provenOf(
+  document: InvoiceDocument,
+): Promise<{ proven: Check[]; notProven: Check[] }> {
+  const holds = (await brokenCheckDigit(document.seller)) === false;
   const titled = titleOf(document) !== undefined;
   const named = document.seller.taxId !== undefined;
   return {
@@ -45,11 +50,13 @@ export function provenOf(document: InvoiceDocument): { proven: Check[]; notProve
       "format",
       "arithmetic",
       ...(named ? (["tax-id-form"] as const) : []),
+      ...(holds ? (["seller-check-digit"] as const) : []),
       ...(titled ? (["title"] as const) : []),
       "once-in-this-network",
     ],
     notProven: [
       ...(named ? [] : (["tax-id-form"] as const)),
+      ...(holds ? [] : (["seller-check-digit"] as const)),
       "issued",
       "seller-signature",
       "unaltered",
@@ -59,6 +66,15 @@ export function provenOf(document: InvoiceDocument): { proven: Check[]; notProve
       "not-issued-here-by-another-gateway",
     ],
   };
+}
+
+/** A note if the seller's id has check digits that its country's rules do not give. */
+export async function checkDigitNotes(document: InvoiceDocument): Promise<Violation[]> {
+  if (!(await brokenCheckDigit(document.seller))) return [];
+  const { taxId, identifiers: [other] = [] } = document.seller;
+  const detail = `The check digits of ${taxId ?? other?.id ?? ""} are not right in its country`;
+  const field = fieldIn(formatOf(document), "/seller/taxId");
+  return [{ field, rule: "tax-id-check-digit", detail }];
 }
 
 const DAY_MS = 86_400_000;
