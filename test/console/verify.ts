@@ -134,6 +134,15 @@ describe("a file that somebody drops", () => {
       expect(mediaTypeOf(bytes(text))).equals(type);
     });
 
+  it("is a ZIP or a picture by its first bytes, which the gateway refuses in words", () => {
+    for (const [type, start] of [
+      ["application/zip", [0x50, 0x4b, 3, 4]],
+      ["image/png", [0x89, 0x50, 0x4e, 0x47]],
+      ["image/jpeg", [0xff, 0xd8, 0xff, 0xe0]],
+    ] as const)
+      expect(mediaTypeOf(new Uint8Array([...start, 0, 1]).buffer)).equals(type);
+  });
+
   it("is XML in UTF-16 and GBK too", () => {
     const xml = "<?xml version='1.0'?><EInvoice/>";
     for (const marked of [Buffer.from(`\ufeff${xml}`, "utf16le"), gb18030(`${xml}数电票`)]) {

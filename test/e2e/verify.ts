@@ -82,6 +82,42 @@ describe("anybody", () => {
     await page.getByRole("heading", { name: "查无此票" }).waitFor();
   });
 
+  it("sees what a code and a file of elsewhere say, and whether they are registered here (phone, zh, en)", async () => {
+    const number = `2653900003${String(randomBytes(4).readUInt32LE()).padStart(10, "0")}`;
+    const page = await open(`/verify#01,32,,${number},255,20261111,,`, { width: 360, height: 740 });
+    await page.getByRole("heading", { name: "查无此票" }).waitFor();
+    await page.getByText("未在本网络登记报销").waitFor();
+    const link = page.getByRole("link", { name: "到 inv-veri.chinatax.gov.cn 查验真伪" });
+    expect(await link.getAttribute("href")).to.equal("https://inv-veri.chinatax.gov.cn/");
+    await page.getByText("电子发票（普通发票）").waitFor();
+    await fitsItsWidth(page);
+    await isAccessible(page);
+    await shot(page, "verify-elsewhere-phone");
+
+    const { client, demo } = await stage();
+    const text = readFileSync(join(root, "samples/shudian/06-scenic-person.xml"), "utf8")
+      .replaceAll("26532000000000700006", number)
+      .replaceAll("91530102MARJT2FQ8E", "91530100MA7DEMX01J");
+    await client.done("POST /v1/external-invoices", {
+      body: text,
+      type: "application/xml",
+      token: demo.keys.employer.token,
+    });
+    const english = await open("/verify", { language: "en-US" });
+    await english.getByRole("tab", { name: "File" }).click();
+    await english.locator("input[type=file]").setInputFiles({
+      name: "other.xml",
+      mimeType: "application/xml",
+      buffer: Buffer.from(text),
+    });
+    await english.getByText("Registered in this network", { exact: true }).waitFor();
+    for (const fact of [number, "昆明石林景区旅游服务有限公司 91530100MA7DEMX01J", "2026-11-11"])
+      await english.getByText(fact, { exact: true }).waitFor();
+    const shown = await english.locator("main").innerText();
+    expect(shown).not.to.include(demo.keys.employer.name);
+    await isAccessible(english);
+  });
+
   it("sees which field is wrong before the page sends a request (en)", async () => {
     const page = await open("/", { language: "en-US" });
     await page.getByLabel("Invoice number").fill("123");

@@ -3,15 +3,9 @@ import {
   type FormatName,
   formatNames,
   formats,
-  syntaxes,
   titlesOf,
 } from "@onepiao/protocol/formats/formats.ts";
 import { useLanguage } from "./words.ts";
-
-/** File types that an input for invoice files accepts. */
-export const invoiceFiles = Object.values(syntaxes)
-  .flatMap(({ ending, mediaTypes }) => [`.${ending}`, ...mediaTypes])
-  .join();
 
 /** `all`: the titles of all formats as a list in a sentence. */
 export function useFormats(): { title: (format: FormatName) => string; all: string } {

@@ -3,10 +3,13 @@
  * above all a pickup secret, stands behind the `#`. Browsers do not send that part, so no server,
  * proxy or log sees it. The gateway uses the same text (protocol/formats/qr.ts).
  */
+import { readNationalCode } from "@onepiao/protocol/formats/national-code.ts";
 import { type QrContent, qrText, readQr } from "@onepiao/protocol/formats/qr.ts";
 
 export type { QrContent };
 export { readQr };
+/** Whether a text is a code that only the platforms of other invoices print. */
+export const isNationalCode = (text: string): boolean => readNationalCode(text) !== undefined;
 /** The details to verify, as printed on the invoice. */
 export type Printed = { number: string; date: string; total: string };
 export type Pickup = { number: string; secret: string };
@@ -34,6 +37,17 @@ export function readPickup(text: string): Pickup | undefined {
     // not JSON, so no pickup of the API
   }
   return undefined;
+}
+
+/** The code of another platform behind a page's `#`, as somebody has pasted it there. */
+export function nationalCodeIn(hash: string): string | undefined {
+  try {
+    const text = decodeURIComponent(hash.slice(1));
+    return isNationalCode(text) ? text : undefined;
+  } catch {
+    // not an encoded text
+    return undefined;
+  }
 }
 
 /** The link that a page's fragment belongs to. */

@@ -19,7 +19,7 @@ export const problemTitles: Readonly<Record<Problem["code"], string>> = {
   "wrong-host": "网关不提供所请求的主机名",
   "not-acceptable": "无法提供所要求的格式",
   "body-too-large": "内容超过大小限制",
-  "unsupported-media-type": "不支持的内容类型",
+  "unsupported-media-type": "不支持此类文件，请使用随附的 XML 文件",
   "too-slow": "发送请求或读取响应超时",
   "rate-limited": "请求过于频繁",
   internal: "网关内部错误，可凭请求编号在日志中查找",

@@ -10,18 +10,19 @@ import {
   SearchOutlined,
 } from "@ant-design/icons";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
-import { Alert, Button, Card, Checkbox, Collapse, Progress, Select, Upload } from "antd";
+import { Alert, Button, Card, Checkbox, Collapse, Input, Progress, Select, Upload } from "antd";
 import { useRef, useState } from "react";
 import { Link } from "react-router";
 import { ask, Refusal, type Schemas } from "../../shared/client.ts";
 import { mediaTypeOf } from "../../shared/file-type.ts";
-import { invoiceFiles, useFormats } from "../../shared/formats.ts";
+import { useFormats } from "../../shared/formats.ts";
 import { Page } from "../../shared/frame.tsx";
 import { newOnce, type Once } from "../../shared/intentions.ts";
 import { useSharedWords } from "../../shared/messages.ts";
-import { Loaded, More } from "../../shared/problem.tsx";
+import { BrokenRules, Loaded, More } from "../../shared/problem.tsx";
 import { useSession } from "../../shared/session.tsx";
 import { InvoiceNumber, StateTag, Time, Total } from "../../shared/show.tsx";
+import { figureOf } from "../../shared/typed.ts";
 import { changed } from "./decide.tsx";
 import { Holder } from "./inbox.tsx";
 import { useWords } from "./messages.ts";
@@ -32,17 +33,21 @@ import { Refused } from "./refused.tsx";
 
 type Summary = Schemas["ExternalInvoiceSummary"];
 type Look = Schemas["ExternalLook"];
-type Warned = Pick<Look, "nearDuplicates">;
-type Registered = Schemas["ExternalInvoice"] & Warned;
-type Taken = { id: string; claim: { id: string } } & Warned;
-/** `dryRun`: the file is only looked up. */
-type Dropped = { key: string; file: File; holder: string; dryRun: boolean; once: Once } & (
-  | { state: "waiting" | "running" }
-  | { state: "done"; made: Registered }
-  | { state: "looked"; look: Look }
-  | { state: "pending"; made: Taken }
-  | { state: "refused"; error: unknown }
-);
+/** What only the answer to a registration says, and a look. */
+type Remarks = Pick<Look, "nearDuplicates" | "notes">;
+type Registered = Schemas["ExternalInvoice"] & Remarks;
+type Taken = { id: string; claim: { id: string } } & Remarks;
+/** `dryRun`: the file is only looked up. `collected`: beside the gross, if it is not "". */
+type Wish = { holder: string; dryRun: boolean; collected: string };
+type Sent = Wish & { key: string; file: File; once: Once };
+type Dropped = Sent &
+  (
+    | { state: "waiting" | "running" }
+    | { state: "done"; made: Registered }
+    | { state: "looked"; look: Look }
+    | { state: "pending"; made: Taken }
+    | { state: "refused"; error: unknown }
+  );
 
 const PAGE = 20;
 const SIDE_BY_SIDE = 3;
@@ -50,7 +55,7 @@ const SIDE_BY_SIDE = 3;
 const MAX_BYTES = 10 * 1_048_576;
 
 async function register(
-  { file, holder, dryRun, once }: Dropped,
+  { file, holder, dryRun, collected, once }: Sent,
   self: string,
 ): Promise<Registered | Taken | Look> {
   if (file.size > MAX_BYTES) throw new Refusal("body-too-large");
@@ -58,9 +63,19 @@ async function register(
   const query = {
     ...(holder === self ? {} : { holder }),
     ...(dryRun ? ({ dryRun: "true" } as const) : {}),
+    ...(collected === "" ? {} : { collected }),
   };
   return ask("POST /v1/external-invoices", { ...once, query, body: file, type });
 }
+
+const sentOf = ({ key, file, holder, dryRun, collected, once }: Sent): Sent => ({
+  key,
+  file,
+  holder,
+  dryRun,
+  collected,
+  once,
+});
 
 /** The queue of dropped files: a few at a time, in the order in which they were dropped. */
 function useQueue() {
@@ -76,8 +91,7 @@ function useQueue() {
   async function work(): Promise<void> {
     running.current += 1;
     for (let next = queue.current.shift(); next !== undefined; next = queue.current.shift()) {
-      const { key, file, holder, dryRun, once } = next;
-      const base = { key, file, holder, dryRun, once };
+      const base = sentOf(next);
       put({ ...base, state: "running" });
       try {
         const registration = await register(next, account);
@@ -98,13 +112,12 @@ function useQueue() {
   };
   return {
     all,
-    add(file: File, holder: string, dryRun: boolean) {
+    add(file: File, wish: Wish) {
       serial.current += 1;
       const dropped: Dropped = {
+        ...wish,
         key: String(serial.current),
         file,
-        holder,
-        dryRun,
         once: newOnce(),
         state: "waiting",
       };
@@ -113,8 +126,7 @@ function useQueue() {
     },
     /** Uses the same key, so work that was done is not repeated. */
     again(dropped: Dropped) {
-      const { key, file, holder, dryRun, once } = dropped;
-      const waiting: Dropped = { key, file, holder, dryRun, once, state: "waiting" };
+      const waiting: Dropped = { ...sentOf(dropped), state: "waiting" };
       put(waiting);
       push(waiting);
     },
@@ -137,21 +149,36 @@ function LookLine({ look }: { look: Look }) {
   const say = useWords();
   const { state, number, original } = look;
   return (
-    <div className="row">
-      <strong>{say(`look.${state}`)}</strong>
-      <InvoiceNumber number={number} />
-      {original === undefined ? null : (
-        <>
-          <StateTag state={original.state} />
-          <Time at={original.since} />
-        </>
-      )}
-      {original?.claim === undefined ? null : (
-        <Link className="target" to={`/employer/claims/${original.claim}`}>
-          {say("refused.claim")}
-        </Link>
-      )}
-    </div>
+    <>
+      <div className="row">
+        <strong>{say(`look.${state}`)}</strong>
+        <InvoiceNumber number={number} />
+        {original === undefined ? null : (
+          <>
+            <StateTag state={original.state} />
+            <Time at={original.since} />
+          </>
+        )}
+        {original?.claim === undefined ? null : (
+          <Link className="target" to={`/employer/claims/${original.claim}`}>
+            {say("refused.claim")}
+          </Link>
+        )}
+      </div>
+      <Notes notes={look.notes} />
+    </>
+  );
+}
+
+/** What is unusual about a document, although its standard allows it. */
+function Notes({ notes }: { notes: Remarks["notes"] }) {
+  const say = useWords();
+  if (notes === undefined) return null;
+  return (
+    <section>
+      <strong>{say("external.notes")}</strong>
+      <BrokenRules rules={notes} />
+    </section>
   );
 }
 
@@ -180,6 +207,7 @@ function FileLine({ dropped, onAgain }: { dropped: Dropped; onAgain: () => void 
             </Link>
             <Total amounts={[dropped.made]} />
           </div>
+          <Notes notes={dropped.made.notes} />
           <Collapse
             ghost
             size="small"
@@ -210,6 +238,9 @@ function Register() {
   const { all: allFormats } = useFormats();
   const [holder, setHolder] = useState(session.account);
   const [dryRun, setDryRun] = useState(false);
+  const [typed, setTyped] = useState("");
+  const collected = figureOf(typed);
+  const isAmount = collected === "" || /^\d{1,13}(?:\.\d{2,3})?$/.test(collected);
   const { all, add, again, clear } = useQueue();
   const finished = all.filter(({ state }) => state !== "waiting" && state !== "running").length;
   const registered = all.filter((dropped) => !dropped.dryRun);
@@ -239,12 +270,34 @@ function Register() {
         <Checkbox checked={dryRun} onChange={({ target }) => setDryRun(target.checked)}>
           {say("external.look")}
         </Checkbox>
+        {dryRun ? null : (
+          <div>
+            <label htmlFor="external-collected" className="block quiet">
+              {say("external.collected")}
+            </label>
+            <Input
+              id="external-collected"
+              className="person-select"
+              inputMode="decimal"
+              autoComplete="off"
+              value={typed}
+              status={isAmount ? "" : "error"}
+              onChange={({ target }) => setTyped(target.value)}
+              aria-describedby="external-collected-help"
+            />
+            <div id="external-collected-help" className="quiet small" role="status">
+              {say(isAmount ? "external.collected.help" : "external.collected.bad")}
+            </div>
+          </div>
+        )}
         <Upload.Dragger
-          accept={invoiceFiles}
+          disabled={!isAmount && !dryRun}
           multiple
           showUploadList={false}
           beforeUpload={(file) => {
-            add(file, holder, dryRun);
+            add(file, { holder, dryRun, collected: dryRun ? "" : collected });
+            // not for the files that are dropped next
+            setTyped("");
             return Upload.LIST_IGNORE;
           }}
         >

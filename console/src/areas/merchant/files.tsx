@@ -16,7 +16,7 @@ import { useEffect, useReducer, useRef } from "react";
 import { Link } from "react-router";
 import { answerOf, Refusal, type Schemas } from "../../shared/client.ts";
 import { mediaTypeOf } from "../../shared/file-type.ts";
-import { invoiceFiles, useFormats } from "../../shared/formats.ts";
+import { useFormats } from "../../shared/formats.ts";
 import { newOnce } from "../../shared/intentions.ts";
 import { ProblemNote, useProblemWords } from "../../shared/problem.tsx";
 import { InvoiceNumber } from "../../shared/show.tsx";
@@ -196,7 +196,6 @@ export function Files() {
     <div className="stack">
       <Upload.Dragger
         multiple
-        accept={invoiceFiles}
         showUploadList={false}
         beforeUpload={(file, all) => {
           // called once for each file; the last call has them all

@@ -16,6 +16,7 @@ import { BrokenRules, useProblemWords } from "../../shared/problem.tsx";
 import { InvoiceNumber, StateTag, Time } from "../../shared/show.tsx";
 import { shownTexts } from "./answers.ts";
 import type { OnDevice } from "./device.ts";
+import { type Elsewhere, ElsewhereParts } from "./elsewhere.tsx";
 import { useWords } from "./messages.ts";
 import type { Answer, Verified } from "./verify.ts";
 
@@ -165,6 +166,8 @@ export function Result({ answer }: { answer: Answer }) {
   const steps = "steps" in verified ? verified.steps : [];
   const contradictions = "contradictions" in verified ? verified.contradictions : [];
   const shown = "shown" in verified ? verified.shown : undefined;
+  const elsewhere: Elsewhere = "steps" in verified ? {} : verified;
+  const isOutside = elsewhere.askAt !== undefined || elsewhere.registered !== undefined;
   const head = useRef<HTMLHeadingElement>(null);
   const [look, icon] = looks[result];
   // the result is what the person waits for: it gets the focus and is read out
@@ -179,7 +182,7 @@ export function Result({ answer }: { answer: Answer }) {
               {say(`result.${result}`)}
             </h2>
             <p>
-              {say(`result.${result}.detail`)}{" "}
+              {say(isOutside ? "result.outside.detail" : `result.${result}.detail`)}{" "}
               {state !== undefined && (result === "valid" || result === "adjusted")
                 ? say(`state.${state}`)
                 : null}
@@ -199,6 +202,7 @@ export function Result({ answer }: { answer: Answer }) {
             {state === undefined ? null : <StateTag state={state} />}
           </div>
         )}
+        <ElsewhereParts answer={elsewhere} />
         {contradictions.length === 0 ? null : (
           <section className="breaks">
             <h3>{say("contradictions")}</h3>

@@ -12,8 +12,10 @@ import { ButtonLink } from "../../shared/button-link.tsx";
 import { isDay } from "../../shared/days.ts";
 import { Page } from "../../shared/frame.tsx";
 import {
+  isNationalCode,
   linkOf,
   linkWith,
+  nationalCodeIn,
   type Printed,
   type QrContent,
   readPrinted,
@@ -112,7 +114,6 @@ function ByFile({ busy, onAsk }: { busy: boolean; onAsk: (file: File) => void })
     <div className="stack">
       {large ? <Alert type="warning" showIcon role="alert" title={say("verify.tooLarge")} /> : null}
       <Upload.Dragger
-        accept=".json,.pdf,.xml"
         showUploadList={false}
         disabled={busy}
         beforeUpload={(file) => {
@@ -158,7 +159,9 @@ export function Component() {
     if (search === "" && hash === "") return;
     const content = readQr(linkWith(hash));
     const printed = readPrinted({ search, hash });
+    const text = nationalCodeIn(hash);
     if (content) take(content);
+    else if (text !== undefined) mutate({ by: "text", text });
     else {
       setGiven(printed);
       if (isWhole(printed)) mutate({ by: "print", printed });
@@ -171,9 +174,11 @@ export function Component() {
 
   const scanned = (text: string): boolean => {
     const content = readQr(text);
-    setUnknown(content === undefined);
+    const national = content === undefined && isNationalCode(text);
+    setUnknown(content === undefined && !national);
     if (content) take(content);
-    return content !== undefined;
+    else if (national) mutate({ by: "text", text });
+    return content !== undefined || national;
   };
   const again = () => {
     reset();

@@ -16,7 +16,8 @@ export type Verified = ByPrint | ByBundle;
 export type Question =
   | { by: "print"; printed: Printed }
   | { by: "file"; file: File }
-  | { by: "code"; content: QrContent };
+  | { by: "code"; content: QrContent }
+  | { by: "text"; text: string };
 
 const post = (type: string, body: Blob | string): Promise<Verified> =>
   ask("POST /v1/verify", { body, type });
@@ -59,6 +60,7 @@ export async function verify(question: Question): Promise<Answer> {
     const { file } = question;
     return { verified: await post(mediaTypeOf(await file.slice(0, 1_024).arrayBuffer()), file) };
   }
+  if (question.by === "text") return { verified: await post("text/plain", question.text) };
   // a pickup secret must not be sent here
   const { pickup: _, ...content } = question.content;
   return verifyCode(content);
