@@ -5,7 +5,8 @@
  * format as they are. PDF: veraPDF. Needs Java 17 and Maven, which gets the rules from Maven
  * Central; so it is not part of `npm test`.
  *
- *   --documents N   how many documents are made up (200)
+ *   --documents N   how many documents are made up (200), and a quarter as many of tills, whose
+ *                   prices have the tax inside
  *   --seed N        from which seed (1)
  *   --keep          leaves the files where they are
  */
@@ -22,7 +23,7 @@ import { Problem } from "@onepiao/protocol/values/problems.ts";
 import fc from "fast-check";
 import { goodSamples } from "../../sandbox/samples.ts";
 import { writePdf } from "../../server/drawing/pdf.ts";
-import { documents, number } from "../../test/formats/documents.ts";
+import { documents, number, tillDocuments } from "../../test/formats/documents.ts";
 
 type Writer = (document: InvoiceDocument) => Promise<string | Uint8Array> | string;
 const numbersOf = ({ reverses }: InvoiceDocument) => ({
@@ -104,10 +105,12 @@ try {
     if (name.startsWith(`${format}/`))
       writeFileSync(join(folder, "files", `original-${file}`), bytes);
   }
-  const made = fc.sample(documents, {
-    numRuns: Number(values.documents ?? 200),
-    seed: Number(values.seed ?? 1),
-  });
+  const numRuns = Number(values.documents ?? 200);
+  const seed = Number(values.seed ?? 1);
+  const made = [
+    ...fc.sample(documents, { numRuns, seed }),
+    ...fc.sample(tillDocuments, { numRuns: Math.ceil(numRuns / 4), seed }),
+  ];
   let count = 0;
   for (const [at, document] of made.entries())
     if (await put(`made-${String(at).padStart(5, "0")}`, document, writer)) count += 1;

@@ -2,6 +2,7 @@
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { formats } from "@onepiao/protocol/formats/formats.ts";
+import { documentOf } from "@onepiao/protocol/formats/gross.ts";
 import { checkDocument } from "@onepiao/protocol/formats/rules.ts";
 import { amountTimesRate, formatMoney, parseMoney } from "@onepiao/protocol/values/money.ts";
 import fc from "fast-check";
@@ -214,3 +215,27 @@ export const documents: fc.Arbitrary<InvoiceDocument> = fc
     },
   )
   .filter((document) => checkDocument(document, formats.json.rules).length === 0);
+
+const tillLine = fc.record({
+  grossAmount: fc.integer({ min: 1, max: 10_000_000 }).map((cents) => formatMoney(BigInt(cents))),
+  taxRate: fc.constantFrom("0.01", "0.03", "0.05", "0.06", "0.09", "0.13"),
+});
+/** Of a till: lines whose prices have the tax inside, so that net and tax are derived from them. */
+export const tillDocuments: fc.Arbitrary<InvoiceDocument> = fc
+  .tuple(fc.array(tillLine, { minLength: 1, maxLength: 60 }), fc.boolean())
+  .map(([lines, uniform]) => {
+    const result = documentOf({
+      kind: "ordinary",
+      issuedAt: "2026-11-03T12:31:07+08:00",
+      currency: "CNY",
+      seller: { taxId: "91440305MA4JURQ28R", name: "深圳市南山区巷口面馆有限公司" },
+      buyer: { name: "个人" },
+      lines: lines.map((line) => ({
+        name: "*餐饮服务*餐费",
+        ...line,
+        ...(uniform ? { taxRate: "0.06" } : {}),
+      })),
+    });
+    if ("violations" in result) throw new Error(JSON.stringify(result.violations));
+    return result.document;
+  });
