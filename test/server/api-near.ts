@@ -243,6 +243,21 @@ describe("near duplicates of external invoices", () => {
     expect(second.nearDuplicates.map((match: Loose) => match.invoice)).deep.equals([first.id]);
   });
 
+  it("a copy with another of its seller's ids is the same invoice, and no near duplicate", async () => {
+    const [name, sourceId] = [fresh("Mehrfach "), fresh("M-")];
+    const identifiers = [{ id: `40123${fresh("").padStart(8, "0")}`, scheme: "0088" }];
+    const copy = (taxId: string) => ({
+      ...receipt({ number: sourceId }),
+      seller: { name, taxId, country: "DE", identifiers },
+    });
+    const first = await must(register(copy("DE123456789"), firm));
+    const second = await register(copy("DE987654321"), rival);
+    expect(refused(second, "already-claimed")["original"].id).not.equals(first.id);
+    const third = await must(register(copy("DE987654321"), firm, "?dryRun=true"));
+    expect([third.state, third.nearDuplicates]).deep.equals(["registered", undefined]);
+    expect(await findingsOf(first.id)).deep.equals([]);
+  });
+
   it("a replay gives the first answer, whatever has come since", async () => {
     const seller = fresh("Wirt ");
     const first = await must(register(receipt({ seller }), firm));
@@ -382,13 +397,29 @@ describe("near duplicates of external invoices", () => {
       const made = await must(register(elsewhere, firm));
       const ann = await person(firm, "丁");
       const number = await issued(shop, { name: "个人" }, { holder: ann.account });
+      // until then it may be anybody's, and only the bureau sees it
+      const [early] = await until("the auditor has compared it", async () => {
+        const all = await findingsOf(made.id);
+        return all.length > 0 && all;
+      });
+      expect([early?.["registered"].claim, await findingsOf(made.id, firm)]).deep.equals([
+        undefined,
+        [],
+      ]);
       const claim = await claimed(number, ann, firm);
-      const [finding] = await findingsOf(made.id, firm);
+      const [finding, ...more] = await findingsOf(made.id, firm);
+      expect(more).deep.equals([]);
       expect(finding).deep.includes({ kind: "near-duplicate", id: made.id, same: ["seller"] });
       expect(finding.registered.invoice).equals(number);
       expect(finding.registered.claim.id).equals(claim.id);
+      expect(finding.registered.employer.taxId).equals(firm.taxId);
       expect(finding.claim.id).equals(made.claim.id);
-      expect((await findingsOf(made.id)).length).equals(1);
+      expect(await findingsOf(made.id)).deep.equals([finding]);
+      const [event] = await until("the employer has the event", async () => {
+        const all = await eventsOf(made.id, firm);
+        return all.length > 0 && all;
+      });
+      expect(event?.["data"]).deep.equals({ same: ["seller"], other: number });
       // who decides the claim sees it
       const about = await get(`/v1/external-findings?claim=${claim.id}`, firm);
       expect(about.items).deep.equals([finding]);

@@ -128,7 +128,10 @@ export function createFindings({ vault, taxpayers }: { vault: Vault; taxpayers: 
       return row !== undefined;
     },
 
-    /** Stores a finding and tells the employer and the bureau of it, once. */
+    /**
+     * Stores a finding and notifies the employer and the bureau, once; and again when the other
+     * document gets a claim, or one from the same employer.
+     */
     async add(tx: Tx, employer: Taxpayer, finding: NewFinding): Promise<void> {
       const { kind, number, claim, original, differs, same, ownClaim, registered, stated } =
         finding;
@@ -149,7 +152,11 @@ export function createFindings({ vault, taxpayers }: { vault: Vault; taxpayers: 
         insert into external_findings (kind, number, employer, claim, digest, sealed, bureau_only)
         values (${kind}, ${number}, ${employer.index}, ${claim ?? null}, ${digest}, ${sealed},
           ${isBureauOnly(employer, finding)})
-        on conflict (digest) do nothing returning 1`;
+        on conflict (digest) do update
+          set claim = excluded.claim, sealed = excluded.sealed, bureau_only = excluded.bureau_only
+          where (external_findings.claim is null and excluded.claim is not null)
+            or (external_findings.bureau_only and not excluded.bureau_only)
+        returning 1`;
       if (added.length > 0) await notify(tx, [noticeOf(employer, finding)]);
     },
 

@@ -177,6 +177,9 @@ export function createNear({ vault, taxpayers, findings }: Deps) {
     const { ids, employer, holder } = subject;
     // an invoice that was claimed through another gateway has no claim here, but the chain's record
     const used = tx`s.state in ('claimed', 'reimbursed')`;
+    // a copy with other ids of its seller is the same invoice if a claim has an id of both
+    const isCopy = tx`exists (
+      select 1 from claim_invoices x where x.claim = c.id and x.number = any(${[...ids]}::numeric[]))`;
     const rows = await tx<Row[]>`
       select k.place::int - 1 as place, d.number, c.id as claim, c.document,
         coalesce(c.employer, case when ${used} then s.employer end) as employer,
@@ -187,7 +190,7 @@ export function createNear({ vault, taxpayers, findings }: Deps) {
       left join lateral (${claimOf(tx, employer.index)}) c on true
       left join lateral (
         select r.state, r.employer, r.holder from record_now r where r.number = d.number limit 1) s on true
-      where d.number <> all(${[...ids]}::numeric[]) and (c.id is not null
+      where d.number <> all(${[...ids]}::numeric[]) and not ${isCopy} and (c.id is not null
         or d.number < ${EXTERNAL.toString()}::numeric and s.state is distinct from 'reversed')`;
     const own = { employer: employer.index, holder, isEmployee: holder !== employer.account };
     return judged(rows, keys, own).sort(
