@@ -18,6 +18,7 @@ import { documentRoutes } from "./api/documents.ts";
 import { entryRoutes } from "./api/entries.ts";
 import { eventRoutes } from "./api/events.ts";
 import { externalRoutes } from "./api/external.ts";
+import { externalCreditRoutes } from "./api/external-credits.ts";
 import { externalFindingRoutes } from "./api/external-findings.ts";
 import { grantRoutes } from "./api/grants.ts";
 import { importRoutes } from "./api/imports.ts";
@@ -80,6 +81,7 @@ import { claimProjection } from "./features/use/claims-projection.ts";
 import { createEntries } from "./features/use/entries.ts";
 import { entryProjection } from "./features/use/entries-projection.ts";
 import { createExternal } from "./features/use/external.ts";
+import { createCredits } from "./features/use/external-credits.ts";
 import { createPickups } from "./features/use/pickups.ts";
 import { createTransfers } from "./features/use/transfers.ts";
 import { transferProjection } from "./features/use/transfers-projection.ts";
@@ -350,7 +352,8 @@ export async function startGateway(
     const webhooks = createWebhooks({ vault, outbound });
     const bundles = createBundles({ contracts, evidence, taxpayers, documents });
     const pickups = createPickups({ invoices, taxpayers, keys });
-    const claims = createClaims({ vault, taxpayers, invoices, near });
+    const credits = createCredits({ vault, taxpayers, invoices, bounds });
+    const claims = createClaims({ vault, taxpayers, invoices, near, credits });
     const external = createExternal({
       sql,
       vault,
@@ -359,6 +362,7 @@ export async function startGateway(
       claims,
       findings,
       near,
+      credits,
       bounds,
     });
     // the address is known when it listens, and nobody asks before
@@ -421,7 +425,8 @@ export async function startGateway(
       ...transferRoutes(createTransfers({ invoices, persons }), grants),
       ...pickupRoutes(pickups, papers),
       ...claimRoutes({ claims, taxpayers, invoices, external, grants }),
-      ...externalRoutes({ external, taxpayers }),
+      ...externalRoutes({ external, credits, taxpayers }),
+      ...externalCreditRoutes({ credits, taxpayers }),
       ...externalFindingRoutes({ findings, taxpayers }),
       ...entryRoutes(createEntries({ vault, taxpayers, invoices })),
       ...ledgerRoutes(createLedger({ contracts })),

@@ -216,6 +216,17 @@ export type EventData =
         claim?: string | undefined;
       };
     }
+  | {
+      type: "external.credited";
+      data: {
+        effect: "reduces" | "exceeds" | "differs" | "several" | "other-employer";
+        claim: string;
+        overpaid: boolean;
+        credit?: string | undefined;
+        employer?: number | undefined;
+        recorder?: number | undefined;
+      };
+    }
   | { type: "invoice.imported"; data: { lot: string; state: string } }
   | {
       type: "transfer.offered";
@@ -276,6 +287,54 @@ export type EventPlace = {
   block: number;
   logIndex: number;
 };
+export type ExternalCreditNote = {
+  credit?: string | undefined;
+  id: ExternalId;
+  number: string;
+  format: "json" | "shudian" | "ubl" | "cii";
+  employer: { taxId: string; name: string };
+  recordedAt?: string | undefined;
+  seller: string;
+  buyer: string;
+  issuedOn: string;
+  currency: string;
+  amount: string;
+  originals: { number: string; date?: string | undefined }[];
+  effects: {
+    id: ExternalId;
+    number: string;
+    effect: "reduces" | "exceeds" | "differs" | "several" | "other-employer";
+    taken: { gross: string; payable: string };
+    differs?: ("seller" | "date" | "total")[] | undefined;
+    overpaid: boolean;
+    recoveredAt?: string | undefined;
+    claim: {
+      id: string;
+      status:
+        | "submitted"
+        | "refused"
+        | "claimed"
+        | "reimbursed"
+        | "rejected"
+        | "withdrawn"
+        | "reversed";
+      href: string;
+    };
+    employer: { taxId: string; name: string };
+  }[];
+  unread?: string[] | undefined;
+  notes?: { field: string; rule: string; detail: string }[] | undefined;
+};
+export type ExternalCreditOnInvoice = {
+  number: string;
+  amount: string;
+  effect: "reduces" | "exceeds" | "differs" | "several" | "other-employer";
+  taken: { gross: string; payable: string };
+  differs?: ("seller" | "date" | "total")[] | undefined;
+  overpaid: boolean;
+  recoveredAt?: string | undefined;
+  credit?: string | undefined;
+};
 export type ExternalFinding = {
   finding: string;
   kind: "conflict" | "near-duplicate";
@@ -319,6 +378,7 @@ export type ExternalInvoice = {
   currency: string;
   gross: string;
   payable: string;
+  creditNotes?: ExternalCreditOnInvoice[] | undefined;
   proven: (
     | "format"
     | "arithmetic"
@@ -362,6 +422,7 @@ export type ExternalInvoiceSummary = {
   currency: string;
   gross: string;
   payable: string;
+  creditNotes?: ExternalCreditOnInvoice[] | undefined;
   proven: (
     | "format"
     | "arithmetic"
@@ -394,7 +455,7 @@ export type ExternalInvoiceSummary = {
 export type ExternalLook = {
   number: string;
   ids: ExternalId[];
-  state: "free" | "registered" | "used" | "conflict";
+  state: "free" | "registered" | "used" | "conflict" | "credited";
   original?:
     | {
         id: ExternalId;
@@ -405,6 +466,7 @@ export type ExternalLook = {
       }
     | undefined;
   differs?: ("seller" | "date" | "total")[] | undefined;
+  creditNotes?: ExternalCreditOnInvoice[] | undefined;
   unread?: string[] | undefined;
   notes?: { field: string; rule: string; detail: string }[] | undefined;
   nearDuplicates?:
@@ -415,6 +477,16 @@ export type ExternalLook = {
         claim?: { id: string; href: string } | undefined;
       }[]
     | undefined;
+};
+export type ExternalOverpaid = {
+  overpaid: string;
+  amount: string;
+  currency: string;
+  recoveredAt?: string | undefined;
+  original: { id: ExternalId; number: string };
+  creditNote: { credit: string; number: string; href: string };
+  claim: { id: string; href: string };
+  employer: { taxId: string; name: string };
 };
 export type FindingPlace = string;
 export type FlowStats = {
@@ -1168,9 +1240,9 @@ export type Code =
   | "red-letter-refused"
   | "red-letter-open"
   | "red-letter-state"
-  | "external-red-letter"
   | "external-issued-here"
   | "external-conflict"
+  | "external-credited"
   | "external-registered"
   | "tax-id-enrolled"
   | "key-not-shown"
@@ -1547,6 +1619,74 @@ export interface Api {
     answers: { 200: Uint8Array<ArrayBuffer> };
     item: Event;
   };
+  "GET /v1/external-credits": {
+    params: undefined;
+    query: {
+      before?: string | undefined;
+      limit?: number | undefined;
+      doubtful?: "true" | "false" | undefined;
+    };
+    body: undefined;
+    raw: never;
+    answers: { 200: { items: ExternalCreditNote[]; next?: string | undefined } };
+    item: never;
+  };
+  "GET /v1/external-credits/{credit}": {
+    params: { credit: string };
+    query: undefined;
+    body: undefined;
+    raw: never;
+    answers: {
+      200: {
+        credit?: string | undefined;
+        id: ExternalId;
+        number: string;
+        format: "json" | "shudian" | "ubl" | "cii";
+        employer: { taxId: string; name: string };
+        recordedAt?: string | undefined;
+        seller: string;
+        buyer: string;
+        issuedOn: string;
+        currency: string;
+        amount: string;
+        originals: { number: string; date?: string | undefined }[];
+        effects: {
+          id: ExternalId;
+          number: string;
+          effect: "reduces" | "exceeds" | "differs" | "several" | "other-employer";
+          taken: { gross: string; payable: string };
+          differs?: ("seller" | "date" | "total")[] | undefined;
+          overpaid: boolean;
+          recoveredAt?: string | undefined;
+          claim: {
+            id: string;
+            status:
+              | "submitted"
+              | "refused"
+              | "claimed"
+              | "reimbursed"
+              | "rejected"
+              | "withdrawn"
+              | "reversed";
+            href: string;
+          };
+          employer: { taxId: string; name: string };
+        }[];
+        unread?: string[] | undefined;
+        notes?: { field: string; rule: string; detail: string }[] | undefined;
+        document: InvoiceDocument;
+      };
+    };
+    item: never;
+  };
+  "GET /v1/external-credits/{credit}/original": {
+    params: { credit: string };
+    query: undefined;
+    body: undefined;
+    raw: never;
+    answers: { 200: Uint8Array<ArrayBuffer> };
+    item: never;
+  };
   "GET /v1/external-findings": {
     params: undefined;
     query: {
@@ -1570,60 +1710,63 @@ export interface Api {
     body: InvoiceRequest;
     raw: string;
     answers: {
-      200: ExternalLook;
-      201: {
-        id: ExternalId;
-        number: string;
-        format: "json" | "shudian" | "ubl" | "cii";
-        claim: { id: string; status: string; href: string };
-        holder: Account;
-        employer: { taxId: string; name: string };
-        registeredAt: string;
-        seller: string;
-        buyer: string;
-        currency: string;
-        gross: string;
-        payable: string;
-        proven: (
-          | "format"
-          | "arithmetic"
-          | "tax-id-form"
-          | "seller-check-digit"
-          | "title"
-          | "once-in-this-network"
-          | "issued"
-          | "seller-signature"
-          | "unaltered"
-          | "not-reversed"
-          | "unused-outside"
-          | "not-issued-here-by-another-gateway"
-        )[];
-        notProven: (
-          | "format"
-          | "arithmetic"
-          | "tax-id-form"
-          | "seller-check-digit"
-          | "title"
-          | "once-in-this-network"
-          | "issued"
-          | "seller-signature"
-          | "unaltered"
-          | "not-reversed"
-          | "unused-outside"
-          | "not-issued-here-by-another-gateway"
-        )[];
-        document: InvoiceDocument;
-        unread?: string[] | undefined;
-        notes?: { field: string; rule: string; detail: string }[] | undefined;
-        nearDuplicates?:
-          | {
-              invoice: InvoiceNumber | ExternalId;
-              number: string;
-              same: ("seller" | "buyer")[];
-              claim?: { id: string; href: string } | undefined;
-            }[]
-          | undefined;
-      };
+      200: ExternalLook | ExternalCreditNote;
+      201:
+        | {
+            id: ExternalId;
+            number: string;
+            format: "json" | "shudian" | "ubl" | "cii";
+            claim: { id: string; status: string; href: string };
+            holder: Account;
+            employer: { taxId: string; name: string };
+            registeredAt: string;
+            seller: string;
+            buyer: string;
+            currency: string;
+            gross: string;
+            payable: string;
+            creditNotes?: ExternalCreditOnInvoice[] | undefined;
+            proven: (
+              | "format"
+              | "arithmetic"
+              | "tax-id-form"
+              | "seller-check-digit"
+              | "title"
+              | "once-in-this-network"
+              | "issued"
+              | "seller-signature"
+              | "unaltered"
+              | "not-reversed"
+              | "unused-outside"
+              | "not-issued-here-by-another-gateway"
+            )[];
+            notProven: (
+              | "format"
+              | "arithmetic"
+              | "tax-id-form"
+              | "seller-check-digit"
+              | "title"
+              | "once-in-this-network"
+              | "issued"
+              | "seller-signature"
+              | "unaltered"
+              | "not-reversed"
+              | "unused-outside"
+              | "not-issued-here-by-another-gateway"
+            )[];
+            document: InvoiceDocument;
+            unread?: string[] | undefined;
+            notes?: { field: string; rule: string; detail: string }[] | undefined;
+            nearDuplicates?:
+              | {
+                  invoice: InvoiceNumber | ExternalId;
+                  number: string;
+                  same: ("seller" | "buyer")[];
+                  claim?: { id: string; href: string } | undefined;
+                }[]
+              | undefined;
+          }
+        | ExternalCreditNote;
       202: {
         id: ExternalId;
         claim: { id: string; href: string };
@@ -1692,6 +1835,33 @@ export interface Api {
     body: undefined;
     raw: never;
     answers: { 200: Uint8Array<ArrayBuffer> };
+    item: never;
+  };
+  "GET /v1/external-overpaid": {
+    params: undefined;
+    query: {
+      before?: string | undefined;
+      limit?: number | undefined;
+      state?: "open" | "recovered" | undefined;
+    };
+    body: undefined;
+    raw: never;
+    answers: {
+      200: {
+        items: ExternalOverpaid[];
+        next?: string | undefined;
+        sums?: { currency: string; amount: string; count: number }[] | undefined;
+        sumsOfNewest?: true | undefined;
+      };
+    };
+    item: never;
+  };
+  "POST /v1/external-overpaid/{overpaid}/recovered": {
+    params: { overpaid: string };
+    query: undefined;
+    body: undefined;
+    raw: never;
+    answers: { 200: ExternalOverpaid };
     item: never;
   };
   "GET /v1/invoices": {
@@ -2426,6 +2596,7 @@ export interface Api {
             | "invoice.issued"
             | "external.conflict"
             | "external.near-duplicate"
+            | "external.credited"
             | "invoice.imported"
             | "transfer.offered"
             | "transfer.ended"

@@ -14,6 +14,16 @@ export type Named = { number: string; date?: string | undefined };
  */
 export type Credit = { amount: string; originals: readonly Named[] };
 
+/** What a recorded credit note does to the registration of an original. */
+export const creditEffects = [
+  "reduces",
+  "exceeds",
+  "differs",
+  "several",
+  "other-employer",
+] as const;
+export type CreditEffect = (typeof creditEffects)[number];
+
 /** Whether the document is a red letter or a credit note, whatever its amounts are. */
 export const isCredit = (document: InvoiceDocument): boolean =>
   document.reverses !== undefined ||

@@ -5,17 +5,21 @@
  * Knows nothing of the formats: their readers answer. While a document is read, its draft knows
  * this (draft.ts).
  */
-import type { FormatName } from "./formats.ts";
+import type { InvoiceDocument } from "./document.ts";
+import { formatOf } from "./formats.ts";
 import { readers } from "./registry.ts";
 
 /**
- * The field of a member: its JSON pointer, or the path of its element if the format has one. Also
- * for `/number` and `/issueDay`.
+ * The field of a document's member: its JSON pointer, or the path of its element if the format has
+ * one. Also for `/number` and `/issueDay`.
  */
-export function fieldIn(format: FormatName, pointer: string): string {
-  const reader = readers[format];
+export function fieldIn(
+  document: Pick<InvoiceDocument, "source" | "typeCode">,
+  pointer: string,
+): string {
+  const reader = readers[formatOf(document)];
   const path = "xml" in reader ? reader.xml.pathOf(pointer.slice(1)) : undefined;
-  return path === undefined || !("xml" in reader)
-    ? pointer
-    : `/${reader.xml.roots[0].name}/${path}`;
+  if (path === undefined || !("xml" in reader)) return pointer;
+  const { roots, rootOf } = reader.xml;
+  return `/${rootOf?.(document) ?? roots[0].name}/${path}`;
 }

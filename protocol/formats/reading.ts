@@ -45,6 +45,8 @@ export type XmlReader = {
    * undefined if the format has none.
    */
   pathOf: (member: string) => string | undefined;
+  /** The root of a document, if the format has several. */
+  rootOf?: (document: Pick<InvoiceDocument, "typeCode">) => string;
 };
 
 export type Reader = { bytes: BytesReader } | { xml: XmlReader };

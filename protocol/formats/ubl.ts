@@ -8,7 +8,7 @@
  * an attachment and is dropped. Does not own: the XML itself (xml.ts).
  */
 import { createDraft, type Draft, type Row, type Style } from "./draft.ts";
-import { numberReference } from "./en16931.ts";
+import { isCreditNote, numberReference } from "./en16931.ts";
 import {
   day,
   decimal,
@@ -424,4 +424,5 @@ export const ublReader: XmlReader = {
   vocabulary: ublVocabulary,
   read,
   pathOf,
+  rootOf: (document) => (isCreditNote(document) ? ublCreditNote : ublInvoice).root,
 };

@@ -70,7 +70,6 @@ export const catalogue = {
   "red-letter-refused": entry(422, "The invoice cannot be taken back like this"),
   "red-letter-open": entry(409, "Another red letter for this invoice is under way", "later"),
   "red-letter-state": entry(409, "The red letter's state does not allow this"),
-  "external-red-letter": entry(422, "A red letter that was issued elsewhere cannot be registered"),
   "external-issued-here": entry(
     409,
     "The invoice was issued in this network: claim it under its number here",
@@ -79,6 +78,10 @@ export const catalogue = {
     409,
     "The invoice is registered with another seller, date or total",
     "later",
+  ),
+  "external-credited": entry(
+    409,
+    "Credit notes have taken the invoice back: nothing is left to pay",
   ),
   "external-registered": entry(409, "This employer has registered the invoice already", "later"),
 

@@ -257,6 +257,18 @@ export async function cancel(tx: Tx, id: string, problem: StoredProblem): Promis
   return true;
 }
 
+/** Whether an unfinished act of this kind covers one of these invoices. */
+export async function isUnderWay(
+  tx: Tx,
+  kind: ActKind,
+  numbers: readonly string[],
+): Promise<boolean> {
+  const [row] = await tx`
+    select 1 from operation_invoices i join operations o on o.id = i.operation
+    where i.number = any(${[...numbers]}::numeric[]) and o.command->>'kind' = ${kind} limit 1`;
+  return row !== undefined;
+}
+
 /** Ends several operations as done. */
 export async function finishDone(
   tx: Tx,

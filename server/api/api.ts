@@ -17,6 +17,7 @@ import type { documentRoutes } from "./documents.ts";
 import type { entryRoutes } from "./entries.ts";
 import type { eventRoutes } from "./events.ts";
 import type { externalRoutes } from "./external.ts";
+import type { externalCreditRoutes } from "./external-credits.ts";
 import type { externalFindingRoutes } from "./external-findings.ts";
 import type { grantRoutes } from "./grants.ts";
 import type { importRoutes } from "./imports.ts";
@@ -112,6 +113,7 @@ type Factories =
   | typeof eventRoutes
   | typeof externalRoutes
   | typeof externalFindingRoutes
+  | typeof externalCreditRoutes
   | typeof grantRoutes
   | typeof importRoutes
   | typeof invoiceRoutes

@@ -1,5 +1,6 @@
 /** HTTP shape of external invoices. */
 
+import { isCredit } from "@onepiao/protocol/formats/credit.ts";
 import { invoiceDocument, invoiceRequest } from "@onepiao/protocol/formats/document.ts";
 import {
   endingOf,
@@ -31,11 +32,21 @@ import type { Tx } from "../db/db.ts";
 import { amountOf } from "../features/invoices/invoices.ts";
 import { accepted, settle } from "../features/out/operations.ts";
 import type { Taxpayer, Taxpayers } from "../features/parties/taxpayers.ts";
+import { lessCredits } from "../features/use/credit-records.ts";
 import { type External, lookStates, type Registered } from "../features/use/external.ts";
 import { checkDigitNotes, checks, provenOf } from "../features/use/external-checks.ts";
+import type { Credits } from "../features/use/external-credits.ts";
 import { NAMED, type NearMatch } from "../features/use/near.ts";
 import { fileAnswer, fileType, routeFor } from "../kernel/api.ts";
 import { nextOf, pageLimit } from "../kernel/page.ts";
+import {
+  creditHref,
+  creditNote,
+  creditOnInvoice,
+  creditsMet,
+  creditsOn,
+  creditViews,
+} from "./external-credits.ts";
 import { claimHref, claimRef, claimRefOf, sameSchema } from "./external-findings.ts";
 
 const route = routeFor<Tx>();
@@ -73,7 +84,13 @@ const summary = z
     gross: z.string(),
     payable: z
       .string()
-      .describe("What is to be paid of it: gross + collected − prepaid + rounding"),
+      .describe(
+        "What is to be paid of it: gross + collected − prepaid + rounding, less what credit notes took before it was reimbursed",
+      ),
+    creditNotes: z
+      .array(creditOnInvoice)
+      .optional()
+      .describe("Credit notes of it, if there are any"),
     ...proofs,
   })
   .meta({ id: "ExternalInvoiceSummary" });
@@ -96,7 +113,7 @@ const look = z
     state: z
       .enum(lookStates)
       .describe(
-        "free; registered: by this employer; used: claimed from or reimbursed by another; conflict: registered with another seller, date or total",
+        "free; registered: by this employer; used: claimed from or reimbursed by another; conflict: registered with another seller, date or total; credited: credit notes have left nothing of it",
       ),
     original: z
       .object({
@@ -109,6 +126,10 @@ const look = z
       .optional()
       .describe("What is there already"),
     differs: z.array(z.enum(facts)).optional().describe("Of a conflict: in what"),
+    creditNotes: z
+      .array(creditOnInvoice)
+      .optional()
+      .describe("Credit notes of it, if there are any"),
     unread: unreadSchema.optional(),
     notes: notesSchema.optional(),
     nearDuplicates: nearSchema.optional(),
@@ -147,9 +168,10 @@ const nearOf = ({ same, claim, ...match }: NearMatch) => ({
   ...(claim !== undefined && { claim: claimRefOf(claim) }),
 });
 
-type Deps = { external: External; taxpayers: Taxpayers };
+type Deps = { external: External; credits: Credits; taxpayers: Taxpayers };
 
-export function externalRoutes({ external, taxpayers }: Deps) {
+export function externalRoutes({ external, credits, taxpayers }: Deps) {
+  const creditNotes = creditViews({ credits, taxpayers });
   async function views(sql: Tx, all: readonly Registered[]) {
     const employers = await taxpayers.byIndexes(sql, [
       ...new Set(all.map(({ employer }) => employer)),
@@ -162,7 +184,7 @@ export function externalRoutes({ external, taxpayers }: Deps) {
   });
 
   async function view(
-    { id, number, claim, holder, registeredAt, document }: Registered,
+    { id, number, claim, holder, registeredAt, document, credits }: Registered,
     employer: Taxpayer | undefined,
   ) {
     return {
@@ -176,6 +198,8 @@ export function externalRoutes({ external, taxpayers }: Deps) {
       seller: document.seller.name,
       buyer: document.buyer.name,
       ...amountOf(document),
+      payable: lessCredits(amountOf(document), credits).payable,
+      ...(credits.length > 0 && { creditNotes: creditsOn(credits) }),
       ...(await provenOf(document)),
     };
   }
@@ -184,10 +208,11 @@ export function externalRoutes({ external, taxpayers }: Deps) {
     route({
       method: "post",
       path: "/v1/external-invoices",
-      summary: "Register an invoice that was issued elsewhere, and claim it",
+      summary:
+        "Register an invoice that was issued elsewhere, and claim it; or record its credit note",
       description:
         `${titlesOf(formatNames)}. The number it was issued under is the sourceId, if the format has no other place for it. ` +
-        "One employer can claim it, once, at whichever gateway; `?dryRun=true` looks without a claim. Reimburse, reject or enter it like any claim. `notProven` says what has not been checked.",
+        "One employer can claim it, once, at whichever gateway; `?dryRun=true` looks without a claim. Reimburse, reject or enter it like any claim. A red letter or credit note is recorded and deducted, never claimed. `notProven` says what has not been checked.",
       tag,
       roles: ["employer"],
       query: z.object({
@@ -215,14 +240,20 @@ export function externalRoutes({ external, taxpayers }: Deps) {
           "what it says as JSON",
       },
       answers: {
-        200: { description: "With dryRun: what a registration would find", schema: look },
+        200: {
+          description: "With dryRun: what it would find or do. Without: a known credit note",
+          schema: z.union([look, creditNote]),
+        },
         201: {
-          description: "Claimed: no other employer can claim it",
-          schema: full.extend({
-            unread: unreadSchema.optional(),
-            notes: notesSchema.optional(),
-            nearDuplicates: nearSchema.optional(),
-          }),
+          description: "Claimed: no other employer can claim it. A credit note is recorded",
+          schema: z.union([
+            full.extend({
+              unread: unreadSchema.optional(),
+              notes: notesSchema.optional(),
+              nearDuplicates: nearSchema.optional(),
+            }),
+            creditNote,
+          ]),
         },
         202: { description: "Taken up", schema: pending },
       },
@@ -230,10 +261,10 @@ export function externalRoutes({ external, taxpayers }: Deps) {
         "malformed-document",
         "forbidden-markup",
         "invalid-document",
-        "external-red-letter",
         "titled-to-another",
         "external-issued-here",
         "external-conflict",
+        "external-credited",
         "external-registered",
         "receiver-invalid",
         "employer-not-active",
@@ -257,14 +288,42 @@ export function externalRoutes({ external, taxpayers }: Deps) {
         const warned = (matches: readonly NearMatch[]) =>
           matches.length > 0 && { nearDuplicates: matches.map(nearOf) };
         const holder = query.holder ?? read.holder;
-        if (query.dryRun === "true") {
-          const { differs, nearDuplicates, ...look } = await external.look(sql, caller, {
-            read,
-            holder,
-          });
+        const dryRun = query.dryRun === "true";
+        if (isCredit(read.document)) {
+          const stray =
+            query.holder !== undefined || read.holder !== undefined ? "holder" : "collected";
+          if (stray === "holder" || query.collected !== undefined)
+            throw new Problem("invalid-request", `A credit note is recorded, without ${stray}`, {
+              violations: [
+                {
+                  field: stray === "holder" && query.holder === undefined ? "/holder" : `?${stray}`,
+                  rule: "not-of-credit-note",
+                  detail: "A credit note is claimed for nobody",
+                },
+              ],
+            });
+          if (dryRun) {
+            const look = await creditNotes.look(sql, caller, read);
+            return { status: 200, body: { ...look, ...remarks } };
+          }
+          const { note, isNew } = await credits.record(sql, caller, read);
+          return {
+            status: isNew ? 201 : 200,
+            body: { ...(await creditNotes.viewOf(sql, caller, note)), ...remarks },
+            headers: { Location: creditHref(note.id) },
+          };
+        }
+        if (dryRun) {
+          const {
+            differs,
+            credits: met,
+            nearDuplicates,
+            ...look
+          } = await external.look(sql, caller, { read, holder });
           const body = {
             ...look,
             ...(differs && { differs: [...differs] }),
+            ...(met.length > 0 && { creditNotes: creditsMet(met) }),
             ...remarks,
             ...warned(nearDuplicates),
           };

@@ -734,6 +734,34 @@ export type Tables = {
     blind: Buffer;
     number: string;
   };
+  external_credits: {
+    id: string;
+    number: string;
+    employer: number;
+    document: Buffer;
+    source: Buffer | null;
+    created_at: Date;
+  };
+  external_credit_ids: {
+    employer: number;
+    number: string;
+    credit: string;
+  };
+  external_credit_originals: {
+    credit: string;
+    number: string;
+    year: number;
+  };
+  external_credit_effects: {
+    id: string;
+    credit: string;
+    claim: string;
+    employer: number;
+    effect: "reduces" | "exceeds" | "differs" | "several" | "other-employer";
+    late: boolean;
+    sealed: Buffer;
+    recovered_at: Date | null;
+  };
   // server/features/bureau
   deposit_lots: {
     lot: string;

@@ -24,6 +24,8 @@ describe("an event", () => {
       ["claims"],
       ["claim"],
       ["externals"],
+      ["external-credits"],
+      ["external-overpaid"],
       ["invoices"],
       ["entries"],
       ["red-letters"],
@@ -41,7 +43,7 @@ describe("an event", () => {
       fc.property(fc.array(fc.constantFrom(number, external, "x")), (names) => {
         const questions = questionsOf(names).map((key) => key.join(" "));
         expect(new Set(questions).size).equals(questions.length);
-        expect(questions.length).equals(6 + 4 * new Set(names).size);
+        expect(questions.length).equals(8 + 4 * new Set(names).size);
       }),
     );
   });

@@ -364,6 +364,17 @@ describe("the feed over HTTP", () => {
           bureau: { by: firm.account, employer: firm.index, claim: crypto.randomUUID() },
         },
         {
+          type: "external.credited",
+          number: "26442000000000009999",
+          accounts: [firm.account],
+          data: { effect: "reduces", claim: crypto.randomUUID(), overpaid: false },
+          bureau: {
+            employer: firm.index,
+            recorder: firm.index,
+            credit: crypto.randomUUID(),
+          },
+        },
+        {
           type: "invoice.imported",
           number: "26442000000000009999",
           accounts: [shop.account],

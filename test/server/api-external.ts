@@ -373,7 +373,7 @@ describe("invoices issued elsewhere, over HTTP", () => {
     );
   });
 
-  it("a file for another buyer, a red letter, or one that breaks a rule is refused by name", async () => {
+  it("a file for another buyer, or one that breaks a rule, is refused by name; a red letter is never claimed", async () => {
     const titled = refused(
       await register(shudian({ buyer: rival.taxId }), firm),
       "titled-to-another",
@@ -384,7 +384,12 @@ describe("invoices issued elsewhere, over HTTP", () => {
       "91440300MAJU6XYHXC",
       firm.taxId,
     );
-    refused(await register(red, firm), "external-red-letter");
+    const noted = await register(red, firm);
+    expect([noted.status, noted.body.claim, noted.body.amount]).deep.equals([
+      201,
+      undefined,
+      "2970.00",
+    ]);
     refused(
       await register(shudian().replace(/<TotalTaxAm>[^<]*</, "<TotalTaxAm>999.99<"), firm),
       "invalid-document",

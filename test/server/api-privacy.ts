@@ -245,7 +245,21 @@ describe("nothing readable", function () {
       "already-reimbursed",
     );
 
-    // book entry, and an external invoice
+    const negative = {
+      lines: [
+        {
+          name: "*餐饮服务*餐费",
+          amount: `-${net}`,
+          taxRate: "0.06",
+          tax: `-${tax}`,
+          quantity: "-1",
+          unitPrice: net,
+        },
+      ],
+      totals: { net: `-${net}`, tax: `-${tax}`, gross: `-${gross}` },
+    };
+
+    // book entry, an external invoice, and its credit note
     const entered = {
       mark: "02",
       invoices: [first],
@@ -277,6 +291,21 @@ describe("nothing readable", function () {
       });
     const registered = await must(external(elsewhere));
     refused(await external(elsewhere), "external-registered");
+    const noted = await must(
+      call(
+        "POST",
+        "/v1/external-invoices",
+        {
+          ...elsewhere,
+          ...negative,
+          sourceId: secret("CREDIT-NOTE-ORIGINAL-7711"),
+          remark: secret("外票红字冲销的说明"),
+          reverses: { sourceId: elsewhere.sourceId },
+        },
+        { token: firm.token },
+      ),
+    );
+    expect(noted.effects[0].effect).equals("reduces");
     refused(
       await call("POST", "/v1/external-invoices", elsewhere, { token: shop.token }),
       "already-claimed",
@@ -329,19 +358,6 @@ describe("nothing readable", function () {
       totals: rich.totals,
     };
     const { number: reversed } = await must(issue(invoiceOf(shop, firm, amounts)));
-    const negative = {
-      lines: [
-        {
-          name: "*餐饮服务*餐费",
-          amount: `-${net}`,
-          taxRate: "0.06",
-          tax: `-${tax}`,
-          quantity: "-1",
-          unitPrice: net,
-        },
-      ],
-      totals: { net: `-${net}`, tax: `-${tax}`, gross: `-${gross}` },
-    };
     const red = await must(
       issue(
         invoiceOf(shop, firm, {
@@ -405,6 +421,8 @@ describe("nothing readable", function () {
       "parties",
       "claims",
       "external_invoices",
+      "external_credits",
+      "external_credit_effects",
       "entry_words",
       "quota_use",
       "stats_buckets",

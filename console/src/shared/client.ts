@@ -50,7 +50,9 @@ export interface Schemas {
   EntryAct: Answer<"GET /v1/entries", 200>["items"][number];
   ExternalInvoice: Answer<"GET /v1/external-invoices/{id}", 200>;
   ExternalFinding: Answer<"GET /v1/external-findings", 200>["items"][number];
-  ExternalLook: Answer<"POST /v1/external-invoices", 200>;
+  ExternalCreditNote: Answer<"GET /v1/external-credits", 200>["items"][number];
+  ExternalLook: Exclude<Answer<"POST /v1/external-invoices", 200>, { amount: string }>;
+  ExternalOverpaid: Answer<"GET /v1/external-overpaid", 200>["items"][number];
   ExternalInvoiceSummary: Answer<"GET /v1/external-invoices", 200>["items"][number];
   Taxpayer: Answer<"GET /v1/taxpayers/{taxId}", 200>;
   Quota: Answer<"GET /v1/taxpayers/{taxId}/quota", 200>;

@@ -126,8 +126,8 @@ export const problemTitles: Readonly<Record<Problem["code"], string>> = {
   "red-letter-state": "红字发票的状态不允许此操作",
 
   "external-conflict": "这张外部票已登记，但销售方、日期或金额不同",
+  "external-credited": "这张票已被红字发票或贷项通知单全部冲回",
   "external-issued-here": "这张发票由本网络开具，不能登记为外部票",
-  "external-red-letter": "红字发票不能登记为外部票",
   "external-registered": "这张外部票已登记",
 
   "access-managed-unauthorized": "发送密钥在链上没有该权限",

@@ -11,6 +11,7 @@ const isOtherType: Record<Exclude<EventType, ActFeedType>, true> = {
   "invoice.issued": true,
   "external.conflict": true,
   "external.near-duplicate": true,
+  "external.credited": true,
   "invoice.imported": true,
   "transfer.offered": true,
   "transfer.ended": true,

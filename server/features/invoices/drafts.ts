@@ -5,7 +5,6 @@
  */
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { fieldIn } from "@onepiao/protocol/formats/fields.ts";
-import { formatOf } from "@onepiao/protocol/formats/formats.ts";
 import { type ReadInvoice, requireIssuable } from "@onepiao/protocol/formats/read.ts";
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
 import { brokenIssueTime, chinaDay, type TimeBounds } from "@onepiao/protocol/values/dates.ts";
@@ -70,7 +69,7 @@ export function createDrafts({ accounts, taxpayers, invoices, bounds, buyers }: 
     { buyer: { taxId = "", name }, ...document }: InvoiceDocument,
     seller: Taxpayer,
   ) {
-    const field = (member: string) => fieldIn(formatOf(document), `/buyer${member}`);
+    const field = (member: string) => fieldIn(document, `/buyer${member}`);
     const remedy = async (enrolling: Buyers) => {
       try {
         await enrolling.bring({ taxId, name }, seller.account);
@@ -108,7 +107,7 @@ export function createDrafts({ accounts, taxpayers, invoices, bounds, buyers }: 
     const { document, source } = read;
     requireIssuable(read);
     const byTaxId = (taxId: string) => parties.byTaxId.get(normaliseTaxId(taxId));
-    const field = (member: string) => fieldIn(formatOf(document), member);
+    const field = (member: string) => fieldIn(document, member);
     const seller = byTaxId(document.seller.taxId ?? "");
     if (!seller || seller.account !== caller.account) {
       throw new Problem(
@@ -195,7 +194,7 @@ export function createDrafts({ accounts, taxpayers, invoices, bounds, buyers }: 
     checkWords({ document, issuer, buyer }: Draft, now: Date): void {
       const broken = brokenIssueTime(document.issuedAt, now, bounds);
       if (broken) {
-        const field = fieldIn(formatOf(document), "/issuedAt");
+        const field = fieldIn(document, "/issuedAt");
         throw new Problem("invalid-document", `${field}: ${broken.detail}`, {
           violations: [{ field, ...broken }],
         });

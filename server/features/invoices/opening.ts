@@ -5,7 +5,6 @@
 import { randomBytes } from "node:crypto";
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { fieldIn } from "@onepiao/protocol/formats/fields.ts";
-import { formatOf } from "@onepiao/protocol/formats/formats.ts";
 import { checkWithin, type Left, leftOf } from "@onepiao/protocol/formats/red-letter.ts";
 import { contentHash } from "@onepiao/protocol/proofs/disclosing.ts";
 import { brokenIssueTime, isBefore, type TimeBounds } from "@onepiao/protocol/values/dates.ts";
@@ -133,7 +132,7 @@ export function createOpening({ sheets, acts, taxpayers, invoices, bounds }: Dep
 
   /** A red letter is issued now, as every invoice is, and not before the invoice it takes back. */
   function checkTime(before: InvoiceDocument, document: InvoiceDocument, now: Date): void {
-    const field = fieldIn(formatOf(document), "/issuedAt");
+    const field = fieldIn(document, "/issuedAt");
     const broken = brokenIssueTime(document.issuedAt, now, bounds);
     if (broken)
       throw new Problem("invalid-document", `${field}: ${broken.detail}`, {

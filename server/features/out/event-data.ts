@@ -2,6 +2,7 @@
  * What the `data` of an event holds, by its type. docs/events.md has the same as a table, with who
  * sees it. Members that only the bureau sees are optional here.
  */
+import { creditEffects } from "@onepiao/protocol/formats/credit.ts";
 import { facts } from "@onepiao/protocol/ledger/identity.ts";
 import { sameNames } from "@onepiao/protocol/ledger/near.ts";
 import { accountSchema, invoiceNameSchema } from "@onepiao/protocol/values/shapes.ts";
@@ -51,6 +52,17 @@ export const eventData = {
     by: accountSchema.optional().describe("Who registered the invoice; for the bureau"),
     employer: z.number().int().optional().describe("Its index; for the bureau"),
     claim: z.uuid().optional().describe("The claim of the invoice; for the bureau"),
+  }),
+  "external.credited": z.object({
+    effect: z.enum(creditEffects).describe("What the credit note does to the claim"),
+    claim: z.uuid(),
+    overpaid: z.boolean().describe("It came after the claim was reimbursed"),
+    credit: z
+      .uuid()
+      .optional()
+      .describe("The credit note; not if another employer has recorded it"),
+    employer: index.optional().describe("From which it is claimed; for the bureau"),
+    recorder: index.optional().describe("Who has recorded the credit note; for the bureau"),
   }),
   "invoice.imported": z.object({ lot: z.string(), state: z.string() }),
   "transfer.offered": ofTransfer,

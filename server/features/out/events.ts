@@ -50,6 +50,7 @@ const otherTypes = {
   "invoice.issued": roles,
   "external.conflict": ["bureau", "employer"],
   "external.near-duplicate": ["bureau", "employer"],
+  "external.credited": ["bureau", "employer", "holder"],
   "invoice.imported": ["bureau", "employer", "holder"],
   "transfer.offered": ["bureau", "holder"],
   "transfer.ended": ["bureau", "holder"],

@@ -10,7 +10,6 @@
 
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { fieldIn } from "@onepiao/protocol/formats/fields.ts";
-import { formatOf } from "@onepiao/protocol/formats/formats.ts";
 import { compactSignature, type Domain, noSignature } from "@onepiao/protocol/ledger/messages.ts";
 import { type Named, nameDigest, namedBy } from "@onepiao/protocol/proofs/naming.ts";
 import { chinaDay } from "@onepiao/protocol/values/dates.ts";
@@ -57,7 +56,7 @@ export function checkNames(
     if (right === undefined || sameName(written, right.name)) return [];
     const since = right.from === undefined ? "" : ` (since ${right.from})`;
     const detail = `“${written}” is written here; the ${side} is enrolled as “${right.name}”${since}`;
-    return [{ field: fieldIn(formatOf(document), `/${side}/name`), rule: `${side}-name`, detail }];
+    return [{ field: fieldIn(document, `/${side}/name`), rule: `${side}-name`, detail }];
   });
   const [first] = violations;
   if (first) throw new Problem("name-not-enrolled", first.detail, { violations });

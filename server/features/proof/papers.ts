@@ -225,7 +225,7 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
     async *filesElsewhere(
       tx: Tx,
       caller: Caller,
-      { id, number, claim, holder, registeredAt, document }: Registered,
+      { id, number, claim, holder, registeredAt, document, credits }: Registered,
       made: Date,
     ): AsyncGenerator<ArchiveFile> {
       const file = (name: string, content: string | Uint8Array): ArchiveFile => ({
@@ -246,6 +246,9 @@ export function createPapers({ invoices, pickups, bundles, external, contracts, 
         registeredAt: registeredAt.toISOString(),
         network: { name: network, chainId, registry, ledger },
         ...(await provenOf(document)),
+        ...(credits.length > 0 && {
+          creditNotes: credits.map(({ note, effect, taken }) => ({ ...note, effect, taken })),
+        }),
         history: await historyOf(tx, caller, ledgerId),
         archivedAt: made.toISOString(),
         archivedBy: caller.account,

@@ -31,6 +31,13 @@ export const claimStatuses = [
   "reversed",
 ] as const;
 export type ClaimStatus = (typeof claimStatuses)[number];
+/** The states in which a claim holds its invoices, or has ended by paying them. */
+export const claimsInForce = [
+  "submitted",
+  "claimed",
+  "reimbursed",
+  "reversed",
+] as const satisfies readonly ClaimStatus[];
 export type ClaimRow = {
   id: string;
   ref: string;

@@ -34,11 +34,18 @@ import {
   createClaimRecords,
   type Words,
 } from "./claim-records.ts";
+import type { Credits } from "./external-credits.ts";
 import type { Near, NearInvoice } from "./near.ts";
 
 export type Claims = ReturnType<typeof createClaims>;
 
-type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices; near: Near };
+type Deps = {
+  vault: Vault;
+  taxpayers: Taxpayers;
+  invoices: Invoices;
+  near: Near;
+  credits: Credits;
+};
 
 type NewClaim = {
   kind: "Claim" | "Admit";
@@ -56,7 +63,7 @@ export async function hasClaimedFrom(tx: Tx, holder: string, employer: string): 
   return claim !== undefined;
 }
 
-export function createClaims({ vault, taxpayers, invoices, near }: Deps) {
+export function createClaims({ vault, taxpayers, invoices, near, credits }: Deps) {
   const { visible, sealWords, wordsOf, ...reading } = createClaimRecords({
     vault,
     taxpayers,
@@ -232,6 +239,7 @@ export function createClaims({ vault, taxpayers, invoices, near }: Deps) {
         throw new Problem("already-reimbursed", "The claim is reimbursed already", {
           extra: { original: await originalOf(tx, numbers[0] ?? ""), alarm: false },
         });
+      await credits.checkPayable(tx, id, numbers);
       return enqueue(tx, {
         kind: "reimburse",
         party: caller.account,

@@ -4,9 +4,7 @@
  * what is proven and what is not.
  */
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
-import { isCreditNote } from "@onepiao/protocol/formats/en16931.ts";
 import { fieldIn } from "@onepiao/protocol/formats/fields.ts";
-import { formatOf } from "@onepiao/protocol/formats/formats.ts";
 import type { ReadInvoice } from "@onepiao/protocol/formats/read.ts";
 import {
   type Identity,
@@ -19,6 +17,7 @@ import { Problem, type Violation } from "@onepiao/protocol/values/problems.ts";
 import { brokenCheckDigit } from "@onepiao/protocol/values/seller-ids.ts";
 import { isPersonalId, normaliseTaxId } from "@onepiao/protocol/values/tax-id.ts";
 import type { Tx } from "../../db/db.ts";
+import type { Caller } from "../../kernel/api.ts";
 import { type Invoices, linksOf } from "../invoices/invoices.ts";
 import type { Taxpayer, Taxpayers } from "../parties/taxpayers.ts";
 
@@ -73,7 +72,7 @@ export async function checkDigitNotes(document: InvoiceDocument): Promise<Violat
   if (!(await brokenCheckDigit(document.seller))) return [];
   const { taxId, identifiers: [other] = [] } = document.seller;
   const detail = `The check digits of ${taxId ?? other?.id ?? ""} are not right in its country`;
-  const field = fieldIn(formatOf(document), "/seller/taxId");
+  const field = fieldIn(document, "/seller/taxId");
   return [{ field, rule: "tax-id-check-digit", detail }];
 }
 
@@ -92,7 +91,7 @@ export function identified(read: ReadInvoice): { number: string; identity: Ident
   const { currency, seller } = document;
   const identity = identityOf({ number, day: dayOf(read), currency, seller });
   if ("keys" in identity) return { number, identity };
-  const field = fieldIn(formatOf(document), stated === undefined ? "/sourceId" : "/number");
+  const field = fieldIn(document, stated === undefined ? "/sourceId" : "/number");
   throw new Problem("invalid-document", identity.detail, {
     violations: [{ field, ...identity }],
   });
@@ -114,18 +113,25 @@ export function statedBy(read: Pick<ReadInvoice, "document" | "issueDay">): Stat
 export const titleOf = ({ buyer }: InvoiceDocument): string | undefined =>
   buyer.taxId === undefined || isPersonalId(buyer.taxId) ? undefined : buyer.taxId;
 
-/** Throws external-red-letter, titled-to-another. */
-export function checkDocument(document: InvoiceDocument, employer: Taxpayer): void {
-  if (
-    document.reverses !== undefined ||
-    document.totals.gross.startsWith("-") ||
-    isCreditNote(document)
-  ) {
-    throw new Problem(
-      "external-red-letter",
-      "A red letter takes back what was issued elsewhere: there is nothing in it to be reimbursed",
-    );
-  }
+/** The caller, who registers for itself. Throws employer-not-active. */
+export async function employerOf(tx: Tx, taxpayers: Taxpayers, caller: Caller): Promise<Taxpayer> {
+  const employer = await taxpayers.byAccount(tx, caller.account);
+  if (employer?.standing !== "active" || !employer.capabilities.includes("employer"))
+    throw new Problem("employer-not-active", "The employer is suspended or not enrolled as one");
+  return employer;
+}
+
+/**
+ * Takes these locks until `tx` ends, in one order for everybody. A registration of an invoice and
+ * the recording of its credit note both take `external/` with each of its ids.
+ */
+export async function holdNames(tx: Tx, names: readonly string[]): Promise<void> {
+  const sorted = [...new Set(names)].sort();
+  await tx`select pg_advisory_xact_lock(hashtextextended(name, 0)) from unnest(${sorted}::text[]) as l (name)`;
+}
+
+/** Throws titled-to-another. */
+export function checkTitle(document: InvoiceDocument, employer: Taxpayer): void {
   const buyer = titleOf(document);
   if (buyer !== undefined && normaliseTaxId(buyer) !== employer.taxId) {
     throw new Problem(
@@ -156,7 +162,7 @@ export function checkDates(
   bounds: TimeBounds,
 ): void {
   const refuse = (member: string, rule: string, detail: string) => {
-    const field = fieldIn(formatOf(document), member);
+    const field = fieldIn(document, member);
     return new Problem("invalid-document", `${field}: ${detail}`, {
       violations: [{ field, rule, detail }],
     });

@@ -10,7 +10,8 @@
  * | is registered by the same employer | external-registered, with that claim and its state; nothing goes to the chain |
  * | is claimed from or reimbursed by another employer | goes to the chain, which refuses it: the bureau sees who tried |
  * | is one of this network, by its number or by its issuer's own id | external-issued-here, with the number that it has here |
- * | is a red letter, or titled to somebody else | external-red-letter, titled-to-another |
+ * | is titled to somebody else | titled-to-another |
+ * | is taken back by credit notes | external-credited, or it is claimed for what is left (external-credits.ts) |
  *
  * Of the ids (protocol/ledger/identity.ts), the surest is the invoice's name outside: the `number`
  * of its registration. Every other one finds it too, and its claim holds them all, so a copy that
@@ -26,6 +27,7 @@
 import { canonicalJson, type InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
 import { type FormatName, formatOf } from "@onepiao/protocol/formats/formats.ts";
 import type { ReadInvoice } from "@onepiao/protocol/formats/read.ts";
+import { payableOf } from "@onepiao/protocol/formats/rules.ts";
 import { externalHex, externalId } from "@onepiao/protocol/ledger/external.ts";
 import { differences, type Fact, type Stated } from "@onepiao/protocol/ledger/identity.ts";
 import { checksummed } from "@onepiao/protocol/ledger/messages.ts";
@@ -38,15 +40,19 @@ import type { Caller } from "../../kernel/api.ts";
 import type { Vault } from "../../keys/vault.ts";
 import { type Amount, amountOf, type Invoices } from "../invoices/invoices.ts";
 import type { Taxpayer, Taxpayers } from "../parties/taxpayers.ts";
-import type { Claim, ClaimStatus } from "./claim-records.ts";
+import { type Claim, type ClaimStatus, claimsInForce } from "./claim-records.ts";
 import type { Claims } from "./claims.ts";
+import { type Effect, lessCredits } from "./credit-records.ts";
 import {
   checkDates,
-  checkDocument,
   checkElsewhere,
+  checkTitle,
+  employerOf,
+  holdNames,
   identified,
   statedBy,
 } from "./external-checks.ts";
+import type { Credits, Met, Original } from "./external-credits.ts";
 import { type Findings, type NewFinding, sideOf } from "./external-findings.ts";
 import { contextOf, openKept } from "./external-kept.ts";
 import type { Near, NearMatch, NearSubject } from "./near.ts";
@@ -61,6 +67,8 @@ export type Registered = {
   employer: number;
   registeredAt: Date;
   document: InvoiceDocument;
+  /** What credit notes do to it. */
+  credits: readonly Effect[];
 };
 export type External = ReturnType<typeof createExternal>;
 
@@ -71,7 +79,7 @@ type Examined = {
   ids: readonly string[];
   stated: Stated;
 };
-export const lookStates = ["free", "registered", "used", "conflict"] as const;
+export const lookStates = ["free", "registered", "used", "conflict", "credited"] as const;
 /** `original`: what is there already, as a refusal would name it. */
 export type Look = {
   number: string;
@@ -80,6 +88,7 @@ export type Look = {
   differs?: readonly Fact[] | undefined;
   original?: unknown;
   nearDuplicates: NearMatch[];
+  credits: readonly Met[];
 };
 /** A registration in force. */
 type InForce = Row & { state: ClaimStatus };
@@ -92,10 +101,9 @@ type Deps = {
   claims: Claims;
   findings: Findings;
   near: Near;
+  credits: Credits;
   bounds: TimeBounds;
 };
-
-const live: ReadonlySet<ClaimStatus> = new Set(["submitted", "claimed", "reimbursed", "reversed"]);
 
 export function createExternal({
   sql,
@@ -105,6 +113,7 @@ export function createExternal({
   claims,
   findings,
   near,
+  credits,
   bounds,
 }: Deps) {
   const seal = (claim: string, { document, source, issueDay }: ReadInvoice, number: string) => ({
@@ -138,7 +147,7 @@ export function createExternal({
     select e.claim, e.number, e.employer, e.document, c.created_at, c.state
     from (select distinct claim from claim_invoices where number = any(${[...ids]}::numeric[])) i
     join external_invoices e on e.claim = i.claim join claims c on c.id = e.claim
-    where c.state = any(${[...live]}::text[]) order by e.claim desc`;
+    where c.state = any(${[...claimsInForce]}::text[]) order by e.claim desc`;
 
   const originalOf = (row: InForce, own: boolean) => ({
     id: externalHex(row.number),
@@ -211,8 +220,10 @@ export function createExternal({
    */
   async function checkNew(tx: Tx, examined: Examined): Promise<void> {
     const { employer, ids } = examined;
-    const locks = ids.map((id) => `external/${employer.index}/${id}`).sort();
-    await tx`select pg_advisory_xact_lock(hashtextextended(name, 0)) from unnest(${locks}::text[]) as l (name)`;
+    await holdNames(
+      tx,
+      ids.flatMap((id) => [`external/${employer.index}/${id}`, `external/${id}`]),
+    );
     const refusal = await refusalOf(tx, examined);
     if (refusal === undefined) return;
     const { problem, finding } = refusal;
@@ -227,10 +238,8 @@ export function createExternal({
   /** Everything that is checked of a document before anything is asked or written about it. */
   async function examine(tx: Tx, caller: Caller, read: ReadInvoice): Promise<Examined> {
     const { document } = read;
-    const employer = await taxpayers.byAccount(tx, caller.account);
-    if (employer?.standing !== "active" || !employer.capabilities.includes("employer"))
-      throw new Problem("employer-not-active", "The employer is suspended or not enrolled as one");
-    checkDocument(document, employer);
+    const employer = await employerOf(tx, taxpayers, caller);
+    checkTitle(document, employer);
     const { number: original, identity } = identified(read);
     await checkElsewhere(tx, { taxpayers, invoices }, read, original);
     checkDates(read, { number: original, kind: identity.kind }, await momentNow(tx), bounds);
@@ -242,6 +251,17 @@ export function createExternal({
     { buyer }: InvoiceDocument,
     holder: string,
   ): NearSubject => ({ employer, ids, original, stated, holder, buyer: buyer.name });
+
+  const originalOfCredits = (
+    { employer, ids, original, stated }: Examined,
+    document: InvoiceDocument,
+  ): Original => ({
+    employer: employer.index,
+    ids,
+    number: original,
+    stated,
+    payable: payableOf(document),
+  });
 
   const select = (tx: Tx) =>
     tx`select e.claim, e.number, e.employer, e.document, c.created_at from external_invoices e join claims c on c.id = e.claim left join claim_states s on s.ref = c.ref`;
@@ -260,10 +280,9 @@ export function createExternal({
   }
 
   async function views(tx: Tx, rows: readonly Row[]): Promise<Registered[]> {
-    const made = await claims.among(
-      tx,
-      rows.map((row) => row.claim),
-    );
+    const ids = rows.map((row) => row.claim);
+    const made = await claims.among(tx, ids);
+    const effects = await credits.effectsOf(tx, "claim", ids);
     return rows.map((row) => {
       const { id, status, holder } = made.get(row.claim) as Claim;
       return {
@@ -272,6 +291,7 @@ export function createExternal({
         holder,
         employer: row.employer,
         registeredAt: row.created_at,
+        credits: effects.get(row.claim) ?? [],
         ...open(row),
       };
     });
@@ -315,6 +335,10 @@ export function createExternal({
       const number = ids[0] as string;
       const account = await holderOf(tx, caller, holder);
       await checkNew(tx, examined);
+      const credited = originalOfCredits(examined, document);
+      const met = await credits.against(tx, credited);
+      const usedUp = credits.usedUp(credited, met);
+      if (usedUp) throw usedUp;
       const made = await claims.admit(tx, caller, {
         ids,
         original,
@@ -325,6 +349,11 @@ export function createExternal({
       await tx`
         insert into external_invoices (claim, number, employer, holder, document, source)
         values (${made.id}, ${number}, ${employer.index}, ${account}, ${sealed.document}, ${sealed.source})`;
+      await credits.bind(
+        tx,
+        { ...credited, claim: made.id, holder: account, account: employer.account },
+        met,
+      );
       const nearDuplicates = await near.register(
         tx,
         nearSubject(examined, document, account),
@@ -348,7 +377,14 @@ export function createExternal({
       const account = await holderOf(tx, caller, holder);
       const subject = nearSubject(examined, read.document, account);
       const nearDuplicates = await near.look(tx, subject);
-      const base = { number: original, ids: ids.map(externalHex), nearDuplicates };
+      const credited = originalOfCredits(examined, read.document);
+      const met = await credits.against(tx, credited);
+      const base = {
+        number: original,
+        ids: ids.map(externalHex),
+        nearDuplicates,
+        credits: met,
+      };
       const refusal = await refusalOf(tx, examined);
       if (refusal !== undefined) {
         const { problem, finding } = refusal;
@@ -359,6 +395,8 @@ export function createExternal({
         select number, state, updated_at from record_now
         where number = any(${ids}::numeric[]) and state in ('claimed', 'reimbursed')
         order by state desc limit 1`;
+      const usedUp = credits.usedUp(credited, met);
+      if (usedUp) return { ...base, state: "credited", original: usedUp.extra["original"] };
       if (taken === undefined) return { ...base, state: "free" };
       const { number, state, updated_at } = taken;
       const since = updated_at.toISOString();
@@ -382,15 +420,25 @@ export function createExternal({
     },
 
     /**
-     * The amounts that registrations among these claims were issued for, by claim. The caller
-     * checks whose they are.
+     * The amounts of registrations among these claims, less what credit notes took before they were
+     * reimbursed, by claim. The caller checks whose they are.
      */
     async amountsOf(tx: Tx, ids: readonly string[]): Promise<Map<string, Amount>> {
       if (ids.length === 0) return new Map();
       const rows = await tx<
         Row[]
       >`select claim, document from external_invoices where claim = any(${[...ids]}::uuid[])`;
-      return new Map(rows.map((row) => [row.claim, amountOf(open(row).document)]));
+      const effects = await credits.effectsOf(
+        tx,
+        "claim",
+        rows.map(({ claim }) => claim),
+      );
+      return new Map(
+        rows.map((row) => [
+          row.claim,
+          lessCredits(amountOf(open(row).document), effects.get(row.claim)),
+        ]),
+      );
     },
 
     /** The original, byte for byte; undefined when none is kept (formats.ts). */

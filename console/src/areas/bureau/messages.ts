@@ -123,6 +123,7 @@ export const useWords = wordsOf("bureau", {
     "flow.empty": "近 30 天没有发票",
 
     "conflicts.title": "待核对的外部票",
+    "credits.doubtful": "存疑的外部红字发票",
     "conflicts.page":
       "内容不一致：号码相同，但销售方、日期或金额不同，后一份文件未被登记；可能是录入错误，也可能是改动过的文件。疑似重复：号码不同，但日期、金额以及销售方或购买方名称相同，两份均已登记；可能是同一笔交易，也可能是两笔。",
     "conflicts.none": "没有待核对的外部票",
@@ -422,6 +423,7 @@ export const useWords = wordsOf("bureau", {
     "flow.empty": "No invoices in the last 30 days",
 
     "conflicts.title": "External invoices to look at",
+    "credits.doubtful": "Doubtful credit notes of external invoices",
     "conflicts.page":
       "Conflict: the number is the same, but the seller, the date or the total is not. The later document was refused. It may be a typing error, or an altered file. Possible duplicate: the numbers differ, but the date, the total and the seller's or the buyer's name are the same. Nothing was refused. It may be one purchase, or two.",
     "conflicts.none": "No external invoices to look at",

@@ -9,7 +9,9 @@ import dayjs from "dayjs";
 import { useEffect, useRef, useState } from "react";
 import { Link } from "react-router";
 import { ask } from "../../shared/client.ts";
+import { CreditNotes, OverpaidList } from "../../shared/credits.tsx";
 import { Page } from "../../shared/frame.tsx";
+import { useRefresh } from "../../shared/live.tsx";
 import { useSharedWords } from "../../shared/messages.ts";
 import { Loaded, ProblemNote } from "../../shared/problem.tsx";
 import { titleIn } from "../../shared/problem-words.ts";
@@ -240,6 +242,7 @@ export function LatestRefusals() {
 
 export function RefusalsPage() {
   const say = useWords();
+  useRefresh(["external.credited"], [["external-credits"], ["external-overpaid"]]);
   const shared = useSharedWords();
   useLiveStats();
   const [open, setOpen] = useState<Entry | undefined>(undefined);
@@ -282,6 +285,8 @@ export function RefusalsPage() {
           </div>
         ) : null}
         <Conflicts />
+        <CreditNotes doubtful title={say("credits.doubtful")} />
+        <OverpaidList />
       </div>
       <RefusalDrawer refusal={open} close={() => setOpen(undefined)} />
     </Page>

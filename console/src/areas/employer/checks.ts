@@ -3,13 +3,14 @@
  * Each check has a level: passed (good), worth knowing (note), needs attention (warn), do not pay
  * (bad).
  */
-import { toPay } from "../../shared/amounts.ts";
+import { formatAmount, toPay } from "../../shared/amounts.ts";
 import type { Schemas } from "../../shared/client.ts";
 import { isOpenSheet } from "../../shared/sheets.ts";
 
 type Claim = Schemas["Claim"];
 export type Invoice = Schemas["Invoice"];
 export type External = Schemas["ExternalInvoice"];
+type Credit = NonNullable<External["creditNotes"]>[number];
 export type Item = Claim["invoices"][number];
 export type History = { items: { type: string; at: string; data: Record<string, unknown> }[] };
 
@@ -39,6 +40,7 @@ export type CheckKey =
   | "once.tried"
   | "once.unknown"
   | "entered"
+  | `credit.${Credit["effect"] | "overpaid"}`
   | "external.once"
   | "external.unproven";
 
@@ -133,10 +135,18 @@ function checksOf(invoice: Invoice, history: Past, claim: Claim): Check[] {
   ];
 }
 
+/** A credit note that is deducted says so; any other is to be looked at. */
+const creditCheck = ({ number, effect, overpaid, taken }: Credit, currency: string): Check => ({
+  key: `credit.${overpaid ? "overpaid" : effect}`,
+  level: overpaid ? "bad" : effect === "reduces" ? "note" : "warn",
+  values: { number, amount: formatAmount(taken.payable, currency) },
+});
+
 const externalChecks = (external: External, item: Item, claim: Claim): Check[] => [
   titleOf(external.document.buyer.taxId, claim.employer.taxId),
   stateOf(item.status, claim),
   ...(holds(claim.status) ? [{ key: "external.once", level: "good" } as const] : []),
+  ...(external.creditNotes ?? []).map((each) => creditCheck(each, external.currency)),
   { key: "external.unproven", level: "warn" },
 ];
 

@@ -33,6 +33,8 @@ export const changed = [
   ["history"],
   ["external"],
   ["externals"],
+  ["external-credits"],
+  ["external-overpaid"],
   ["invoices"],
 ] as const;
 

@@ -6,6 +6,7 @@ import {
   CheckCircleOutlined,
   ClockCircleOutlined,
   CloseCircleOutlined,
+  FileExclamationOutlined,
   InboxOutlined,
   SearchOutlined,
 } from "@ant-design/icons";
@@ -14,6 +15,7 @@ import { Alert, Button, Card, Checkbox, Collapse, Input, Progress, Select, Uploa
 import { useRef, useState } from "react";
 import { Link } from "react-router";
 import { ask, Refusal, type Schemas } from "../../shared/client.ts";
+import { type CreditNote, Originals } from "../../shared/credits.tsx";
 import { mediaTypeOf } from "../../shared/file-type.ts";
 import { useFormats } from "../../shared/formats.ts";
 import { Page } from "../../shared/frame.tsx";
@@ -21,7 +23,7 @@ import { newOnce, type Once } from "../../shared/intentions.ts";
 import { useSharedWords } from "../../shared/messages.ts";
 import { BrokenRules, Loaded, More } from "../../shared/problem.tsx";
 import { useSession } from "../../shared/session.tsx";
-import { InvoiceNumber, StateTag, Time, Total } from "../../shared/show.tsx";
+import { InvoiceNumber, Money, StateTag, Time, Total } from "../../shared/show.tsx";
 import { figureOf } from "../../shared/typed.ts";
 import { changed } from "./decide.tsx";
 import { Holder } from "./inbox.tsx";
@@ -45,6 +47,7 @@ type Dropped = Sent &
     | { state: "waiting" | "running" }
     | { state: "done"; made: Registered }
     | { state: "looked"; look: Look }
+    | { state: "noted"; note: CreditNote }
     | { state: "pending"; made: Taken }
     | { state: "refused"; error: unknown }
   );
@@ -57,7 +60,7 @@ const MAX_BYTES = 10 * 1_048_576;
 async function register(
   { file, holder, dryRun, collected, once }: Sent,
   self: string,
-): Promise<Registered | Taken | Look> {
+): Promise<Registered | Taken | Look | CreditNote> {
   if (file.size > MAX_BYTES) throw new Refusal("body-too-large");
   const type = mediaTypeOf(await file.slice(0, 1_024).arrayBuffer());
   const query = {
@@ -95,7 +98,8 @@ function useQueue() {
       put({ ...base, state: "running" });
       try {
         const registration = await register(next, account);
-        if ("ids" in registration) put({ ...base, state: "looked", look: registration });
+        if ("effects" in registration) put({ ...base, state: "noted", note: registration });
+        else if ("ids" in registration) put({ ...base, state: "looked", look: registration });
         else if ("document" in registration) put({ ...base, state: "done", made: registration });
         else put({ ...base, state: "pending", made: registration });
       } catch (error) {
@@ -141,8 +145,27 @@ const icons = {
   pending: <ClockCircleOutlined />,
   done: <CheckCircleOutlined />,
   looked: <SearchOutlined />,
+  noted: <FileExclamationOutlined />,
   refused: <CloseCircleOutlined />,
 };
+
+/** What a credit note takes back, and what it does to the claims of its originals. */
+function NoteLine({ note, dryRun }: { note: CreditNote; dryRun: boolean }) {
+  const say = useWords();
+  const { number, seller, amount, currency, credit } = note;
+  return (
+    <>
+      <div className="row">
+        <span>
+          {seller} · {number}
+        </span>
+        <Money amount={amount} currency={currency} strong />
+        {dryRun && credit === undefined ? <span className="quiet">{say("note.look")}</span> : null}
+      </div>
+      <Originals note={note} />
+    </>
+  );
+}
 
 /** What a look has found: whether the invoice is free, and since when it is not. */
 function LookLine({ look }: { look: Look }) {
@@ -226,6 +249,7 @@ function FileLine({ dropped, onAgain }: { dropped: Dropped; onAgain: () => void 
         <NearDuplicates matches={dropped.made.nearDuplicates} />
       ) : null}
       {dropped.state === "looked" ? <NearDuplicates matches={dropped.look.nearDuplicates} /> : null}
+      {dropped.state === "noted" ? <NoteLine note={dropped.note} dryRun={dropped.dryRun} /> : null}
       {dropped.state === "refused" ? <Refused error={dropped.error} /> : null}
     </li>
   );
@@ -244,7 +268,7 @@ function Register() {
   const { all, add, again, clear } = useQueue();
   const finished = all.filter(({ state }) => state !== "waiting" && state !== "running").length;
   const registered = all.filter((dropped) => !dropped.dryRun);
-  const done = registered.filter(({ state }) => state === "done").length;
+  const done = registered.filter(({ state }) => state === "done" || state === "noted").length;
   return (
     <Card title={<h2>{say("external.register")}</h2>}>
       <div className="stack">

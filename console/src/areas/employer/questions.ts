@@ -1,7 +1,16 @@
 /** Which queries an event invalidates: lists, and the invoices that it names. */
 import type { Event } from "../../shared/client.ts";
 
-const lists = ["claims", "claim", "externals", "invoices", "entries", "red-letters"] as const;
+const lists = [
+  "claims",
+  "claim",
+  "externals",
+  "external-credits",
+  "external-overpaid",
+  "invoices",
+  "entries",
+  "red-letters",
+] as const;
 const kinds = ["invoice", "history", "external", "entry"] as const;
 
 /** The invoices that an event names: of this network, and external. */

@@ -2,6 +2,7 @@
 import {
   BookOutlined,
   FileAddOutlined,
+  FileExclamationOutlined,
   InboxOutlined,
   RollbackOutlined,
   TeamOutlined,
@@ -11,6 +12,7 @@ import { AreaFrame } from "../../shared/frame.tsx";
 import { NotFound } from "../../shared/guard.tsx";
 import { Books } from "./books.tsx";
 import { ClaimPage } from "./claim.tsx";
+import { CreditsPage } from "./credits.tsx";
 import "./employer.css";
 import { ExternalPage } from "./external.tsx";
 import { Inbox } from "./inbox.tsx";
@@ -28,6 +30,7 @@ export function Component() {
       pages={[
         { path: "", label: say("nav.inbox"), icon: <InboxOutlined /> },
         { path: "external", label: say("nav.external"), icon: <FileAddOutlined /> },
+        { path: "credits", label: say("nav.credits"), icon: <FileExclamationOutlined /> },
         { path: "books", label: say("nav.books"), icon: <BookOutlined /> },
         { path: "red-letters", label: say("nav.red"), icon: <RollbackOutlined /> },
         { path: "people", label: say("nav.people"), icon: <TeamOutlined /> },
@@ -37,6 +40,7 @@ export function Component() {
         <Route index element={<Inbox />} />
         <Route path="claims/:id" element={<ClaimPage />} />
         <Route path="external" element={<ExternalPage />} />
+        <Route path="credits" element={<CreditsPage />} />
         <Route path="books" element={<Books />} />
         <Route path="red-letters" element={<RedLetters />} />
         <Route path="people" element={<People />} />
