@@ -134,7 +134,7 @@ describe("with the longest texts, on a phone", function () {
       body: { ...document, ...elsewhere(), sourceId: long("8", 150) },
       token: firm.token,
     });
-    if ("ids" in external) throw new Error("A look in place of a registration");
+    if (!("claim" in external)) throw new Error("No registration");
     // twice, for the bureau to see
     await refusalOf(
       client.done("POST /v1/claims", {
@@ -167,6 +167,7 @@ describe("with the longest texts, on a phone", function () {
       "/employer/claims/{claim}": "MHN",
       "/employer/claims/{external}": "MW8",
       "/employer/external": "MW8",
+      "/employer/credits": "MW8",
       "/employer/books": "",
       "/employer/red-letters": "M",
       "/employer/people": "W",

@@ -45,7 +45,7 @@ function receipt(facts: Facts = {}) {
     ...(facts.issuedAt && { issuedAt: facts.issuedAt }),
     currency: facts.currency ?? "EUR",
     sourceId: facts.number ?? fresh("R-"),
-    seller: { name: facts.seller ?? fresh("Shop "), taxId: facts.taxId ?? "DE123456789" },
+    seller: { name: facts.seller ?? fresh("Shop "), taxId: facts.taxId ?? "DE136695976" },
     lines: [{ name: "Ware", amount, taxRate: "0.00", tax: "0.00" }],
     totals: { net: amount, tax: "0.00", gross: amount },
   };
