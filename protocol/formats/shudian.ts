@@ -168,7 +168,8 @@ function checkHeader(draft: Draft): void {
   const eiid = draft.find(draft.root, "Header/EIid");
   if (!/^\d{20}$/.test(number.element?.text ?? ""))
     draft.refuse(number.path, "number-not-20-digits", "the number of a 数电票 has 20 digits");
-  if ((eiid.element?.text ?? "") !== (number.element?.text ?? ""))
+  const repeated = eiid.element?.text ?? "";
+  if (repeated !== "" && repeated !== number.element?.text)
     draft.refuse(eiid.path, "number-stands-twice", "EIid and InvoiceNumber are the same number");
   const tag = draft.find(draft.root, "Header/EInvoiceTag");
   if (tag.element !== undefined && !/^SWEI\d{4}$/.test(tag.element.text))

@@ -69,12 +69,17 @@ const byCourt = /^(?:HRA|HRB|GNR|PR|VR|GSR)\d/;
 function coreOf(country: string, text: string): string {
   const shapes: Readonly<Record<string, readonly [RegExp, string]>> = {
     AT: [/^U(\d{8})$/, "$1"],
+    // a business number, and an account of it with the tax office
+    CA: [/^(\d{9})R[A-Z]\d{4}$/, "$1"],
     CH: [/^E?(\d{9})(?:MWST|TVA|IVA|VAT|HR|RC)?$/, "$1"],
     LI: [/^E?(\d{9})(?:MWST|TVA|IVA|VAT|HR|RC)?$/, "$1"],
     // a VAT id is two characters and the SIREN, a SIRET the SIREN and a place of business
     FR: [/^(?:[0-9A-Z]{2}(?=\d{9}$))?(\d{9})(?:\d{5})?$/, "$1"],
+    // a registration, and a branch of it
+    GB: [/^(\d{9})\d{3}$/, "$1"],
     HU: [/^(\d{8})\d{3}$/, "$1"],
     JP: [/^T?(\d{13})$/, "$1"],
+    NL: [/^(\d+)B(\d)$/, "$1B0$2"],
     NO: [/^(\d{9})(?:MVA)?$/, "$1"],
     RU: [/^(\d{10})\d{9}$/, "$1"],
     SE: [/^(\d{10})\d{2}$/, "$1"],

@@ -189,6 +189,18 @@ const sellers: readonly (readonly Seller[])[] = [
     { name: "J", taxId: "CN91530102MARJT2FQ8E", country: "CN" },
   ],
   [
+    { name: "L", taxId: "GB980780684" },
+    { name: "L", taxId: "GB 9807 806 84 001", country: "GB" },
+  ],
+  [
+    { name: "M", taxId: "123456782", country: "CA" },
+    { name: "M", taxId: "CA 123456782 RT 0001", country: "CA" },
+  ],
+  [
+    { name: "N", taxId: "NL004495445B01" },
+    { name: "N", taxId: "4495445B1", country: "NL" },
+  ],
+  [
     { name: "K", country: "US", identifiers: [{ id: "4012345000009", scheme: "0088" }] },
     { name: "K Inc", country: "DE", identifiers: [{ id: "4012345 00000 9", scheme: "0088" }] },
   ],

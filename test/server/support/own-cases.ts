@@ -31,11 +31,8 @@ const shudian = (
   more: More & { number?: string } = {},
 ): Case => {
   const { number = fresh(), ...rest } = more;
-  const replace = {
-    "26532000000000700006": number,
-    "91530102MARJT2FQ8E": "91530100MA7DEMX01J",
-    ...texts,
-  };
+  const seller = SELLER in texts ? {} : { [SELLER]: "91530100MA7DEMX01J" };
+  const replace = { ...texts, "26532000000000700006": number, ...seller };
   return caseOf("shudian/06-scenic-person.xml", should, replace, rest);
 };
 const REQUESTED = "<RequestTime>2026-11-11 08:15:30</RequestTime>";
@@ -68,6 +65,7 @@ const section = (name: string, element: string, text: string) =>
 function* shudianCases(): Generator<Case> {
   for (const region of ["1100", "5300", "6500", "4403"])
     yield shudian(`the tag of any region: ${region}`, { SWEI3200: `SWEI${region}` });
+  yield shudian("the number once", { "<EIid>26532000000000700006</EIid>": "" });
   yield shudian("a tag of another form", { SWEI3200: "INVOICE" }, invalid("EInvoiceTag"));
 
   for (const time of [
