@@ -17,7 +17,7 @@ import { maxViolations, Problem, type Violation } from "../values/problems.ts";
  * not elements.
  */
 const headElements = 6_000;
-const lineElements = 30;
+const lineElements = 60;
 const maxLines = 2_000;
 const maxDepth = 32;
 /** The longest tag with its attributes; matching attributes is not linear. */

@@ -447,6 +447,19 @@ describe("a CII invoice that the gateway writes", () => {
       });
     });
 
+  it("of 500 lines that say all that a line may is read", () => {
+    const property = tag(
+      "ApplicableProductCharacteristic",
+      tag("Description", "Farbe") + tag("Value", "blau"),
+    );
+    const [item] = /<ram:IncludedSupply.*TradeLineItem>/.exec(
+      cii({ product: property.repeat(13) }),
+    ) as RegExpExecArray;
+    const whole = { net: "50000.00", lines: "50000.00", tax: "9500.00", gross: "59500.00" };
+    const text = cii(whole).replace(/<ram:IncludedSupply.*TradeLineItem>/, item.repeat(500));
+    expect(stated(text).lines).length(500);
+  });
+
   it("of 2,000 lines is read", () => {
     const base = sampleOf("json/01-restaurant.json");
     const [item] = base.lines as [InvoiceDocument["lines"][0]];
