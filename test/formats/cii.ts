@@ -20,6 +20,7 @@ import {
   preceding,
   registered,
   tag,
+  usualVatId,
 } from "./cross-industry.ts";
 import { documents, number } from "./documents.ts";
 import * as european from "./european.ts";
@@ -66,7 +67,7 @@ const pairs: readonly [name: string, CiiWish, european.UblWish][] = [
     "with every id of its seller",
     {
       sellerIds: `${tag("ID", "K-7")}${tag("GlobalID", "4012345000009", ' schemeID="0088"')}`,
-      seller: `${registered("22/293/55512", "FC")}${registered("DE123456789")}`,
+      seller: `${registered("22/293/55512", "FC")}${registered(usualVatId)}`,
       creditor: tag("CreditorReferenceID", "DE98ZZZ09999999999"),
     },
     {
@@ -75,7 +76,7 @@ const pairs: readonly [name: string, CiiWish, european.UblWish][] = [
         '<cac:PartyIdentification><cbc:ID schemeID="0088">4012345000009</cbc:ID></cac:PartyIdentification>' +
         '<cac:PartyIdentification><cbc:ID schemeID="SEPA">DE98ZZZ09999999999</cbc:ID></cac:PartyIdentification>' +
         european.vatId("22/293/55512", "FC") +
-        european.vatId("DE123456789") +
+        european.vatId(usualVatId) +
         european.legal(""),
     },
   ],

@@ -1,5 +1,9 @@
 /** CII as others write it by EN 16931, made to measure. Names and numbers are invented. */
+import { ubl } from "./european.ts";
+
 const standard = "urn:un:unece:uncefact:data:standard";
+/** The VAT id of the usual seller: the same as in UBL. */
+export const usualVatId = /<cbc:CompanyID>([^<]*)</.exec(ubl())?.[1] ?? "";
 
 /**
  * What differs from one line of 100.00 with 19 % of tax. Elements are XML, with the prefix `ram`.
@@ -86,7 +90,7 @@ export function cii({
   format = "102",
   notes = "",
   sellerIds = "",
-  seller = registered("DE123456789"),
+  seller = registered(usualVatId),
   category: code5305 = "S",
   net = "100.00",
   tax = "19.00",

@@ -9,6 +9,7 @@ import {
   preceding,
   registered,
   tag,
+  usualVatId,
 } from "../formats/cross-industry.ts";
 import { type UblWish, ubl } from "../formats/european.ts";
 import {
@@ -92,7 +93,7 @@ describe("external invoices in CII, over HTTP", () => {
     // by its tax number alone too, if the first document had both
     const both = fresh();
     const seller = registered("22/293/55512", "FC");
-    const made = await must(register({ id: both, seller: seller + registered("DE123456789") }));
+    const made = await must(register({ id: both, seller: seller + registered(usualVatId) }));
     refused(await register({ id: both, seller }, rival), "already-claimed");
     const own = refused(await register({ id: both, seller }), "external-registered");
     expect(own["original"].id).equals(made.id);
@@ -136,7 +137,7 @@ describe("external invoices in CII, over HTTP", () => {
     expect(body.says).deep.equals({
       format: "cii",
       number: id,
-      seller: { taxId: "DE123456789", name: "Muster GmbH" },
+      seller: { taxId: usualVatId, name: "Muster GmbH" },
       date: "2026-11-03",
       currency: "EUR",
       total: "119.00",
