@@ -135,6 +135,29 @@ describe("with the longest texts, on a phone", function () {
       token: firm.token,
     });
     if (!("claim" in external)) throw new Error("No registration");
+    // a credit note that comes after its original was reimbursed
+    const sold = { ...document, ...elsewhere() };
+    const { body: paid } = await client.done("POST /v1/external-invoices", {
+      body: { ...sold, sourceId: long("7", 150) },
+      token: firm.token,
+    });
+    if (!("claim" in paid)) throw new Error("No registration");
+    await client.done("POST /v1/claims/{id}/reimburse", {
+      params: { id: paid.claim.id },
+      token: firm.token,
+    });
+    await client("POST /v1/external-invoices", {
+      body: {
+        ...sold,
+        sourceId: long("5", 150),
+        reverses: { sourceId: long("7", 150) },
+        lines: [
+          { name: long("L", 200), amount: "-1000000000.00", taxRate: "0.13", tax: "-130000000.00" },
+        ],
+        totals: { net: "-1000000000.00", tax: "-130000000.00", gross: "-1130000000.00" },
+      },
+      token: firm.token,
+    });
     // twice, for the bureau to see
     await refusalOf(
       client.done("POST /v1/claims", {
@@ -167,7 +190,7 @@ describe("with the longest texts, on a phone", function () {
       "/employer/claims/{claim}": "MHN",
       "/employer/claims/{external}": "MW8",
       "/employer/external": "MW8",
-      "/employer/credits": "MW8",
+      "/employer/credits": "MW75",
       "/employer/books": "",
       "/employer/red-letters": "M",
       "/employer/people": "W",
