@@ -44,6 +44,9 @@ export type Style = {
   words?: Readonly<Record<string, string>>;
 };
 
+/** An element with so many children gets an index of their names. */
+const INDEXED = 8;
+
 export type Draft = ReturnType<typeof createDraft>;
 
 /** An empty draft on a root element. `currency`: the document's, if the format states it. */
@@ -66,8 +69,7 @@ export function createDraft(root: Element, style: Style, currency = "CNY") {
     const known = paths.get(element);
     if (known !== undefined) return known;
     const around = pathOf(parent);
-    const byName = Map.groupBy(parent.children, ({ qname }) => qname);
-    for (const [name, siblings] of byName) {
+    for (const [name, siblings] of namesOf(parent)) {
       const isIndexed = style.repeated.has(name) || siblings.length > 1;
       for (const [at, sibling] of siblings.entries())
         paths.set(sibling, `${around}/${name}${isIndexed ? `[${at + 1}]` : ""}`);
@@ -75,9 +77,27 @@ export function createDraft(root: Element, style: Style, currency = "CNY") {
     return paths.get(element) as string;
   }
 
+  const childrenByName = new Map<Element, ReadonlyMap<string, readonly Element[]>>();
+  function namesOf(parent: Element): ReadonlyMap<string, readonly Element[]> {
+    const known = childrenByName.get(parent);
+    if (known !== undefined) return known;
+    const names = Map.groupBy(parent.children, ({ qname }) => qname);
+    childrenByName.set(parent, names);
+    return names;
+  }
+
+  const noElements: readonly Element[] = [];
+  /** An element's children of a name. Where there are many, an index finds them. */
+  function named(parent: Element, name: string): readonly Element[] {
+    return parent.children.length < INDEXED
+      ? parent.children.filter((child) => child.qname === name)
+      : (namesOf(parent).get(name) ?? noElements);
+  }
+
   /** The children under a step such as `cbc:ID`. */
   function all(parent: Element | undefined, step: string): readonly Element[] {
-    const elements = parent?.children.filter((child) => child.qname === step) ?? [];
+    if (parent === undefined) return noElements;
+    const elements = named(parent, step);
     for (const element of elements) visited.add(element);
     return elements;
   }
@@ -160,17 +180,17 @@ export function createDraft(root: Element, style: Style, currency = "CNY") {
     fields.set(to, path);
     if (value === undefined) return;
     const steps = to.slice(1).split("/");
-    const last = steps.pop() ?? "";
+    const last = steps[steps.length - 1] ?? "";
     let target: Record<string, unknown> = document;
-    for (const [at, step] of steps.entries()) {
+    for (let at = 0; at < steps.length - 1; at += 1) {
+      const step = steps[at] as string;
       // An index addresses the members of an array, so a name that precedes an index is an array.
-      const next = /^\d+$/.test(steps[at + 1] ?? last) ? [] : {};
-      target[step] ??= next;
+      target[step] ??= /^\d+$/.test(steps[at + 1] as string) ? [] : {};
       target = target[step] as Record<string, unknown>;
     }
     // some software breaks a long name over lines: join them
     target[last] =
-      typeof value === "string" && !paragraphMembers.has(last)
+      typeof value === "string" && /[\t\n\r]/.test(value) && !paragraphMembers.has(last)
         ? value.replace(/\s*[\t\n\r]\s*/g, " ")
         : value;
   }

@@ -89,10 +89,11 @@ const signed = (allowances: InvoiceLine["allowances"]) =>
   sum((allowances ?? []).map(({ charge, amount }) => (charge ? cents(amount) : -cents(amount))));
 
 function checkTaxId(field: string, taxId: string | undefined, refuse: Refuse): void {
-  const rule = taxId === undefined || isOlderTaxId(taxId) ? undefined : brokenTaxIdRule(taxId);
+  const rule = taxId === undefined ? undefined : brokenTaxIdRule(taxId);
+  if (rule === undefined || isOlderTaxId(taxId as string)) return;
   if (rule === "tax-id-check-digit")
     refuse(field, rule, `${taxId} is not a valid id of GB 32100-2015`);
-  else if (rule)
+  else
     refuse(
       field,
       rule,

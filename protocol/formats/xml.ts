@@ -192,7 +192,13 @@ const decodeReferences = (text: string): string =>
  * attributes.
  */
 type Node = Record<string, unknown>;
-const tagOf = (node: Node): string => Object.keys(node).find((key) => key !== ":@") ?? "";
+function tagOf(node: Node): string {
+  for (const key in node) if (key !== ":@") return key;
+  return "";
+}
+
+/** Most elements have no attributes. */
+const noAttributes: Readonly<Record<string, string>> = Object.freeze(Object.create(null));
 
 /** From here on a text in Base64 is set aside: an embedded file, not something to be read. */
 const longText = 4_096;
@@ -243,6 +249,8 @@ function textOf(
   text: string;
   broken?: [rule: string, detail: string];
 } {
+  const only = content.length === 1 ? content[0]?.["#text"] : undefined;
+  if (typeof only === "string") return { text: restore(decodeReferences(only)).trim() };
   let [text, pieces, comments, children] = ["", 0, 0, 0];
   for (const node of content) {
     if (typeof node["#text"] === "string") {
@@ -320,9 +328,10 @@ function createBuilder(vocabulary: Vocabulary, restore: (text: string) => string
   }
 
   function build(node: Node, tag: string, outer: Scope, parent: Element | undefined): Element {
-    const attributes: Record<string, string> = Object.create(null);
+    const stated = node[":@"] as Record<string, unknown> | undefined;
+    const attributes = stated === undefined ? noAttributes : Object.create(null);
     let scope = outer;
-    for (const [name, value] of Object.entries((node[":@"] ?? {}) as Record<string, unknown>)) {
+    for (const [name, value] of stated === undefined ? [] : Object.entries(stated)) {
       const plain = restore(decodeReferences(String(value)));
       if (name === "xmlns" || name.startsWith("xmlns:"))
         scope = new Map(scope).set(name.slice(6), plain);
@@ -367,7 +376,7 @@ function createBuilder(vocabulary: Vocabulary, restore: (text: string) => string
       );
       return element;
     }
-    for (const attribute of Object.keys(attributes)) checkAttribute(element, attribute, scope);
+    for (const attribute in attributes) checkAttribute(element, attribute, scope);
     if (broken) refuse(element, "", ...broken);
     else if (text !== "" && element.listed && vocabulary.children.has(qname))
       refuse(element, "", "unexpected-text", "this element has elements in it and no text");

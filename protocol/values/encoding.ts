@@ -97,6 +97,8 @@ export const isCharsetRead = (mediaType: string, charset = "utf-8"): boolean =>
 const markOf = (bytes: Uint8Array) =>
   encodings.find(({ mark }) => mark.every((byte, at) => bytes[at] === byte));
 
+const latin1 = new TextDecoder("latin1");
+
 /**
  * The first bytes of a file as text, by which to recognise it: only its ASCII is certain. Without
  * the byte order mark.
@@ -104,7 +106,7 @@ const markOf = (bytes: Uint8Array) =>
 export function beginningOf(bytes: Uint8Array, length: number): string {
   const marked = markOf(bytes);
   const start = bytes.subarray(marked?.mark.length ?? 0, length);
-  return new TextDecoder(marked?.isWide ? marked.name : "latin1").decode(start);
+  return (marked?.isWide ? new TextDecoder(marked.name) : latin1).decode(start);
 }
 
 function textIn({ decoder }: Encoding, bytes: Uint8Array): string | undefined {
@@ -160,10 +162,18 @@ function declaredIn(head: string, fail: Fail): string | undefined {
   );
 }
 
+/** The beginning of a file, not much longer than its declaration, which ends at the first `>`. */
+function headOf(bytes: Uint8Array, marked: Encoding | undefined): string {
+  if (marked?.isWide) return beginningOf(bytes, 2 * HEAD).slice(0, HEAD);
+  const start = marked?.mark.length ?? 0;
+  const end = bytes.subarray(start, start + HEAD).indexOf(0x3e);
+  return beginningOf(bytes, start + (end < 0 ? HEAD : end + 1));
+}
+
 /** Throws `encoding-not-read`, `encoding-contradiction`, `not-well-formed`. */
 function encodingOf(bytes: Uint8Array, fail: Fail): Encoding {
   const marked = markOf(bytes);
-  const declared = declaredIn(beginningOf(bytes, 2 * HEAD).slice(0, HEAD), fail);
+  const declared = declaredIn(headOf(bytes, marked), fail);
   if (declared === undefined) {
     if (!marked && (bytes[0] === 0 || bytes[1] === 0))
       throw fail("encoding-not-read", "UTF-16 without its byte order mark is not read here");

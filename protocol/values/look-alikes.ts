@@ -58,6 +58,8 @@ function plainDigit(digit: string): string {
   return String(point - zero);
 }
 
+const isAscii = (text: string) => /^[ -~]*$/.test(text);
+
 /** Used twice: normalising changes some look-alikes, and turns other letters into look-alikes. */
 const plainLetters = (text: string) =>
   text.replace(/\p{L}/gu, (letter) => latin.get(letter.toUpperCase()) ?? letter);
@@ -68,6 +70,8 @@ const plainLetters = (text: string) =>
  * stay.
  */
 export function plainCapitals(text: string): string {
+  // most texts are ASCII, of which only capitals are left to make
+  if (isAscii(text)) return text.toUpperCase();
   const bare = plainLetters(text)
     .normalize("NFKD")
     .replace(/[\p{M}\p{Cf}]/gu, "")

@@ -19,6 +19,7 @@ export const moneyLimit = 10n ** 15n;
 export const moneyPattern = /^(?!-0\.00$)-?(?:0|[1-9]\d{0,12})\.\d{2}$/;
 /** The same for any currency: two decimals, or three (`decimalsOf`). */
 export const amountPattern = /^(?!-0\.000?$)-?(?:0|[1-9]\d{0,12})\.\d{2,3}$/;
+const patterns = { 2: moneyPattern, 3: /^(?!-0\.000$)-?(?:0|[1-9]\d{0,12})\.\d{3}$/ } as const;
 /** How many decimals the amounts of a document have. Its smallest unit follows from it. */
 export type Decimals = 2 | 3;
 const thousandths = new Set(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"]);
@@ -35,9 +36,9 @@ export const decimalPattern = /^-?(?:0|[1-9]\d{0,12})(?:\.\d{1,20})?$/;
  * but the only one of an amount with so many decimals.
  */
 export function parseMoney(text: string, decimals: Decimals = 2): bigint {
-  if (!amountPattern.test(text) || text.length - text.indexOf(".") - 1 !== decimals)
+  if (!patterns[decimals].test(text))
     throw new RangeError(`not an amount with ${decimals} decimals: ${text.slice(0, 40)}`);
-  return BigInt(text.replace(".", ""));
+  return BigInt(text.slice(0, -decimals - 1) + text.slice(-decimals));
 }
 
 /** `113000n` → `"1130.00"`. Throws RangeError at 10^13 units of the currency and beyond. */

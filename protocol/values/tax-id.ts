@@ -47,8 +47,14 @@ export function brokenTaxIdRule(taxId: string): "tax-id-check-digit" | "tax-id-f
 const regionNames = new Intl.DisplayNames(["en"], { type: "region", fallback: "none" });
 /** VAT numbers use EL (Greece) and XI (Northern Ireland), which are not ISO 3166 codes. */
 const extraPrefixes = new Set(["EL", "XI"]);
-export const isCountryPrefix = (two: string) =>
-  /^[A-Z]{2}$/.test(two) && (extraPrefixes.has(two) || regionNames.of(two) !== undefined);
+/** What was looked up before, at most 676 pairs of letters: the names of regions are slow. */
+const prefixes = new Map<string, boolean>();
+export function isCountryPrefix(two: string): boolean {
+  if (!/^[A-Z]{2}$/.test(two)) return false;
+  const known = prefixes.get(two) ?? (extraPrefixes.has(two) || regionNames.of(two) !== undefined);
+  prefixes.set(two, known);
+  return known;
+}
 
 /**
  * The only written form of a tax id from a document: capitals and digits only, the country in
