@@ -270,6 +270,7 @@ describe("a merchant", function () {
       ["版式文件 PDF", ".pdf"],
       ["数电票 XML", ".xml"],
       ["UBL XML（EN 16931）", ".ubl.xml"],
+      ["CII XML（EN 16931）", ".cii.xml"],
       ["票据包（含链上证明）", ".bundle.json"],
       ["归档包 ZIP", ".zip"],
     ] as const) {

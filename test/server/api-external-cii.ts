@@ -115,6 +115,23 @@ describe("external invoices in CII, over HTTP", () => {
     }
   });
 
+  it("as credit notes reduce the claim of the invoice that they name, in whichever syntax it came", async () => {
+    for (const original of [
+      (id: string) => register({ id }),
+      (id: string) => registerUbl({ id }, firm),
+    ]) {
+      const id = fresh();
+      const { claim } = await must(original(id));
+      const half = { net: "50.00", tax: "9.50", gross: "59.50" };
+      const made = await must(register({ code: "381", preceding: preceding(id), ...half }));
+      expect(made).deep.includes({ format: "cii", amount: "59.50" });
+      const { amounts } = await must(
+        call("GET", `/v1/claims/${claim.id}`, undefined, { token: firm.token }),
+      );
+      expect(amounts).deep.equals([{ currency: "EUR", gross: "59.50", payable: "59.50" }]);
+    }
+  });
+
   it("are refused by rule and element of their format, and nothing remains", async () => {
     const id = fresh();
     for (const [wish, field, rule] of [
