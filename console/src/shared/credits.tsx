@@ -30,8 +30,11 @@ export function CreditEffect({ effect, currency }: { effect: Effect; currency: s
   const amount = formatAmount(effect.taken.payable, currency);
   return (
     <div className="row">
-      <Tag variant="outlined" className={`state state-${looks[effect.effect]}`}>
-        {say(`credit.${effect.effect}`)}
+      <Tag
+        variant="outlined"
+        className={`state state-${effect.overpaid ? "bad" : looks[effect.effect]}`}
+      >
+        {say(effect.overpaid ? "credit.late" : `credit.${effect.effect}`)}
       </Tag>
       <InvoiceNumber number={effect.number} />
       {effect.taken.payable.replace(/[0.]/g, "") === "" ? null : (

@@ -43,6 +43,7 @@ export const useSharedWords = wordsOf("shared", {
     "credit.differs": "与原票不一致",
     "credit.several": "对应多张票",
     "credit.other-employer": "由其他单位登记",
+    "credit.late": "报销后登记",
     "credit.overpaid": "多付 {{amount}}",
     "overpaid.title": "多付的报销",
     "overpaid.page": "原票报销之后才登记红字发票的金额，由报销单位追回。",
@@ -139,6 +140,7 @@ export const useSharedWords = wordsOf("shared", {
     "credit.differs": "Does not match",
     "credit.several": "Names several invoices",
     "credit.other-employer": "Recorded by another employer",
+    "credit.late": "After the reimbursement",
     "credit.overpaid": "paid too much: {{amount}}",
     "overpaid.title": "Reimbursed too much",
     "overpaid.page":
