@@ -102,12 +102,13 @@ describe("kinds of acts and their events", () => {
     "server/api/transfers.ts": ["Transfer"],
     "server/features/use/pickups.ts": ["Transfer"],
     "server/features/use/entries.ts": ["Enter"],
+    "server/features/use/external-credits.ts": ["Reimburse"],
     "server/features/use/entries-projection.ts": ["Entered"],
     "server/features/invoices/red-letter-acts.ts": ["Adjust", "Reverse"],
     "server/features/invoices/red-letters-projection.ts": ["Adjusted", "Reversed"],
   };
 
-  it("are named in the table and by the features that offer them, and nowhere else", () => {
+  it("are named in the table and by the features that offer them or wait for them, and nowhere else", () => {
     const paths = ["protocol", "server"].flatMap((folder) =>
       readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map(
         (path) => `${folder}/${path.replaceAll("\\", "/")}`,

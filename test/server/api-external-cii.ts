@@ -100,8 +100,9 @@ describe("external invoices in CII, over HTTP", () => {
   });
 
   it("are registered as what they are; a correction or a self-billed one is not issued here so", async () => {
-    const corrected = await must(register({ code: "384", preceding: preceding("A-1") }));
-    expect(corrected.document).deep.includes({ typeCode: "384", preceding: [{ id: "A-1" }] });
+    const original = fresh();
+    const corrected = await must(register({ code: "384", preceding: preceding(original) }));
+    expect(corrected.document).deep.includes({ typeCode: "384", preceding: [{ id: original }] });
     expect((await must(register({ code: "389" }))).document.typeCode).equals("389");
     for (const [wish, rule] of [
       [{ code: "384", preceding: preceding("A-1") }, "correction-in-invoice"],

@@ -4,8 +4,10 @@
  * what is proven and what is not.
  */
 import type { InvoiceDocument } from "@onepiao/protocol/formats/document.ts";
+import { isCorrection } from "@onepiao/protocol/formats/en16931.ts";
 import { fieldIn } from "@onepiao/protocol/formats/fields.ts";
 import type { ReadInvoice } from "@onepiao/protocol/formats/read.ts";
+import { externalId } from "@onepiao/protocol/ledger/external.ts";
 import {
   type Identity,
   identityOf,
@@ -78,22 +80,60 @@ export async function checkDigitNotes(document: InvoiceDocument): Promise<Violat
 
 const DAY_MS = 86_400_000;
 
+/** What is kept of a document that was read. */
+type Kept = Pick<ReadInvoice, "document" | "number" | "issueDay">;
+
 /** The day of issue as the document states it, YYYY-MM-DD. */
-const dayOf = ({ document, issueDay }: ReadInvoice) => issueDay ?? document.issuedAt.slice(0, 10);
+const dayOf = ({ document, issueDay }: Kept) => issueDay ?? document.issuedAt.slice(0, 10);
 
 /**
- * The number that the original has where it was issued, and what identifies it. Throws
- * invalid-document.
+ * The keys of the invoices whose place a correction (384) takes: none of them can be claimed beside
+ * it. An invoice that is named without its day is one of the correction's year.
  */
-export function identified(read: ReadInvoice): { number: string; identity: Identity } {
+function replacedKeys({ document }: Kept, issued: string): string[] {
+  if (!isCorrection(document)) return [];
+  const { currency, seller, preceding = [] } = document;
+  return preceding.flatMap(({ id: number, date }) => {
+    const identity = identityOf({ number, day: date ?? issued, currency, seller });
+    return "keys" in identity ? identity.keys : [];
+  });
+}
+
+/**
+ * The number that the original has where it was issued, and what identifies it; `replaces`: the
+ * keys of the invoices whose place it takes. Throws invalid-document.
+ */
+export function identified(read: Kept): {
+  number: string;
+  identity: Identity;
+  replaces: readonly string[];
+} {
   const { document, number: stated } = read;
   const number = stated ?? document.sourceId ?? "";
   const { currency, seller } = document;
-  const identity = identityOf({ number, day: dayOf(read), currency, seller });
-  if ("keys" in identity) return { number, identity };
+  const day = dayOf(read);
+  const identity = identityOf({ number, day, currency, seller });
+  if ("keys" in identity) return { number, identity, replaces: replacedKeys(read, day) };
   const field = fieldIn(document, stated === undefined ? "/sourceId" : "/number");
   throw new Problem("invalid-document", identity.detail, {
     violations: [{ field, ...identity }],
+  });
+}
+
+/** Ids that one act can claim. */
+const maxIds = 100;
+
+/** All ids of an invoice, its own first. Throws invalid-document. */
+export function idsOf(
+  { document }: Kept,
+  { identity, replaces }: Pick<ReturnType<typeof identified>, "identity" | "replaces">,
+): string[] {
+  const ids = [...new Set([...identity.keys, ...replaces].map(externalId))];
+  if (ids.length <= maxIds) return ids;
+  const field = fieldIn(document, "/preceding");
+  const detail = `The invoices that it corrects have more than ${maxIds} ids together with its own`;
+  throw new Problem("invalid-document", detail, {
+    violations: [{ field, rule: "corrects-too-many", detail }],
   });
 }
 

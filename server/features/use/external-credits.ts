@@ -108,6 +108,10 @@ export type Credits = ReturnType<typeof createCredits>;
 
 type Deps = { vault: Vault; taxpayers: Taxpayers; invoices: Invoices; bounds: TimeBounds };
 
+/** Whether a reimbursement of these has been accepted that the chain has not decided. */
+const isBeingReimbursed = (tx: Tx, numbers: readonly string[]): Promise<boolean> =>
+  isUnderWay(tx, "Reimburse", numbers);
+
 /** The ids that an invoice named in a credit note may have. */
 function targetsOf(
   { document, stated }: Pick<CreditNote, "document" | "stated">,
@@ -298,9 +302,8 @@ export function createCredits({ vault, taxpayers, invoices, bounds }: Deps) {
       const late =
         meeting.taken.payable > 0n &&
         (original.state === "reimbursed" ||
-          (await isUnderWay(
+          (await isBeingReimbursed(
             tx,
-            "Reimburse",
             numbers.map(({ number }) => number),
           )));
       const taken = textOf(meeting.taken, original.stated.currency);
@@ -428,7 +431,7 @@ export function createCredits({ vault, taxpayers, invoices, bounds }: Deps) {
       if (held?.state !== "claimed") return;
       const effects = ((await effectsOf(tx, "claim", [claim])).get(claim) ?? []).filter(counts);
       const [first] = effects;
-      if (first === undefined || (await isUnderWay(tx, "Reimburse", numbers))) return;
+      if (first === undefined || (await isBeingReimbursed(tx, numbers))) return;
       const [row] = await tx<RowOf<"external_invoices", "document">[]>`
         select document from external_invoices where claim = ${claim}`;
       const { document, issueDay } = openKept(vault, { claim, ...(row as { document: Buffer }) });

@@ -50,6 +50,7 @@ import {
   employerOf,
   holdNames,
   identified,
+  idsOf,
   statedBy,
 } from "./external-checks.ts";
 import type { Credits, Met, Original } from "./external-credits.ts";
@@ -72,11 +73,15 @@ export type Registered = {
 };
 export type External = ReturnType<typeof createExternal>;
 
-/** What a document says, once it is checked. `ids`: on the ledger, the one that names it first. */
+/**
+ * What a document says, once it is checked. `ids`: on the ledger, the one that names it first;
+ * with those of the invoices whose place it takes. `own`: without them.
+ */
 type Examined = {
   employer: Taxpayer;
   original: string;
   ids: readonly string[];
+  own: readonly string[];
   stated: Stated;
 };
 export const lookStates = ["free", "registered", "used", "conflict", "credited"] as const;
@@ -198,14 +203,19 @@ export function createExternal({
    */
   async function refusalOf(
     tx: Tx,
-    { employer, ids, stated }: Examined,
+    { employer, ids, own: ownIds, stated }: Examined,
   ): Promise<{ problem: Problem; finding?: NewFinding } | undefined> {
     const rows = await inForce(tx, ids);
-    const conflict = conflictWith(rows, employer, stated);
+    const isCopy = (row: InForce) =>
+      identified(open(row)).identity.keys.some((key) => ownIds.includes(externalId(key)));
+    const conflict = conflictWith(rows.filter(isCopy), employer, stated);
     if (conflict) return conflict;
     const own = rows.find((row) => row.employer === employer.index);
     if (own === undefined) return undefined;
-    const detail = `The invoice is registered: its claim is ${own.state}`;
+    const detail = isCopy(own)
+      ? `The invoice is registered: its claim is ${own.state}`
+      : "An invoice is registered that this one corrects, or that corrects this one: its claim is " +
+        `${own.state}. One of the two is reimbursed, not both`;
     return {
       problem: new Problem("external-registered", detail, {
         extra: { original: originalOf(own, true) },
@@ -240,10 +250,12 @@ export function createExternal({
     const { document } = read;
     const employer = await employerOf(tx, taxpayers, caller);
     checkTitle(document, employer);
-    const { number: original, identity } = identified(read);
+    const identification = identified(read);
+    const { number: original, identity } = identification;
     await checkElsewhere(tx, { taxpayers, invoices }, read, original);
     checkDates(read, { number: original, kind: identity.kind }, await momentNow(tx), bounds);
-    return { employer, original, ids: identity.keys.map(externalId), stated: statedBy(read) };
+    const own = identity.keys.map(externalId);
+    return { employer, original, ids: idsOf(read, identification), own, stated: statedBy(read) };
   }
 
   const nearSubject = (
@@ -253,11 +265,11 @@ export function createExternal({
   ): NearSubject => ({ employer, ids, original, stated, holder, buyer: buyer.name });
 
   const originalOfCredits = (
-    { employer, ids, original, stated }: Examined,
+    { employer, own, original, stated }: Examined,
     document: InvoiceDocument,
   ): Original => ({
     employer: employer.index,
-    ids,
+    ids: own,
     number: original,
     stated,
     payable: payableOf(document),
