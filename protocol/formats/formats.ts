@@ -108,17 +108,21 @@ export const writtenTypes: readonly string[] = writtenFormats.map(
   (name) => formats[name].mediaType,
 );
 
+const formatsByType: ReadonlyMap<string, readonly FormatName[]> = new Map(
+  mediaTypes.map((type) => {
+    const exact = formatNames.filter((name) => formats[name].mediaType === type);
+    const open = formatNames.filter((name) =>
+      (syntaxes[formats[name].syntax].mediaTypes as readonly string[]).includes(type),
+    );
+    return [type, exact.length > 0 ? exact : open];
+  }),
+);
 /**
  * The formats that a media type (without parameters) may stand for: the one that it names, or those
  * between which the content decides.
  */
-export function formatsOfType(mediaType: string): readonly FormatName[] {
-  const exact = formatNames.filter((name) => formats[name].mediaType === mediaType);
-  const open = formatNames.filter((name) =>
-    (syntaxes[formats[name].syntax].mediaTypes as readonly string[]).includes(mediaType),
-  );
-  return exact.length > 0 ? exact : open;
-}
+export const formatsOfType = (mediaType: string): readonly FormatName[] =>
+  formatsByType.get(mediaType) ?? [];
 /** The format written under a media type; undefined for any other type. */
 export const writtenAs = (mediaType: string): WrittenFormat | undefined =>
   writtenFormats.find((name) => formats[name].mediaType === mediaType);

@@ -477,29 +477,41 @@ function checkDecimals(document: InvoiceDocument, refuse: Refuse): Decimals | un
   const first = lines[0]?.amount ?? sums.gross ?? sums.net ?? "";
   const decimals = hidden ? (first.at(-4) === "." ? 3 : 2) : decimalsOf(document.currency);
   let broken = false;
-  const check = (field: string, text: string | undefined, own: Decimals = decimals) => {
-    if (text === undefined || text.at(-own - 1) === ".") return;
+  // the name of a field is put together only for a refusal: a document may have thousands of amounts
+  const check = (
+    text: string | undefined,
+    owner: string,
+    at: number | "",
+    member: string,
+    own: Decimals = decimals,
+  ) => {
+    if (text === undefined || text[text.length - own - 1] === ".") return;
     broken = true;
-    refuse(field, "money-format", `an amount in this currency has ${own} decimals`);
+    refuse(
+      `${owner}${at}${member}`,
+      "money-format",
+      `an amount in this currency has ${own} decimals`,
+    );
   };
-  const checkAllowances = (field: string, all: InvoiceLine["allowances"] = []) => {
+  const checkAllowances = (owner: string, all: InvoiceLine["allowances"] = []) => {
     for (const [at, { amount, base }] of all.entries()) {
-      check(`${field}/allowances/${at}/amount`, amount);
-      check(`${field}/allowances/${at}/base`, base);
+      check(amount, `${owner}/allowances/`, at, "/amount");
+      check(base, `${owner}/allowances/`, at, "/base");
     }
   };
   for (const [at, line] of lines.entries()) {
-    check(`/lines/${at}/amount`, line.amount);
-    check(`/lines/${at}/tax`, line.tax);
+    check(line.amount, "/lines/", at, "/amount");
+    check(line.tax, "/lines/", at, "/tax");
     if (line.allowances !== undefined) checkAllowances(`/lines/${at}`, line.allowances);
   }
   checkAllowances("", allowances);
   for (const [at, { taxable, tax }] of taxBreakdown.entries()) {
-    check(`/taxBreakdown/${at}/taxable`, taxable);
-    check(`/taxBreakdown/${at}/tax`, tax);
+    check(taxable, "/taxBreakdown/", at, "/taxable");
+    check(tax, "/taxBreakdown/", at, "/tax");
   }
-  for (const [name, text] of Object.entries(sums)) check(`/totals/${name}`, text);
-  if (accounting) check("/totals/accounting/tax", accounting.tax, decimalsOf(accounting.currency));
+  for (const [name, text] of Object.entries(sums)) check(text, "/totals/", "", name);
+  if (accounting)
+    check(accounting.tax, "/totals/accounting/tax", "", "", decimalsOf(accounting.currency));
   return broken ? undefined : decimals;
 }
 

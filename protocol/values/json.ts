@@ -25,7 +25,7 @@ const BACKSLASH = 92;
 const escaped = (name: string) => name.replaceAll("~", "~0").replaceAll("/", "~1");
 const pointerOf = (levels: readonly Level[]) =>
   levels
-    .map(({ members, name, index }) => `/${members ? escaped(name) : index}`)
+    .map(({ members, name, index }) => `/${members ? escaped(name.slice(0, 100)) : index}`)
     .join("")
     .slice(0, 300);
 
@@ -55,9 +55,9 @@ function checkStructure(text: string, fail: JsonFail, bounds: JsonBounds, plain:
         throw fail("not-text", "A text has U+0000 or half a surrogate pair", pointerOf(levels));
       let after = end + 1;
       while (text.charCodeAt(after) <= 32) after++;
-      const level = levels.at(-1);
+      const level = levels[levels.length - 1];
       if (level?.members && text.charCodeAt(after) === COLON) {
-        level.name = value.slice(0, 100);
+        level.name = value;
         if (level.members.has(value))
           throw fail("duplicate-member", "A member stands twice in one object", pointerOf(levels));
         level.members.add(value);
@@ -66,7 +66,7 @@ function checkStructure(text: string, fail: JsonFail, bounds: JsonBounds, plain:
     } else if (code === COMMA) {
       if (++values > bounds.values)
         throw fail("too-many-values", `More than ${bounds.values} values`, "");
-      const level = levels.at(-1);
+      const level = levels[levels.length - 1];
       if (level && !level.members && ++level.index >= bounds.items)
         throw fail(
           "too-many-items",

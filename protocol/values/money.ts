@@ -80,15 +80,20 @@ export function normaliseDecimal(text: string): string | undefined {
   return decimalPattern.test(canonical) ? canonical : undefined;
 }
 
+/** Powers of ten, by exponent: as many as a decimal has decimals. */
+const tens = Array.from({ length: 21 }, (_, exponent) => 10n ** BigInt(exponent));
+
 type Decimal = { units: bigint; scale: bigint };
+const unitary: Decimal = { units: 1n, scale: 1n };
 function parseDecimal(text: string): Decimal {
+  if (text === "1") return unitary;
   if (!decimalPattern.test(text))
     throw new RangeError(`not a decimal number: ${text.slice(0, 40)}`);
   const point = text.indexOf(".");
   if (point < 0) return { units: BigInt(text), scale: 1n };
   return {
     units: BigInt(text.slice(0, point) + text.slice(point + 1)),
-    scale: 10n ** BigInt(text.length - point - 1),
+    scale: tens[text.length - point - 1] as bigint,
   };
 }
 
@@ -115,7 +120,7 @@ export function quantityTimesPrice(
   const q = parseDecimal(quantity);
   const p = parseDecimal(price);
   const b = parseDecimal(per);
-  const unit = 10n ** BigInt(decimals);
+  const unit = tens[decimals] as bigint;
   return roundHalfUp(q.units * p.units * b.scale * unit, q.scale * p.scale * b.units);
 }
 

@@ -30,6 +30,9 @@ const kinds: readonly (readonly [rule: string, label: string, signs: RegExp])[] 
   ],
 ];
 const lineBreak = /[\t\n\r]/;
+/** Every character of which a kind or a line break may consist: most texts have none of them. */
+const rare =
+  /[\p{C}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\p{VS}\ufff9-\ufffb]/u;
 
 /**
  * The first character that a text may not have. The detail reveals nothing of the text but the code
@@ -39,6 +42,7 @@ export function brokenTextRule(
   text: string,
   lines: boolean,
 ): { rule: string; detail: string } | undefined {
+  if (!rare.test(text)) return undefined;
   for (const [rule, label, signs] of kinds) {
     const at = text.search(signs);
     if (at >= 0) {
