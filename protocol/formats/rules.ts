@@ -477,7 +477,7 @@ function checkDecimals(document: InvoiceDocument, refuse: Refuse): Decimals | un
   const first = lines[0]?.amount ?? sums.gross ?? sums.net ?? "";
   const decimals = hidden ? (first.at(-4) === "." ? 3 : 2) : decimalsOf(document.currency);
   let broken = false;
-  // the name of a field is put together only for a refusal: a document may have thousands of amounts
+  // the name of a field is put together for a refusal alone: there may be thousands of amounts
   const check = (
     text: string | undefined,
     owner: string,
