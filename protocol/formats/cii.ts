@@ -285,7 +285,11 @@ function putTax(draft: Draft, settled: Place, currency: string): void {
       "one TaxTotalAmount is the tax, and one states it in the accounting currency",
     );
   const [other] = others;
-  if (other) putAccounting(draft, { element: other, path: draft.pathOf(other) }, currencyOf(other));
+  if (other)
+    putAccounting(draft, { element: other, path: draft.pathOf(other) }, currencyOf(other), {
+      text: total?.text,
+      currency,
+    });
   const accounting = draft.find(settled.element, "ram:TaxCurrencyCode", settled.path);
   const code = accounting.element?.text;
   if (code && !totals.some((each) => currencyOf(each) === code))
@@ -374,7 +378,9 @@ function checkAttributes(draft: Draft, element: Element, currency: string): void
         "currency-mismatch",
         `${currencyID} in an invoice in ${currency || "no currency"}`,
       );
-    if (format !== undefined && format !== dayFormat)
+    // a text of no format breaks the rule of the document's time
+    const isOther = child.name === "DateTimeString" && /^\d{4}-\d{2}-\d{2}$/.test(child.text);
+    if ((format !== undefined && format !== dayFormat) || isOther)
       draft.refuse(draft.pathOf(child), "date-format", dayWords);
     checkAttributes(draft, child, currency);
   }

@@ -191,11 +191,23 @@ export function putKind(
 }
 
 /** The tax in the accounting currency (BT-111); the amount may have that currency's decimals. */
-export function putAccounting(draft: Draft, amount: Place, currency: string): void {
+export function putAccounting(
+  draft: Draft,
+  amount: Place,
+  currency: string,
+  tax: { text: string | undefined; currency: string },
+): void {
   const text = amount.element?.text;
   if (!text) return;
+  const decimals = decimalsOf(currency);
+  if (currency === tax.currency && money(text, decimals) !== money(tax.text ?? "0", decimals))
+    draft.refuse(
+      amount.path,
+      "repeated-element",
+      `the tax in ${currency} is stated twice, with two amounts`,
+    );
   draft.put("/totals/accounting/currency", currency, amount.path);
-  draft.put("/totals/accounting/tax", money(text, decimalsOf(currency)), amount.path);
+  draft.put("/totals/accounting/tax", money(text, decimals), amount.path);
 }
 
 /**

@@ -250,7 +250,11 @@ function putTax(draft: Draft, root: string, currency: string): void {
     );
   const [other] = others;
   const accounting = draft.find(draft.root, "cbc:TaxCurrencyCode");
-  if (other) putAccounting(draft, amountOf(other), currencyOf(other) ?? currency);
+  if (other)
+    putAccounting(draft, amountOf(other), currencyOf(other) ?? currency, {
+      text: total && amountOf(total).element?.text,
+      currency,
+    });
   if (accounting.element?.text && !totals.some((t) => currencyOf(t) === accounting.element?.text))
     draft.refuse(
       accounting.path,

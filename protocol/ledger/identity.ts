@@ -39,9 +39,16 @@ export type NoIdentity = { rule: string; detail: string };
 const labels: ReadonlySet<string> = new Set(
   (
     "NO NR NUM NUMBER NUMERO NUMMER INVOICE INVOICENO INVOICENUMBER RECHNUNG RECHNUNGSNR " +
-    "RECHNUNGSNUMMER RECHNUNGS FACTURE FACTURA FATTURA FATURA FAKTURA FACTUUR FACTUURNUMMER " +
+    "BILL BILLNO RECEIPT RECEIPTNO RECHNUNGSNUMMER RECHNUNGS FACTURE FACTURA FATTURA FATURA FAKTURA FACTUUR FACTUURNUMMER " +
     "BELEG BELEGNR BELEGNUMMER НОМЕР 第 号 號 号码 發票號碼 发票 发票号 发票号码 发票代码 代码 票号 票据代码 票据号码 编号"
   )
+    .split(" ")
+    .map(plainCapitals),
+);
+
+/** Words behind a number, on a copy of the invoice. */
+const copyWords: ReadonlySet<string> = new Set(
+  "COPY KOPIE COPIE COPIA KOPIA DUPLICATE DUPLIKAT DUPLICATA 副本 复印件"
     .split(" ")
     .map(plainCapitals),
 );
@@ -58,7 +65,8 @@ function groupsOf(text: string): string[] {
   let first = 0;
   while (first < groups.length - 1 && labels.has(groups[first] as string)) first += 1;
   const chinese = (group: string) => labels.has(group) && /\p{Script=Han}/u.test(group);
-  const rest = groups.slice(first).filter((group) => !chinese(group));
+  const copied = copyWords.has(groups.at(-1) ?? "") && first < groups.length - 1;
+  const rest = groups.slice(first, copied ? -1 : undefined).filter((group) => !chinese(group));
   return rest.length === 0 ? groups.slice(-1) : rest;
 }
 

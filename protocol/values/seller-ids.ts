@@ -114,6 +114,11 @@ function placed({ id, registration }: SellerId, country: string | undefined): Pl
 const isKnown = ({ registration, scheme = "" }: SellerId) =>
   registration !== undefined || worldwide.has(scheme) || national[scheme] !== undefined;
 
+/** Whether an id has its country in front and the length of a VAT id: nothing else looks so. */
+const isVatId = ({ id }: SellerId): boolean =>
+  /^[A-Z]{2}(?=(?:[A-Z]?\d){8})[0-9A-Z]{8,12}$/.test(bareId(id)) &&
+  isCountryPrefix(bareId(id).slice(0, 2));
+
 /**
  * The ids of a seller: its tax id, those that are registered, those of a known scheme. A reader
  * takes somebody's own number of the seller for its tax id if the file gives no other.
@@ -123,7 +128,7 @@ function idsOf({ taxId, identifiers = [] }: Seller): SellerId[] {
   const isTaxId = ({ id }: SellerId) =>
     taxId !== undefined && [taxId, taxId.slice(2)].includes(bareId(id));
   const same = identifiers.filter(isTaxId);
-  const borrowed = same.length > 0 && !same.some(isKnown);
+  const borrowed = same.length > 0 && !same.some(isKnown) && !same.some(isVatId);
   const registered = ["vat", "tax", "legal"].flatMap((word) =>
     identifiers.filter(({ registration }) => registration === word),
   );

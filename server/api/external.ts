@@ -313,13 +313,14 @@ export function externalRoutes({ external, credits, taxpayers }: Deps) {
             headers: { Location: creditHref(note.id) },
           };
         }
+        const complete = query.collected === undefined ? read : collecting(read, query.collected);
         if (dryRun) {
           const {
             differs,
             credits: met,
             nearDuplicates,
             ...look
-          } = await external.look(sql, caller, { read, holder });
+          } = await external.look(sql, caller, { read: complete, holder });
           const body = {
             ...look,
             ...(differs && { differs: [...differs] }),
@@ -329,10 +330,7 @@ export function externalRoutes({ external, credits, taxpayers }: Deps) {
           };
           return { status: 200, body };
         }
-        const made = await external.register(sql, caller, {
-          read: query.collected === undefined ? read : collecting(read, query.collected),
-          holder,
-        });
+        const made = await external.register(sql, caller, { read: complete, holder });
         return accepted(made.operation, {
           id: made.id,
           claim: claimRefOf(made.claim),

@@ -315,6 +315,7 @@ describe("a CII invoice", () => {
       [{ currency: "EURO" }, [`unknown-value ${settlement}/ram:InvoiceCurrencyCode`]],
       [{ date: "2026-11-03T10:00:00" }, [`time-format ${issued}`]],
       [{ date: "20261131" }, [`time-format ${issued}`]],
+      [{ date: "2026-11-03" }, [`date-format ${issued}`]],
       [{ format: "610", date: "202611" }, [`time-format ${issued}`, `date-format ${issued}`]],
       [{ settlement: period("20261301") }, [`date-format ${at}`]],
       [{ settlement: period("1.11.2026") }, [`date-format ${at}`]],
@@ -326,6 +327,10 @@ describe("a CII invoice", () => {
       [
         { taxTotals: tag("TaxTotalAmount", "1", ' currencyID="JPY"').repeat(2) },
         [`repeated-element ${sums}/ram:TaxTotalAmount`],
+      ],
+      [
+        { taxTotals: tag("TaxTotalAmount", "5.00", ' currencyID="EUR"') },
+        [`repeated-element ${sums}/ram:TaxTotalAmount[2]`],
       ],
       [
         { settlement: due("20261201") + due("20270101") },

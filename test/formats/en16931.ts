@@ -142,6 +142,9 @@ describe("an invoice of EN 16931 that others have issued", () => {
       tax: "19.00",
       accounting: { currency: "EUR", tax: "19.00" },
     });
+    expect(broken({ taxTotals: second("EUR", "5.00") })).deep.equals([
+      "repeated-element /Invoice/cac:TaxTotal[2]/cbc:TaxAmount",
+    ]);
     expect(broken({ head })).deep.equals(["BR-53 /Invoice/cbc:TaxCurrencyCode"]);
     expect(broken({ taxTotals: second("EUR", "19.00").repeat(2) })).deep.equals([
       "repeated-element /Invoice/cac:TaxTotal",

@@ -250,6 +250,11 @@ describe("the identity of an invoice issued elsewhere", () => {
       ["Invoice No: 2026/001", "2026-1"],
       ["Fattura n. 12/B", "12-B"],
       ["发票号码：第12号", "12"],
+      ["Bill No. 12/B", "12-B"],
+      ["RX-12 (Kopie)", "RX-12"],
+      ["第12号 副本", "12"],
+      ["COPY-12", "COPY-12"],
+      ["Kopie", "KOPIE"],
       ["NOVA-1", "NOVA-1"],
       ["NR", "NR"],
       ["Ｎｏ．７", "7"],
@@ -270,6 +275,14 @@ describe("the identity of an invoice issued elsewhere", () => {
       for (const others of sellers.slice(place + 1))
         expect(sellerKeys(others[0] as Seller)).not.deep.equals(keys[0]);
     }
+  });
+
+  it("is made of a VAT id without a scheme too, and of no number that only begins like one", () => {
+    const plain = (id: string) =>
+      sellerKeys({ name: "Muster GmbH", country: "DE", taxId: id, identifiers: [{ id }] });
+    expect(plain("DE136695976")).deep.equals(["DE:136695976"]);
+    for (const own of ["DE4711", "K4711", "DEPOT1", "DELIEFERANT1"])
+      expect(plain(own), own).deep.equals([]);
   });
 
   it("is the same for spellings of seller and number together, and differs if one of them does", () => {

@@ -106,14 +106,12 @@ describe("external invoices of EN 16931, over HTTP", () => {
       ["1", "money-format"],
       ["9999999999999.99", "amount-bounds"],
     ] as const)
-      refused(
-        await send(`/v1/external-invoices?collected=${collected}`, {}, firm),
-        "invalid-request",
-        {
-          field: "?collected",
-          rule,
-        },
-      );
+      for (const look of ["", "&dryRun=true"])
+        refused(
+          await send(`/v1/external-invoices?collected=${collected}${look}`, {}, firm),
+          "invalid-request",
+          { field: "?collected", rule },
+        );
   });
 
   it("may carry seven megabytes of attachments, which are kept as they came; other routes take no more", async () => {
