@@ -49,6 +49,17 @@ const INDEXED = 8;
 
 export type Draft = ReturnType<typeof createDraft>;
 
+/** The steps of rows, which are few texts in the code, each split once. */
+const splitSteps = new Map<string, readonly string[]>();
+function stepsOf(from: string): readonly string[] {
+  const known = splitSteps.get(from);
+  if (known !== undefined) return known;
+  const steps = from.split("/");
+  splitSteps.set(from, steps);
+  return steps;
+}
+const isDigit = (code: number): boolean => code >= 48 && code <= 57;
+
 /** An empty draft on a root element. `currency`: the document's, if the format states it. */
 export function createDraft(root: Element, style: Style, currency = "CNY") {
   const decimals = decimalsOf(currency);
@@ -153,7 +164,7 @@ export function createDraft(root: Element, style: Style, currency = "CNY") {
   ): { element: Element | undefined; path: string } {
     let element = parent;
     let path = parentPath ?? (parent === undefined ? `/${style.root}` : pathOf(parent));
-    for (const step of from.split("/")) {
+    for (const step of stepsOf(from)) {
       const elements = all(element, step);
       if (elements.length > 1)
         refuse(
@@ -185,7 +196,7 @@ export function createDraft(root: Element, style: Style, currency = "CNY") {
     for (let at = 0; at < steps.length - 1; at += 1) {
       const step = steps[at] as string;
       // An index addresses the members of an array, so a name that precedes an index is an array.
-      target[step] ??= /^\d+$/.test(steps[at + 1] as string) ? [] : {};
+      target[step] ??= isDigit((steps[at + 1] as string).charCodeAt(0)) ? [] : {};
       target = target[step] as Record<string, unknown>;
     }
     // some software breaks a long name over lines: join them

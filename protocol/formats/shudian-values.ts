@@ -104,8 +104,9 @@ export const isDate = (text: string): boolean => {
 /** `2026-11-03 12:31:07` in Beijing, unless it has an offset; a date is its midnight. */
 export function timeOf(text: string): string {
   const parts = partsOf(text);
-  return parts === undefined ? text : `${parts.day}T${parts.clock ?? "00:00:00+08:00"}`;
+  return parts === undefined ? text : timeIn(parts);
 }
+const timeIn = ({ day, clock = "00:00:00+08:00" }: Parts): string => `${day}T${clock}`;
 
 /** A document's time as the clock in Beijing shows it; parts of a second are dropped. */
 export const beijing = (time: string): string =>
@@ -116,11 +117,12 @@ export function dayOf(text: string): string | undefined {
   const parts = partsOf(text);
   if (parts === undefined) return undefined;
   const midnight = Date.parse(`${parts.day}T00:00:00Z`);
+  const time = timeIn(parts);
   const isReal =
     new Date(midnight).getUTCDate() === Number(parts.day.slice(8)) &&
-    (parts.clock === undefined || !Number.isNaN(Date.parse(timeOf(text))));
+    (parts.clock === undefined || !Number.isNaN(Date.parse(time)));
   if (!isReal) return undefined;
-  return parts.clock?.endsWith("+08:00") === false ? beijing(timeOf(text)).slice(0, 10) : parts.day;
+  return parts.clock?.endsWith("+08:00") === false ? beijing(time).slice(0, 10) : parts.day;
 }
 
 /** Figures with fractions of a cent have ten decimals at most. */
@@ -146,6 +148,8 @@ export const centsOf = (text: string): bigint | undefined => {
  * Undefined in the place of a figure that is whole already, or none.
  */
 export function inCents(texts: readonly string[], total: string): (string | undefined)[] {
+  // almost every invoice: nothing to compute
+  if (texts.every((text) => moneyPattern.test(text))) return texts.map(() => undefined);
   const exact = texts.map(exactOf);
   const isWhole = (units: bigint | undefined) => units === undefined || units % CENT === 0n;
   if (exact.every(isWhole)) return texts.map(() => undefined);

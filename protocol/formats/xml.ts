@@ -104,6 +104,38 @@ export const lineTagOf = (vocabularies: readonly Vocabulary[]): RegExp =>
     "y",
   );
 
+const [BANG, AMPERSAND, SLASH, LESS, QUESTION] = [33, 38, 47, 60, 63];
+
+/** Throws if the & begins neither a built-in entity nor a character that XML allows. */
+function checkReference(text: string, at: number): void {
+  reference.lastIndex = at;
+  const [, named, decimal, hex, other] = reference.exec(text) ?? [];
+  if (other !== undefined) {
+    const detail = `The entity &${other}; is not built in`;
+    throw new Problem("forbidden-markup", detail, {
+      violations: [{ field: "/", rule: "entity-forbidden", detail }],
+    });
+  }
+  const code =
+    decimal !== undefined
+      ? Number(decimal)
+      : hex !== undefined
+        ? Number.parseInt(hex, 16)
+        : undefined;
+  if ((named === undefined && code === undefined) || (code !== undefined && !isCharacter(code)))
+    throw malformed("not-well-formed", `An & at character ${at} begins no reference`);
+}
+
+/** Behind the comment or CDATA section that begins here. Throws for any other declaration. */
+function afterDeclared(text: string, at: number): number {
+  if (text.startsWith("<!--", at)) return skipTo(text, at + 4, "-->", "A comment");
+  if (text.startsWith("<![CDATA[", at)) return skipTo(text, at + 9, "]]>", "A CDATA section");
+  const detail = "A DOCTYPE or another declaration is not read here";
+  throw new Problem("forbidden-markup", detail, {
+    violations: [{ field: "/", rule: "dtd-forbidden", detail }],
+  });
+}
+
 /** One pass over the markup before any parser sees it: refuses what could expand or explode. */
 function guard(text: string, lineTag: RegExp): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters XML forbids
@@ -111,31 +143,13 @@ function guard(text: string, lineTag: RegExp): void {
     throw malformed("forbidden-character", "A control character is not allowed in XML");
   let elements = 0;
   let lines = 0;
-  const mark = /[<&]/g;
-  for (let match = mark.exec(text); match !== null; match = mark.exec(text)) {
-    const at = match.index;
-    if (text[at] === "&") {
-      reference.lastIndex = at;
-      const [, named, decimal, hex, other] = reference.exec(text) ?? [];
-      if (other !== undefined) {
-        const detail = `The entity &${other}; is not built in`;
-        throw new Problem("forbidden-markup", detail, {
-          violations: [{ field: "/", rule: "entity-forbidden", detail }],
-        });
-      }
-      const code =
-        decimal !== undefined
-          ? Number(decimal)
-          : hex !== undefined
-            ? Number.parseInt(hex, 16)
-            : undefined;
-      if ((named === undefined && code === undefined) || (code !== undefined && !isCharacter(code)))
-        throw malformed("not-well-formed", `An & at character ${at} begins no reference`);
-    } else if (text.startsWith("<!--", at))
-      mark.lastIndex = skipTo(text, at + 4, "-->", "A comment");
-    else if (text.startsWith("<![CDATA[", at))
-      mark.lastIndex = skipTo(text, at + 9, "]]>", "A CDATA section");
-    else if (text.startsWith("<?", at)) {
+  for (let at = 0; at < text.length; at += 1) {
+    const mark = text.charCodeAt(at);
+    if (mark === AMPERSAND) checkReference(text, at);
+    if (mark !== LESS) continue;
+    const next = text.charCodeAt(at + 1);
+    if (next === BANG) at = afterDeclared(text, at) - 1;
+    else if (next === QUESTION) {
       if (at > 0 || !/^<\?xml\s/.test(text)) {
         const detail =
           "A processing instruction tells other software what to do with the document; it is " +
@@ -144,14 +158,9 @@ function guard(text: string, lineTag: RegExp): void {
           violations: [{ field: "/", rule: "processing-instruction", detail }],
         });
       }
-      mark.lastIndex = skipTo(text, at + 2, "?>", "The declaration");
-    } else if (text[at + 1] === "!") {
-      const detail = "A DOCTYPE or another declaration is not read here";
-      throw new Problem("forbidden-markup", detail, {
-        violations: [{ field: "/", rule: "dtd-forbidden", detail }],
-      });
+      at = skipTo(text, at + 2, "?>", "The declaration") - 1;
     } else {
-      if (text[at + 1] !== "/") {
+      if (next !== SLASH) {
         elements++;
         lineTag.lastIndex = at;
         if (lineTag.test(text)) lines++;
